@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds mote, its guest kit, and everything that tests them. `make help` lists the targets.
+
+VERSION := 0.1.0
+BUILD   := build
+PREFIX  := /usr/local
+DESTDIR :=
+V       := 0
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wcast-qual -Wpointer-arith -Wstrict-prototypes \
+	-Wmissing-prototypes -Werror
+COMMON := -std=gnu11 -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"' -I. -Iinclude -I$(BUILD) $(WARN)
+DEPS = -MMD -MP
+
+# libfdt comes from a Debian source package (scripts/sources.txt); its own warnings are its own.
+FDT      := $(BUILD)/third_party/device-tree-compiler
+FDT_SRC  := fdt.c fdt_ro.c fdt_sw.c fdt_wip.c fdt_strerror.c
+FDT_STAMP := $(FDT)/.stamp
+
+# Debian's musl has no kernel headers: a folder of links to those of the C library.
+UAPI := $(BUILD)/uapi
+HOSTCC := gcc
+CC_HOST := musl-gcc
+HOST_CFLAGS := $(COMMON) -O2 -g -isystem $(FDT)/libfdt -idirafter $(UAPI)
+HOST_LDFLAGS := -static -Wl,-z,noseparate-code -Wl,--build-id=none
+
+KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgeneral-regs-only \
+	-mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \
+	-fcf-protection=none -fno-omit-frame-pointer -Os -isystem $(FDT)/libfdt
+
+VMM_SRC := $(wildcard vmm/*.c)
+SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
+VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
+	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o
+KIT_SRC := $(wildcard guestkit/*.c guestkit/libc-shim/*.c)
+KIT_OBJ := $(KIT_SRC:%.c=$(BUILD)/kit/%.o) $(BUILD)/kit/guestkit/entry.o \
+	$(BUILD)/kit/guestkit/ring0.o $(BUILD)/kit/vdso_blob.o $(FDT_SRC:%.c=$(BUILD)/kit/libfdt/%.o)
+GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/*.c)) \
+	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
+
+.PHONY: all
+all: $(BUILD)/mote $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+
+.PHONY: help
+help:
+	@echo 'all (default)   mote, the guest kit, mote-cc and the hello image'
+	@echo 'images          Lua and SQLite, built with mote-cc from Debian sources'
+	@echo 'test            unit tests and end-to-end tests'
+	@echo 'bench           speed against the KVM floor and other tools'
+	@echo 'fuzz            each fuzz target for FUZZ_SECONDS (60)'
+	@echo 'lint            format, static analysis, shell scripts'
+	@echo 'install         into DESTDIR and PREFIX ($(PREFIX))'
+	@echo 'clean           remove what was built; keeps downloaded sources'
+
+include images/images.mk
+include tests/tests.mk
+
+# ---- third-party sources ----
+
+$(BUILD)/third_party/%/.stamp: scripts/sources.txt scripts/fetch-source.sh
+	$(call say,FETCH,$*)scripts/fetch-source.sh $*
+	@touch $@
+
+$(UAPI)/.stamp:
+	@mkdir -p $(UAPI)
+	@ln -sfn /usr/include/linux $(UAPI)/linux
+	@ln -sfn /usr/include/asm-generic $(UAPI)/asm-generic
+	@ln -sfn /usr/include/x86_64-linux-gnu/asm $(UAPI)/asm
+	@touch $@
+
+# ---- the host program ----
+
+$(BUILD)/seccomp-gen: tools/seccomp-gen.c tools/seccomp-names.h
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -O2 $(WARN) -o $@ $< -lseccomp
+
+$(BUILD)/seccomp_filters.h: $(BUILD)/seccomp-gen $(VMM_SRC)
+	$(call say,GEN,$@)$(BUILD)/seccomp-gen -o $@ $(VMM_SRC)
+
+$(BUILD)/host/%.o: %.c $(FDT_STAMP) $(UAPI)/.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC_HOST) $(HOST_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/host/vmm/confine.o: $(BUILD)/seccomp_filters.h
+
+$(FDT_SRC:%.c=$(FDT)/libfdt/%.c): $(FDT_STAMP) ;
+
+$(BUILD)/host/libfdt/%.o: $(FDT)/libfdt/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC_HOST) -O2 -w -I$(FDT)/libfdt -c $< -o $@
+
+$(BUILD)/host/vmm/kit_blob.o: vmm/kit_blob.S $(BUILD)/kit.elf
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(CC_HOST) -DKIT_ELF='"$(BUILD)/kit.elf"' -c $< -o $@
+
+$(BUILD)/mote: $(VMM_OBJ)
+	$(call say,LINK,$@)$(CC_HOST) $(HOST_LDFLAGS) $^ -o $@
+
+# ---- the guest kit ----
+
+$(BUILD)/kit/%.o: %.c $(FDT_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(KIT_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/kit/%.o: %.S
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(HOSTCC) $(COMMON) $(DEPS) -c $< -o $@
+
+$(BUILD)/kit/libfdt/%.o: $(FDT)/libfdt/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(filter-out $(WARN),$(KIT_CFLAGS)) -w -Iguestkit/freestanding -c $< -o $@
+
+$(BUILD)/vdso.so: guestkit/vdso/vdso.c guestkit/vdso/vdso.lds guestkit/clock_page.h include/mote/abi.h
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(HOSTCC) $(COMMON) -O2 -fPIC -shared -nostdlib -ffreestanding -fno-stack-protector \
+		-mgeneral-regs-only -fcf-protection=none -Wl,-T,guestkit/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 \
+		-Wl,--hash-style=both -Wl,--build-id=none -Wl,-z,max-page-size=4096 -s $< -o $@
+
+$(BUILD)/kit/vdso_blob.o: guestkit/vdso/vdso_blob.S $(BUILD)/vdso.so
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(HOSTCC) -DVDSO_SO='"$(BUILD)/vdso.so"' -c $< -o $@
+
+$(BUILD)/kit.elf: $(KIT_OBJ) guestkit/kit.lds
+	$(call say,LINK,$@)$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,guestkit/kit.lds -Wl,--gc-sections \
+		-Wl,--build-id=none -Wl,-z,max-page-size=4096 $(KIT_OBJ) -o $@
+
+# ---- tools for guests ----
+
+$(BUILD)/mote-cc: guestkit/mote-cc.in
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)sed 's|@VERSION@|$(VERSION)|' $< >$@ && chmod +x $@
+
+# ---- the rest ----
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mote/include/mote \
+		$(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
+	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/completion/mote.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mote
+
+.PHONY: clean
+clean:
+	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
+
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of mote's commands, options and files for bash; needs no other package.
+
+# Offers the files that begin with $1, or with -d the directories.
+_mote_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen "${2:--f}" -- "$1")
+}
+
+# Offers those of the words in $2 that begin with $1.
+_mote_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$2" -- "$1")
+}
+
+# Offers values of the option $1 that begin with $2; fails if the option takes none.
+_mote_run_value() {
+	case $1 in
+	--root | --core | --dump-dtb | --kit) _mote_files "$2" ;;
+	--cwd) _mote_files "$2" -d ;;
+	--cpu) _mote_words "$2" 'host baseline' ;;
+	--cpus) _mote_words "$2" '1' ;;
+	--mem) _mote_words "$2" '16M 64M 128M 256M 1G' ;;
+	--env)
+		compopt -o nospace 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -A export -- "$2")
+		;;
+	--timeout) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Completes the words of `mote run`. Bash splits at `=`, so --mem=64M is three words here.
+_mote_run() {
+	local current=${COMP_WORDS[COMP_CWORD]} i=2 word
+
+	while ((i < COMP_CWORD)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		--) ((i++)) && break ;;
+		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats)
+			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
+				if ((i + 1 == COMP_CWORD)); then
+					current='' i=$COMP_CWORD
+				elif ((i + 2 == COMP_CWORD)); then
+					i=$COMP_CWORD
+				else
+					# NAME=VALUE of --env is split as well.
+					((i += 3))
+					[[ ${COMP_WORDS[i]} == = ]] && ((i += 2))
+					continue
+				fi
+				if [[ $word == --stats ]]; then
+					_mote_words "$current" json
+				else
+					_mote_run_value "$word" "$current"
+				fi
+				return
+			fi
+			if [[ $word != --stats ]]; then
+				if ((i + 1 == COMP_CWORD)); then
+					_mote_run_value "$word" "$current"
+					return
+				fi
+				((i += 2))
+				[[ ${COMP_WORDS[i]} == = ]] && ((i += 2))
+				continue
+			fi
+			;;
+		-*) ;;
+		*) break ;;
+		esac
+		((i++))
+	done
+	if ((i >= COMP_CWORD)) && [[ $current == -* && ${COMP_WORDS[COMP_CWORD - 1]} != -- ]]; then
+		_mote_words "$current" '--mem --root --env --cwd --stats --stats=json --strace
+			--timeout --core --dump-dtb --cpu --cpus --allow-wx --kit --help'
+	else
+		_mote_files "$current"
+	fi
+}
+
+_mote() {
+	local current=${COMP_WORDS[COMP_CWORD]}
+	local commands='run doctor version help'
+
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		_mote_words "$current" "$commands --help --version"
+		return
+	fi
+	case ${COMP_WORDS[1]} in
+	run) _mote_run ;;
+	help) ((COMP_CWORD == 2)) && _mote_words "$current" "$commands" ;;
+	doctor | version) _mote_words "$current" --help ;;
+	esac
+}
+
+complete -F _mote mote

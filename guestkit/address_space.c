@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The application's address space: mmap and its relatives.
+ *
+ * How it works
+ *
+ * The list of mappings (vma.c) says what may be where; page tables hold what is there. Small mappings get their
+ * frames at once, as entries in the page tables cost nanoseconds and a page fault 20 to 30 us; the host
+ * still backs each frame only when it is touched. Large ones get frames as they are touched, a
+ * window at a time (populate.c). munmap takes entries out and flushes before the frames are free.
+ */
+#include "guestkit/address_space.h"
+
+#include <linux/mman.h>
+#include <linux/errno.h>
+
+#include "guestkit/console.h"
+#include "guestkit/libc-shim/vfs.h"
+#include "guestkit/memory.h"
+#include "guestkit/page_table.h"
+#include "guestkit/populate.h"
+
+#define STACK_GUARD   (256 * PAGE_SIZE)
+
+static struct {
+	bool allow_wx;
+	bool has_said_wx;
+	uint64_t map_limit; /* mappings without a hint end below */
+	uint64_t heap_start, heap_break;
+} space;
+
+void address_space_init(bool allow_wx)
+{
+	space.allow_wx = allow_wx;
+	space.map_limit = MOTE_STACK_TOP;
+}
+
+int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot)
+{
+	struct vma vma = {.start = start & PAGE_MASK,
+			  .end = page_round_up(end),
+			  .prot = prot,
+			  .flags = MAP_PRIVATE | VMA_IMAGE};
+
+	return vma_insert(&vma);
+}
+
+int address_space_add_stack(uint64_t top, uint64_t size)
+{
+	struct vma vma = {.start = top - size,
+			  .end = top,
+			  .prot = PROT_READ | PROT_WRITE,
+			  .flags = MAP_PRIVATE | VMA_STACK};
+
+	space.map_limit = vma.start - STACK_GUARD;
+	return vma_insert(&vma);
+}
+
+/* A range of whole pages below MOTE_USER_END: 0, or @error. */
+static int check_range(uint64_t start, uint64_t *length, int error)
+{
+	if (start % PAGE_SIZE)
+		return -EINVAL;
+	if (*length > MOTE_USER_END)
+		return error;
+	*length = page_round_up(*length);
+	return start > MOTE_USER_END - *length ? error : 0;
+}
+
+/* Writable and executable at once is refused, aloud the first time. */
+static int check_wx(uint32_t prot)
+{
+	if (space.allow_wx || (prot & (PROT_WRITE | PROT_EXEC)) != (PROT_WRITE | PROT_EXEC))
+		return 0;
+	if (!space.has_said_wx)
+		kit_print("mote: guest: refused memory that is writable and executable; "
+			  "--allow-wx permits it\n");
+	space.has_said_wx = true;
+	return -EACCES;
+}
+
+static int check_file(const struct file *file, uint32_t prot, uint32_t flags)
+{
+	uint32_t access = file->flags & 3;
+
+	if (access == 1) /* O_WRONLY */
+		return -EACCES;
+	if ((flags & MAP_TYPE) != MAP_PRIVATE && prot & PROT_WRITE && access != 2)
+		return -EACCES;
+	return file->ops->page ? 0 : -ENODEV;
+}
+
+/* Where a mapping goes: an address, or a negative errno. */
+static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags)
+{
+	uint64_t limit = flags & MAP_32BIT ? 1UL << 31 : space.map_limit;
+	uint64_t align = length >= HUGE_SIZE ? HUGE_SIZE : PAGE_SIZE;
+	uint64_t found;
+
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		if (hint % PAGE_SIZE)
+			return -EINVAL;
+		if (hint < PAGE_SIZE)
+			return -EPERM;
+		if (hint > MOTE_USER_END - length)
+			return -ENOMEM;
+		if (flags & MAP_FIXED_NOREPLACE && vma_overlaps(hint, hint + length))
+			return -EEXIST;
+		return (int64_t)hint;
+	}
+	hint &= PAGE_MASK;
+	if (hint >= 16 * PAGE_SIZE && hint <= MOTE_USER_END - length &&
+	    !vma_overlaps(hint, hint + length))
+		return (int64_t)hint;
+	found = vma_find_free(length, limit, align);
+	if (!found)
+		found = vma_find_free(length, MOTE_USER_END, PAGE_SIZE);
+	return found ? (int64_t)found : -ENOMEM;
+}
+
+int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_t flags,
+			  struct file *file, uint64_t offset)
+{
+	uint32_t type = flags & MAP_TYPE;
+	struct vma vma = {.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC), .offset = offset};
+	int64_t at;
+	int status;
+
+	if (!length || (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
+	    offset % PAGE_SIZE || flags & MAP_HUGETLB)
+		return -EINVAL;
+	if (length > MOTE_USER_END)
+		return -ENOMEM;
+	length = page_round_up(length);
+	if (offset + length < offset)
+		return -EOVERFLOW;
+	status = check_wx(prot);
+	if (!status && file)
+		status = check_file(file, prot, flags);
+	if (status)
+		return status;
+	/* Linux's heuristic overcommit: refuse only what could never fit. */
+	if (!file && vma.prot & PROT_WRITE && !(flags & MAP_NORESERVE) &&
+	    length / PAGE_SIZE > page_total_count())
+		return -ENOMEM;
+	at = choose_address(hint, length, flags);
+	if (at < 0)
+		return at;
+	vma.start = (uint64_t)at;
+	vma.end = vma.start + length;
+	vma.flags = type == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+	vma.file = file;
+	if (vma_reserve(3))
+		return -ENOMEM;
+	if (flags & MAP_FIXED)
+		address_space_unmap(vma.start, length);
+	if (file)
+		file_get(file);
+	vma_insert(&vma);
+	populate_new(vma.start, vma.end, flags & (MAP_POPULATE | MAP_LOCKED));
+	return at;
+}
+
+int address_space_unmap(uint64_t start, uint64_t length)
+{
+	int status = check_range(start, &length, -EINVAL);
+
+	if (status || !length)
+		return status ? status : -EINVAL;
+	if (!vma_overlaps(start, start + length))
+		return 0;
+	if (vma_reserve(2))
+		return -ENOMEM;
+	vma_split(start);
+	vma_split(start + length);
+	page_table_clear(start, start + length);
+	vma_remove(start, start + length);
+	return 0;
+}
+
+/* Whether [start, end) is mapped without a hole. */
+static bool is_mapped(uint64_t start, uint64_t end)
+{
+	for (size_t i = vma_index(start); start < end; i++) {
+		if (i >= vma_count() || vma_at(i)->start > start)
+			return false;
+		start = vma_at(i)->end;
+	}
+	return true;
+}
+
+int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
+{
+	uint64_t end;
+	int status = check_range(start, &length, -ENOMEM);
+
+	prot &= ~(uint32_t)(PROT_GROWSDOWN | PROT_GROWSUP);
+	if (status)
+		return status;
+	if (prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
+		return -EINVAL;
+	status = check_wx(prot);
+	if (status || !length)
+		return status;
+	end = start + length;
+	if (!is_mapped(start, end))
+		return -ENOMEM;
+	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
+		const struct vma *vma = vma_at(i);
+
+		if (vma->file && vma->flags & MAP_SHARED && prot & PROT_WRITE &&
+		    (vma->file->flags & 3) != 2)
+			return -EACCES;
+	}
+	if (vma_reserve(2))
+		return -ENOMEM;
+	vma_split(start);
+	vma_split(end);
+	page_table_protect(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
+			   populate_rights(prot));
+	vma_set_prot(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+	return 0;
+}
+
+/* Grow in place if nothing is in the way. */
+static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t growth)
+{
+	struct vma more = *vma;
+
+	if (vma->end != old_end || old_end > MOTE_USER_END - growth ||
+	    vma_overlaps(old_end, old_end + growth) || vma_reserve(1))
+		return false;
+	more.start = old_end;
+	more.end = old_end + growth;
+	more.offset += vma->file ? old_end - vma->start : 0;
+	if (more.file)
+		file_get(more.file);
+	vma_insert(&more);
+	populate_new(more.start, more.end, false);
+	return true;
+}
+
+static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_length,
+			    uint64_t new_length, uint64_t to)
+{
+	struct vma vma = *from;
+
+	vma.offset += vma.file ? old - from->start : 0;
+	vma.start = to;
+	vma.end = to + new_length;
+	if (vma_reserve(4))
+		return -ENOMEM;
+	if (vma.file)
+		file_get(vma.file);
+	vma_insert(&vma);
+	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length)) {
+		address_space_unmap(to, new_length);
+		return -ENOMEM;
+	}
+	address_space_unmap(old, old_length);
+	populate_new(to, to + new_length, false);
+	return (int64_t)to;
+}
+
+int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length,
+			    uint32_t flags, uint64_t new_address)
+{
+	const struct vma *vma;
+	int64_t to;
+	int status = check_range(old, &old_length, -EINVAL);
+
+	if (status)
+		return status;
+	if (!new_length || !old_length || new_length > MOTE_USER_END ||
+	    flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) ||
+	    (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE)))
+		return -EINVAL;
+	new_length = page_round_up(new_length);
+	vma = vma_find(old);
+	if (!vma || vma->end < old + old_length)
+		return -EFAULT;
+	if (flags & MREMAP_FIXED) {
+		if (new_address % PAGE_SIZE || new_address > MOTE_USER_END - new_length ||
+		    new_address < PAGE_SIZE ||
+		    (new_address < old + old_length && old < new_address + new_length))
+			return -EINVAL;
+		status = address_space_unmap(new_address, new_length);
+		if (status)
+			return status;
+		return move_mapping(vma_find(old), old, old_length, new_length, new_address);
+	}
+	if (new_length <= old_length) {
+		if (new_length < old_length)
+			status = address_space_unmap(old + new_length, old_length - new_length);
+		return status ? status : (int64_t)old;
+	}
+	if (grow_in_place(vma, old + old_length, new_length - old_length))
+		return (int64_t)old;
+	if (!(flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	to = choose_address(0, new_length, 0);
+	return to < 0 ? to : move_mapping(vma_find(old), old, old_length, new_length, (uint64_t)to);
+}
+
+/* Drop what a private mapping holds: it reads as zeros, or as its file, again. */
+static void drop_pages(uint64_t start, uint64_t end)
+{
+	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
+		const struct vma *vma = vma_at(i);
+		uint64_t from = vma->start > start ? vma->start : start;
+		uint64_t to = vma->end < end ? vma->end : end;
+
+		/* The image's frames hold the only copy of its data. */
+		if (vma->flags & VMA_IMAGE)
+			continue;
+		page_table_clear(from, to);
+	}
+}
+
+int address_space_advise(uint64_t start, uint64_t length, int advice)
+{
+	int status = check_range(start, &length, -ENOMEM);
+
+	if (status || !length)
+		return status;
+	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_FREE:
+		if (!is_mapped(start, start + length))
+			return -ENOMEM;
+		/* Freeing a few pages is not worth a flush when the program may use them again. */
+		if (advice == MADV_DONTNEED || length >= 64 * PAGE_SIZE)
+			drop_pages(start, start + length);
+		return 0;
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_COLD:
+	case MADV_PAGEOUT: return is_mapped(start, start + length) ? 0 : -ENOMEM;
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		if (!is_mapped(start, start + length))
+			return -ENOMEM;
+		populate_new(start, start + length, true);
+		return 0;
+	default: return -EINVAL;
+	}
+}
+
+void address_space_set_break(uint64_t start)
+{
+	space.heap_start = space.heap_break = start;
+}
+
+uint64_t address_space_break(uint64_t wanted)
+{
+	uint64_t old_end = page_round_up(space.heap_break);
+	uint64_t new_end;
+	struct vma vma = {.prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | VMA_HEAP};
+
+	if (wanted < space.heap_start || wanted > space.map_limit)
+		return space.heap_break;
+	new_end = page_round_up(wanted);
+	if (new_end > old_end) {
+		vma.start = old_end;
+		vma.end = new_end;
+		if ((new_end - space.heap_start) / PAGE_SIZE > page_total_count() ||
+		    vma_overlaps(old_end, new_end) || vma_insert(&vma))
+			return space.heap_break;
+		populate_new(old_end, new_end, false);
+	} else if (new_end < old_end && address_space_unmap(new_end, old_end - new_end)) {
+		return space.heap_break;
+	}
+	space.heap_break = wanted;
+	return wanted;
+}
+
+void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end)
+{
+	for (size_t i = 0; i < vma_count(); i++) {
+		const struct vma *vma = vma_at(i);
+		uint64_t from, to, start = vma->offset / PAGE_SIZE;
+		uint64_t pages = (vma->end - vma->start) / PAGE_SIZE;
+
+		if (!vma->file || vma->file->inode != inode || start >= end ||
+		    start + pages <= first)
+			continue;
+		from = first > start ? first - start : 0;
+		to = end - start < pages ? end - start : pages;
+		page_table_clear(vma->start + from * PAGE_SIZE, vma->start + to * PAGE_SIZE);
+	}
+}

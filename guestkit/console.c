@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The console: the VMM's stdin, stdout and stderr, through a bounce buffer of the kit. */
+#include "guestkit/console.h"
+
+#include <linux/errno.h>
+
+#include "guestkit/hypercall.h"
+#include "guestkit/string.h"
+
+unsigned char console_buffer[CONSOLE_BUFFER];
+
+uint64_t kit_physical(const void *object)
+{
+	return (uint64_t)object - MOTE_WINDOW_VA;
+}
+
+int64_t console_write_buffer(int stream, size_t length)
+{
+	return hypercall(MOTE_HC_console_write, (uint64_t)stream, kit_physical(console_buffer),
+			 length);
+}
+
+int64_t console_read_buffer(size_t length, unsigned flags)
+{
+	return hypercall(MOTE_HC_console_read, kit_physical(console_buffer), length, flags);
+}
+
+int64_t console_control(int stream, unsigned operation, void *block, size_t size)
+{
+	static unsigned char bounce[64];
+	int64_t result;
+
+	if (size > sizeof bounce)
+		return -EINVAL;
+	if (block)
+		memcpy(bounce, block, size);
+	result = hypercall(MOTE_HC_console_control, (uint64_t)stream, operation,
+			   kit_physical(bounce));
+	if (block && result >= 0)
+		memcpy(block, bounce, size);
+	return result;
+}

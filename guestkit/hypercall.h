@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls from the kit to the VMM; see mote/abi.h. */
+#ifndef MOTE_GUESTKIT_HYPERCALL_H
+#define MOTE_GUESTKIT_HYPERCALL_H
+
+#include "mote/abi.h"
+
+/**
+ * hypercall() - Call the VMM: one exit.
+ * @number: enum mote_hypercall
+ * @a, @b, @c: arguments; addresses are guest-physical
+ *
+ * Return: >= 0, or a negative Linux errno.
+ */
+static inline int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+	int32_t result;
+
+	__asm__ volatile("in %[port], %%eax"
+			 : "=a"(result)
+			 : [port] "i"(MOTE_HYPERCALL_PORT), "a"(number), "D"(a), "S"(b), "d"(c)
+			 : "memory");
+	return result;
+}
+
+/* Guest-physical address of an object in the kit's own image (not the direct map). */
+uint64_t kit_physical(const void *object);
+
+#endif

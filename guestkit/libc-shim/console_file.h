@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files on the VMM's stdin, stdout and stderr, and on the terminal behind them. */
+#ifndef MOTE_LIBC_SHIM_CONSOLE_FILE_H
+#define MOTE_LIBC_SHIM_CONSOLE_FILE_H
+
+#include "guestkit/libc-shim/vfs.h"
+
+/**
+ * console_file_refresh() - Ask what a console stream is, where nobody has asked yet.
+ * @inode: any inode; nothing happens to those that are no console stream
+ *
+ * The first call for a stream costs one or two exits. To be called before mode, device or number
+ * of an inode are shown (stat, statx).
+ */
+void console_file_refresh(struct inode *inode);
+
+/* pseudo_node.open of /dev/tty and /dev/console: -ENXIO when no stream is a terminal. */
+int console_terminal_open(struct inode *inode, struct file *file);
+
+/* Streams that are a terminal show number, file system and device of this inode: /dev/console. */
+void console_terminal_identity(const struct inode *inode);
+
+/* Is this a console stream that is a terminal? Its path is /dev/console then. */
+bool console_file_is_terminal(const struct inode *inode);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of /proc/1: what the process is and what it uses. */
+#include "guestkit/libc-shim/proc_self.h"
+
+#include <linux/magic.h>
+#include <linux/mman.h>
+
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/memory.h"
+#include "guestkit/string.h"
+#include "guestkit/vma.h"
+#include "mote/abi.h"
+
+#define KIB              1024
+#define MAPS_PATH_COLUMN 73 /* as Linux pads the lines of maps */
+
+static void append(struct text *text, const struct process_bytes *bytes)
+{
+	text_bytes(text, bytes->data, bytes->length);
+}
+
+void proc_auxv(struct text *text)
+{
+	append(text, &process.auxiliary_vector);
+}
+
+void proc_cmdline(struct text *text)
+{
+	append(text, &process.command_line);
+}
+
+void proc_environ(struct text *text)
+{
+	append(text, &process.environment);
+}
+
+void proc_comm(struct text *text)
+{
+	text_print(text, "%s\n", process.name);
+}
+
+void proc_exe(struct text *text)
+{
+	text_string(text, process.executable_path);
+}
+
+void proc_cwd(struct text *text)
+{
+	const char *path = vfs_working_path();
+
+	text_string(text, path ? path : "(unreachable)");
+}
+
+/* ---- maps ---- */
+
+static void append_name(struct text *text, const struct vma *vma, size_t line)
+{
+	const char *name = NULL;
+
+	if (vma->file)
+		name = vma->file->path;
+	else if (vma->flags & VMA_STACK)
+		name = "[stack]";
+	else if (vma->flags & VMA_HEAP)
+		name = "[heap]";
+	else if (vma->flags & VMA_IMAGE)
+		name = process.executable_path;
+	if (!name)
+		return;
+	text_pad(text, line, MAPS_PATH_COLUMN);
+	text_string(text, name);
+}
+
+void proc_maps(struct text *text)
+{
+	for (size_t i = 0; i < vma_count(); i++) {
+		const struct vma *vma = vma_at(i);
+		const struct inode *inode = vma->file ? vma->file->inode : NULL;
+		size_t line = text->length;
+
+		text_hex(text, vma->start, 8);
+		text_string(text, "-");
+		text_hex(text, vma->end, 8);
+		text_print(text, " %c%c%c%c ", vma->prot & PROT_READ ? 'r' : '-',
+		           vma->prot & PROT_WRITE ? 'w' : '-', vma->prot & PROT_EXEC ? 'x' : '-',
+		           vma->flags & MAP_SHARED ? 's' : 'p');
+		text_hex(text, vma->offset, 8);
+		text_string(text, " 00:");
+		text_hex(text, inode ? inode->fs_id & 0xff : 0, 2);
+		text_print(text, " %lu ", inode ? inode->number : 0);
+		append_name(text, vma, line);
+		text_string(text, "\n");
+	}
+}
+
+/* ---- stat, statm, status ---- */
+
+static void append_zeros(struct text *text, unsigned count)
+{
+	while (count-- > 0)
+		text_string(text, " 0");
+}
+
+static uint64_t ticks(uint64_t nanoseconds)
+{
+	return nanoseconds / (SYSTEM_NANOSECONDS / SYSTEM_TICKS);
+}
+
+/* proc(5): 52 fields; those that nothing here knows are 0. */
+void proc_stat(struct text *text)
+{
+	text_print(text, "%d (%s) R 0 %d %d 0 %d", PROCESS_ID, process.name, PROCESS_ID, PROCESS_ID,
+	           PROCESS_ID); /* 1 to 8: pid, comm, state, ppid, pgrp, session, tty, tpgid */
+	append_zeros(text, 5);  /* 9 to 13: flags, page faults */
+	text_print(text, " %lu 0 0 0 20 0 1 0", ticks(process_cpu_time())); /* 14 to 21 */
+	text_print(text, " %lu %lu %lu %lu", ticks(process.start_monotonic), vma_total(),
+	           process_resident() / PAGE_SIZE,
+	           process_limit(RESOURCE_RSS)->soft);      /* 22 to 25 */
+	append_zeros(text, 2);                              /* 26, 27: code */
+	text_print(text, " %lu", (uint64_t)MOTE_STACK_TOP); /* 28: start of the stack */
+	append_zeros(text, 9);                              /* 29 to 37: registers, signals, swap */
+	text_string(text, " 17");                           /* 38: SIGCHLD at exit */
+	append_zeros(text, 14);                             /* 39 to 52 */
+	text_string(text, "\n");
+}
+
+void proc_statm(struct text *text)
+{
+	text_print(text, "%lu %lu 0 0 0 %lu 0\n", vma_total() / PAGE_SIZE,
+	           process_resident() / PAGE_SIZE, process_resident() / PAGE_SIZE);
+}
+
+void proc_status(struct text *text)
+{
+	const struct process_identity *self = &process_identity;
+	uint64_t capabilities = self->uid == 0 ? (2ul << SYSTEM_LAST_CAP) - 1 : 0;
+
+	text_print(text,
+	           "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t0\n"
+	           "TracerPid:\t0\n",
+	           process.name, PROCESS_ID, PROCESS_ID);
+	text_print(text, "Uid:\t%u\t%u\t%u\t%u\n", self->uid, self->uid, self->uid, self->uid);
+	text_print(text, "Gid:\t%u\t%u\t%u\t%u\n", self->gid, self->gid, self->gid, self->gid);
+	text_print(text, "FDSize:\t%u\nGroups:\t", descriptor_limit);
+	for (uint32_t i = 0; i < self->group_count; i++)
+		text_print(text, "%u ", self->groups[i]);
+	text_print(text, "\nVmSize:\t%lu kB\nVmHWM:\t%lu kB\nVmRSS:\t%lu kB\nThreads:\t1\n",
+	           vma_total() / KIB, process_resident_peak() / KIB, process_resident() / KIB);
+	text_string(text, "CapInh:\t0000000000000000\nCapPrm:\t");
+	text_hex(text, capabilities, 16);
+	text_string(text, "\nCapEff:\t");
+	text_hex(text, capabilities, 16);
+	text_string(text, "\nCapBnd:\t");
+	text_hex(text, (2ul << SYSTEM_LAST_CAP) - 1, 16);
+	text_print(text,
+	           "\nCapAmb:\t0000000000000000\nNoNewPrivs:\t%u\nSeccomp:\t0\n"
+	           "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"
+	           "Mems_allowed:\t1\nMems_allowed_list:\t0\n",
+	           process_no_new_privileges());
+}
+
+/* ---- limits ---- */
+
+static void append_limit(struct text *text, uint64_t value, size_t line, size_t width)
+{
+	if (value == PROCESS_UNLIMITED)
+		text_string(text, "unlimited");
+	else
+		text_decimal(text, value, 1);
+	text_pad(text, line, width);
+}
+
+void proc_limits(struct text *text)
+{
+	static const struct {
+		const char *name;
+		const char *unit;
+	} names[PROCESS_LIMITS] = {
+	        {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+	        {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+	        {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+	        {"Max processes", "processes"},  {"Max open files", "files"},
+	        {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+	        {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+	        {"Max msgqueue size", "bytes"},  {"Max nice priority", ""},
+	        {"Max realtime priority", ""},   {"Max realtime timeout", "us"},
+	};
+
+	text_string(text, "Limit                     Soft Limit           Hard Limit           "
+	                  "Units     \n");
+	for (unsigned i = 0; i < PROCESS_LIMITS; i++) {
+		size_t line = text->length;
+
+		text_string(text, names[i].name);
+		text_pad(text, line, 26);
+		append_limit(text, process_limit(i)->soft, line, 47);
+		append_limit(text, process_limit(i)->hard, line, 68);
+		text_string(text, names[i].unit);
+		text_pad(text, line, 78);
+		text_string(text, "\n");
+	}
+}
+
+/* ---- mounts ---- */
+
+struct mount_line {
+	const char *path;
+	const char *type;
+	const char *options;
+	unsigned parent; /* number of the mount it is on: index plus one; 0 for the root */
+};
+
+/* All there can be; whether one is there shows in its file system's number. */
+static const struct mount_line mount_lines[] = {
+        {"/", NULL, "ro,relatime", 0}, /* its type depends on the root */
+        {"/tmp", "tmpfs", "rw,relatime", 1},     {"/dev", "devtmpfs", "ro,relatime", 1},
+        {"/dev/shm", "tmpfs", "rw,relatime", 3}, {"/proc", "proc", "ro,relatime", 1},
+};
+
+#define MOUNT_LINES (sizeof(mount_lines) / sizeof(mount_lines[0]))
+
+/* Is something mounted there, and as which file system? */
+static bool find_mount(size_t index, uint64_t *fs_id)
+{
+	struct inode *found;
+	char parent[] = "/dev"; /* the only mount with a mount below it */
+	bool is_mounted;
+
+	if (vfs_walk(-1, mount_lines[index].path, WALK_DIRECTORY, &found) < 0)
+		return false;
+	*fs_id = found->fs_id;
+	inode_put(found);
+	if (index == 0)
+		return true;
+	if (strncmp(mount_lines[index].path, "/dev/", 5) != 0)
+		parent[1] = '\0';
+	if (vfs_walk(-1, parent, WALK_DIRECTORY, &found) < 0)
+		return false;
+	is_mounted = found->fs_id != *fs_id;
+	inode_put(found);
+	return is_mounted;
+}
+
+static const char *mount_type(size_t index)
+{
+	struct vfs_statistics statistics = {0};
+
+	if (mount_lines[index].type)
+		return mount_lines[index].type;
+	if (vfs_root->ops->statistics)
+		vfs_root->ops->statistics(vfs_root, &statistics);
+	return statistics.magic == EROFS_SUPER_MAGIC_V1 ? "erofs" : "ramfs";
+}
+
+void proc_mounts(struct text *text)
+{
+	for (size_t i = 0; i < MOUNT_LINES; i++) {
+		const char *type = mount_type(i);
+		uint64_t fs_id;
+
+		if (find_mount(i, &fs_id))
+			text_print(text, "%s %s %s %s 0 0\n", type, mount_lines[i].path, type,
+			           mount_lines[i].options);
+	}
+}
+
+void proc_mountinfo(struct text *text)
+{
+	for (size_t i = 0; i < MOUNT_LINES; i++) {
+		const char *type = mount_type(i);
+		uint64_t fs_id;
+
+		if (find_mount(i, &fs_id))
+			text_print(text, "%lu %u 0:%lu / %s %s - %s %s %s\n", (uint64_t)i + 1,
+			           mount_lines[i].parent, fs_id, mount_lines[i].path,
+			           mount_lines[i].options, type, type, mount_lines[i].options);
+	}
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signals of the application: actions, masks, pending signals, delivery.
+ *
+ * How it works
+ *
+ * A signal that is sent joins a queue, unless it is ignored: once for each standard signal, as
+ * often as there is room for a real-time one. signal_deliver(), on the way out of every system
+ * call, takes from the queue what is not blocked and changes the context so that it goes on in the
+ * handler; several handlers nest, the last one taken runs first. A fault does not join the queue
+ * but enters its handler at once (signal_force()), or ends the guest.
+ *
+ * A sleep that a signal ends makes its system call return -EINTR. It only ends for a signal that
+ * will run a handler or end the guest, so what is left to decide is whether the handler asked for
+ * SA_RESTART and signal(7) counts the call among those that are restarted: then the context is put
+ * back to the system-call instruction. No call needs a code of its own for this.
+ *
+ * There is one process and nobody outside who could continue it: signals that stop a process by
+ * default are ignored. Init's protection is not granted: signals end process 1 too.
+ */
+#include "guestkit/libc-shim/signal.h"
+
+#include <asm/unistd_64.h>
+#include <linux/errno.h>
+#include <stddef.h>
+
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/signal_frame.h"
+#include "guestkit/libc-shim/timers.h"
+#include "guestkit/process_end.h"
+#include "guestkit/string.h"
+#include "mote/abi.h"
+
+#define BIT(signal) (1ull << ((signal)-1))
+
+/* Signals that cannot be caught, blocked or ignored. */
+#define UNBLOCKABLE (BIT(SIGNAL_KILL) | BIT(SIGNAL_STOP))
+/* Default actions; what is in neither set ends the guest without a report. */
+#define IGNORED_BY_DEFAULT                                                           \
+	(BIT(SIGNAL_CHLD) | BIT(SIGNAL_URG) | BIT(SIGNAL_WINCH) | BIT(SIGNAL_CONT) | \
+	 BIT(SIGNAL_STOP) | BIT(SIGNAL_TSTP) | BIT(SIGNAL_TTIN) | BIT(SIGNAL_TTOU))
+#define REPORTED_BY_DEFAULT \
+	(FAULTS | BIT(SIGNAL_QUIT) | BIT(SIGNAL_ABRT) | BIT(SIGNAL_XCPU) | BIT(SIGNAL_XFSZ))
+/* Delivered before others, as on Linux: most likely a fault of the interrupted instruction. */
+#define FAULTS                                                                     \
+	(BIT(SIGNAL_SEGV) | BIT(SIGNAL_BUS) | BIT(SIGNAL_ILL) | BIT(SIGNAL_TRAP) | \
+	 BIT(SIGNAL_FPE) | BIT(SIGNAL_SYS))
+
+#define QUEUE_SIZE    128 /* standard signals always find room: real-time ones leave it */
+#define QUEUE_RESERVE SIGNAL_REALTIME
+
+#define SYSCALL_LENGTH 2 /* bytes of the instruction */
+#define VECTOR_PF      14
+
+struct pending_signal {
+	int signal;
+	struct signal_cause cause;
+};
+
+static struct signal_thread first_thread = {.stack.flags = STACK_DISABLED};
+struct signal_thread *signal_thread = &first_thread;
+
+/* Of the process, shared by its threads. */
+static struct signal_action actions[SIGNAL_LAST + 1];
+static struct pending_signal queue[QUEUE_SIZE]; /* oldest first */
+static size_t queue_length;
+static uint64_t pending_set; /* of what is in the queue */
+
+void signal_init(uint64_t xsave_size)
+{
+	signal_frame_init(xsave_size);
+}
+
+/* ---- actions and masks ---- */
+
+static bool is_in(uint64_t set, int signal)
+{
+	return set & signal_bit(signal);
+}
+
+static bool is_ignored(int signal)
+{
+	uint64_t handler = actions[signal].handler;
+
+	return handler == SIGNAL_IGNORE ||
+	       (handler == SIGNAL_DEFAULT && is_in(IGNORED_BY_DEFAULT, signal));
+}
+
+const struct signal_action *signal_action(int signal)
+{
+	return &actions[signal];
+}
+
+void signal_set_mask(uint64_t mask)
+{
+	signal_thread->blocked = mask & ~UNBLOCKABLE;
+}
+
+void signal_set_mask_for_call(uint64_t mask)
+{
+	signal_thread->saved_mask = signal_thread->blocked;
+	signal_thread->has_saved_mask = true;
+	signal_set_mask(mask);
+}
+
+static void restore_mask(void)
+{
+	if (signal_thread->has_saved_mask)
+		signal_thread->blocked = signal_thread->saved_mask;
+	signal_thread->has_saved_mask = false;
+}
+
+int signal_set_stack(const struct signal_stack *stack, uint64_t rsp)
+{
+	uint32_t mode = stack->flags & ~STACK_AUTODISARM;
+
+	if (signal_stack_state(&signal_thread->stack, rsp) == STACK_ON)
+		return -EPERM;
+	if (mode != 0 && mode != STACK_ON && mode != STACK_DISABLED)
+		return -EINVAL;
+	if (mode == STACK_DISABLED) {
+		signal_thread->stack = (struct signal_stack){.flags = stack->flags};
+		return 0;
+	}
+	if (stack->size < STACK_SIZE_MIN)
+		return -ENOMEM;
+	signal_thread->stack = *stack;
+	signal_thread->stack.reserved = 0;
+	return 0;
+}
+
+/* ---- the queue ---- */
+
+static void queue_remove(size_t index)
+{
+	int signal = queue[index].signal;
+
+	queue_length--;
+	memmove(&queue[index], &queue[index + 1], (queue_length - index) * sizeof(*queue));
+	pending_set &= ~signal_bit(signal);
+	for (size_t i = index; i < queue_length; i++)
+		if (queue[i].signal == signal)
+			pending_set |= signal_bit(signal);
+}
+
+/* Take the most urgent signal of a set. Return: whether there was one. */
+static bool queue_take(uint64_t set, struct pending_signal *taken)
+{
+	uint64_t ready = pending_set & set;
+	int signal;
+
+	if (!ready)
+		return false;
+	signal = __builtin_ctzll(ready & FAULTS ? ready & FAULTS : ready) + 1;
+	for (size_t i = 0; i < queue_length; i++) {
+		if (queue[i].signal == signal) {
+			*taken = queue[i];
+			queue_remove(i);
+			return true;
+		}
+	}
+	return false;
+}
+
+void signal_set_action(int signal, const struct signal_action *action)
+{
+	struct pending_signal dropped;
+
+	actions[signal] = *action;
+	actions[signal].flags &= ACTION_FLAGS;
+	actions[signal].mask &= ~UNBLOCKABLE;
+	if (is_ignored(signal))
+		while (queue_take(signal_bit(signal), &dropped))
+			;
+}
+
+void signal_send(int signal, const struct signal_cause *cause)
+{
+	uint64_t kept = signal_thread->blocked | signal_thread->awaited;
+	size_t limit = signal < SIGNAL_REALTIME ? QUEUE_SIZE : QUEUE_SIZE - QUEUE_RESERVE;
+
+	/* A blocked signal waits: its action may be another one by the time it is unblocked. */
+	if (is_ignored(signal) && !is_in(kept, signal))
+		return;
+	if (signal < SIGNAL_REALTIME && is_in(pending_set, signal))
+		return;
+	if (queue_length >= limit)
+		return;
+	queue[queue_length++] = (struct pending_signal){signal, *cause};
+	pending_set |= signal_bit(signal);
+}
+
+void signal_send_self(int signal)
+{
+	signal_send(signal, &(struct signal_cause){.code = SIGNAL_CODE_USER,
+	                                           .vector = MOTE_CRASH_NO_VECTOR});
+}
+
+uint64_t signal_pending(void)
+{
+	return pending_set;
+}
+
+bool signal_is_pending(void)
+{
+	uint64_t ready;
+
+	timers_serve();
+	if (pending_set & signal_thread->awaited)
+		return true;
+	ready = pending_set & ~signal_thread->blocked;
+	for (; ready; ready &= ready - 1)
+		if (!is_ignored(__builtin_ctzll(ready) + 1))
+			return true;
+	return false;
+}
+
+static void fill_info(struct signal_info *info, int signal, const struct signal_cause *cause)
+{
+	*info = (struct signal_info){.signal = signal, .code = cause->code};
+	if (cause->code > 0) {
+		info->address = cause->address;
+		return;
+	}
+	info->sender.pid = PROCESS_ID;
+	info->sender.uid = process_identity.uid;
+	info->sender.value = cause->address;
+}
+
+int signal_take(uint64_t set, struct signal_info *info)
+{
+	struct pending_signal taken;
+
+	if (!queue_take(set, &taken))
+		return 0;
+	fill_info(info, taken.signal, &taken.cause);
+	return taken.signal;
+}
+
+/* ---- delivery ---- */
+
+static _Noreturn void crash(const struct context *context, int signal,
+                            const struct signal_cause *cause, const char *reason)
+{
+	end_by_crash(context, signal, cause->vector, cause->error, cause->address, reason);
+}
+
+/* The default action of a signal that is not ignored. */
+static _Noreturn void act_by_default(const struct context *context,
+                                     const struct pending_signal *pending)
+{
+	if (is_in(REPORTED_BY_DEFAULT, pending->signal))
+		crash(context, pending->signal, &pending->cause, NULL);
+	end_by_signal(pending->signal);
+}
+
+/* Change the context to enter a handler; -EFAULT when the stack cannot take its frame. */
+static int enter_handler(struct context *context, int signal, const struct signal_cause *cause)
+{
+	struct signal_thread *thread = signal_thread;
+	struct signal_action action = actions[signal];
+	struct signal_frame_request request = {
+	        .action = &action,
+	        .mask = thread->has_saved_mask ? thread->saved_mask : thread->blocked,
+	};
+
+	fill_info(&request.info, signal, cause);
+	if (cause->vector != MOTE_CRASH_NO_VECTOR) {
+		request.vector = cause->vector;
+		request.error = cause->error;
+		request.cr2 = cause->vector == VECTOR_PF ? cause->address : 0;
+	}
+	if (action.flags & ACTION_RESET_HAND)
+		actions[signal].handler = SIGNAL_DEFAULT;
+	if (signal_frame_push(context, &thread->stack, &request) < 0)
+		return -EFAULT;
+	thread->has_saved_mask = false;
+	thread->blocked |= action.mask;
+	if (!(action.flags & ACTION_NO_DEFER))
+		thread->blocked |= signal_bit(signal);
+	return 0;
+}
+
+/* No frame for a signal's handler: SIGSEGV, whose handler may have a stack of its own. */
+static void force_after_failure(struct context *context, int signal,
+                                const struct signal_cause *cause)
+{
+	const struct signal_cause overflow = {
+	        .code = SIGNAL_CODE_KERNEL, .vector = cause->vector, .error = cause->error};
+
+	if (signal == SIGNAL_SEGV)
+		crash(context, signal, cause,
+		      cause->vector == MOTE_CRASH_NO_VECTOR ? "no stack for a signal handler"
+		                                            : NULL);
+	signal_force(context, SIGNAL_SEGV, &overflow);
+}
+
+void signal_force(struct context *context, int signal, const struct signal_cause *cause)
+{
+	if (is_in(signal_thread->blocked, signal) || actions[signal].handler <= SIGNAL_IGNORE)
+		crash(context, signal, cause, NULL);
+	if (enter_handler(context, signal, cause) < 0)
+		force_after_failure(context, signal, cause);
+}
+
+/* Calls that a handler with SA_RESTART does not end, though it interrupts them: signal(7). */
+static bool is_restartable(const struct context *context)
+{
+	switch (context->number) {
+	case __NR_read:
+	case __NR_write:
+	case __NR_readv:
+	case __NR_writev:
+	case __NR_pread64:
+	case __NR_pwrite64:
+	case __NR_preadv:
+	case __NR_pwritev:
+	case __NR_sendfile:
+	case __NR_copy_file_range:
+	case __NR_ioctl:
+	case __NR_open:
+	case __NR_openat:
+	case __NR_creat:
+	case __NR_fcntl:
+	case __NR_flock:
+	case __NR_wait4:
+	case __NR_getrandom: return true;
+	case __NR_futex: return context->r10 == 0; /* a relative timeout would start anew */
+	default: return false;
+	}
+}
+
+static bool is_interrupted(const struct context *context)
+{
+	return context->number != CONTEXT_TRAP && (int64_t)context->rax == -EINTR;
+}
+
+static void restart_call(struct context *context)
+{
+	context->rax = context->number;
+	context->rip -= SYSCALL_LENGTH;
+}
+
+/* Do what a signal asks for. Return: whether the context was changed. */
+static bool act(struct context *context, const struct pending_signal *pending)
+{
+	const struct signal_action *action = &actions[pending->signal];
+
+	if (is_ignored(pending->signal))
+		return false;
+	if (action->handler == SIGNAL_DEFAULT)
+		act_by_default(context, pending);
+	if ((action->flags & ACTION_RESTART) && is_interrupted(context) && is_restartable(context))
+		restart_call(context);
+	if (enter_handler(context, pending->signal, &pending->cause) < 0)
+		force_after_failure(context, pending->signal, &pending->cause);
+	return true;
+}
+
+bool signal_deliver(struct context *context)
+{
+	struct pending_signal pending;
+	bool is_changed = false;
+
+	timers_serve();
+	if (!is_interrupted(context))
+		restore_mask();
+	while (queue_take(~signal_thread->blocked, &pending))
+		is_changed |= act(context, &pending);
+	if (!signal_thread->has_saved_mask)
+		return is_changed;
+	/* Nothing ran: the mask of before may let other signals through. */
+	restore_mask();
+	while (queue_take(~signal_thread->blocked, &pending))
+		is_changed |= act(context, &pending);
+	return is_changed;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals of the application: actions, masks, pending signals, delivery. */
+#ifndef MOTE_LIBC_SHIM_SIGNAL_H
+#define MOTE_LIBC_SHIM_SIGNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guestkit/context.h"
+#include "guestkit/libc-shim/signal_abi.h"
+
+/* How a signal came to be, as siginfo_t tells the handler. */
+struct signal_cause {
+	int code;         /* si_code: SI_USER, SI_KERNEL, SEGV_MAPERR... */
+	uint64_t address; /* si_addr of a fault, or si_value */
+	uint32_t vector;  /* x86 exception for the ucontext and the crash report; or
+	                     MOTE_CRASH_NO_VECTOR */
+	uint64_t error;   /* exception error code */
+};
+
+/* Once at start: @xsave_size in bytes (0: FXSAVE only), @xcr0 features an XSAVE area may hold. */
+void signal_init(uint64_t xsave_size);
+
+/* Make a signal pending for the application itself, as kill(getpid()) does (SIGPIPE, alarms). */
+void signal_send_self(int signal);
+void signal_send(int signal, const struct signal_cause *cause);
+
+/**
+ * signal_force() - A fault of the application: deliver at once, blocked or ignored or not.
+ * @context: where it struck; changed to enter the handler, or the guest ends with a crash report
+ */
+void signal_force(struct context *context, int signal, const struct signal_cause *cause);
+
+/* Whether an unblocked signal is pending that would interrupt a system call (EINTR). */
+bool signal_is_pending(void);
+
+/**
+ * signal_deliver() - Before returning to the application: enter handlers of pending signals.
+ * @context: changed to enter the handler; a system call whose result says so is restarted
+ *
+ * May not return: the default action of a signal ends the guest.
+ * Return: whether the context was changed (then all registers must be restored).
+ */
+bool signal_deliver(struct context *context);
+
+/* ---- for the system calls that deal in signals ---- */
+
+/* What each thread has of its own. A mask has the bit signal_bit() of each blocked signal. */
+struct signal_thread {
+	uint64_t blocked;
+	uint64_t saved_mask; /* blocked once this system call is over, if has_saved_mask */
+	uint64_t awaited; /* rt_sigtimedwait(2) waits for these: they end a sleep, blocked or not */
+	bool has_saved_mask;
+	struct signal_stack stack; /* sigaltstack(2) */
+};
+
+/* The running thread's. */
+extern struct signal_thread *signal_thread;
+
+/* Block exactly these; SIGKILL and SIGSTOP are left out. */
+void signal_set_mask(uint64_t mask);
+
+/**
+ * signal_set_mask_for_call() - Block exactly these until the system call ends.
+ *
+ * A handler that interrupts the call (-EINTR) returns to the mask as it was before; if the call
+ * ends in another way, that mask is back before signals are delivered.
+ */
+void signal_set_mask_for_call(uint64_t mask);
+
+/**
+ * signal_action() - What is done on a signal.
+ * @signal: 1 to SIGNAL_LAST
+ */
+const struct signal_action *signal_action(int signal);
+
+/* Change it, and drop the signal where it is pending and now ignored; not of SIGKILL or SIGSTOP. */
+void signal_set_action(int signal, const struct signal_action *action);
+
+/* Signals that are pending, blocked or not. */
+uint64_t signal_pending(void);
+
+/**
+ * signal_take() - Remove a pending signal, the most urgent, instead of delivering it.
+ * @set:  of these only
+ * @info: filled, if there is one
+ *
+ * Return: its number, or 0.
+ */
+int signal_take(uint64_t set, struct signal_info *info);
+
+/**
+ * signal_set_stack() - Set the alternate stack.
+ * @rsp: where the thread's stack pointer is
+ *
+ * Return: 0, -EPERM while it is in use, -EINVAL for bad flags, -ENOMEM when too small.
+ */
+int signal_set_stack(const struct signal_stack *stack, uint64_t rsp);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts the application: the initial stack (System V ABI for x86-64, 3.4.1) and the jump.
+ *
+ * From the top of the stack down: strings, random bytes, then aligned to 16 the auxiliary vector, the
+ * environment's pointers, the arguments' pointers, and argc, where RSP points.
+ */
+#include "guestkit/libc-shim/start.h"
+
+#include <linux/auxvec.h>
+
+#include "guestkit/address_space.h"
+#include "guestkit/clock.h"
+#include "guestkit/console.h"
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/machine.h"
+#include "guestkit/memory.h"
+#include "guestkit/process_end.h"
+#include "guestkit/random.h"
+#include "guestkit/string.h"
+#include "guestkit/user.h"
+
+#define STACK_SIZE    0x800000UL /* RLIMIT_STACK's default */
+#define PHDR_SIZE     56
+#define RANDOM_BYTES  16
+#define MIN_SIGNAL_STACK 1024 /* beside the XSAVE area: siginfo, ucontext, alignment */
+#define AUX_MAX       24
+
+extern const unsigned char kit_vdso[];
+/* entry.S */
+_Noreturn void context_resume(const struct context *context);
+
+static struct {
+	uint64_t pair[AUX_MAX][2];
+	size_t count;
+} aux;
+
+static void add_aux(uint64_t type, uint64_t value)
+{
+	aux.pair[aux.count][0] = type;
+	aux.pair[aux.count++][1] = value;
+}
+
+static void fill_aux(uint64_t random, uint64_t platform, uint64_t path)
+{
+	add_aux(AT_SYSINFO_EHDR, (uint64_t)kit_vdso);
+	add_aux(AT_HWCAP, machine.hwcap);
+	add_aux(AT_HWCAP2, machine.hwcap2);
+	add_aux(AT_PAGESZ, PAGE_SIZE);
+	add_aux(AT_CLKTCK, SYSTEM_TICKS);
+	if (machine.program_headers) {
+		add_aux(AT_PHDR, machine.program_headers);
+		add_aux(AT_PHENT, PHDR_SIZE);
+		add_aux(AT_PHNUM, machine.program_header_count);
+	}
+	add_aux(AT_BASE, 0);
+	add_aux(AT_FLAGS, 0);
+	add_aux(AT_ENTRY, machine.entry);
+	add_aux(AT_UID, 0);
+	add_aux(AT_EUID, 0);
+	add_aux(AT_GID, 0);
+	add_aux(AT_EGID, 0);
+	add_aux(AT_SECURE, 0);
+	add_aux(AT_RANDOM, random);
+	add_aux(AT_EXECFN, path);
+	add_aux(AT_PLATFORM, platform);
+	add_aux(AT_MINSIGSTKSZ, machine.xsave_size + MIN_SIGNAL_STACK);
+	add_aux(AT_NULL, 0);
+}
+
+static _Noreturn void no_memory(void)
+{
+	kit_print("mote: guest: no memory for the initial stack. Give it more with --mem\n");
+	end_exit(126);
+}
+
+/* The stack as it grows down. */
+static uint64_t stack;
+
+static uint64_t push(const void *data, size_t size)
+{
+	stack -= size;
+	if (user_write(stack, data, size))
+		no_memory();
+	return stack;
+}
+
+static size_t count_strings(const struct string_list *list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->size; i++)
+		count += !list->strings[i];
+	return count;
+}
+
+/* Pointers to the strings of a list that lies at @address in the application, and a NULL: written at @to. */
+static uint64_t put_pointers(uint64_t to, const struct string_list *list, uint64_t address)
+{
+	uint64_t pointer;
+
+	for (size_t i = 0; i < list->size; i += strlen(list->strings + i) + 1) {
+		pointer = address + i;
+		if (user_write(to, &pointer, sizeof pointer))
+			no_memory();
+		to += sizeof pointer;
+	}
+	pointer = 0;
+	if (user_write(to, &pointer, sizeof pointer))
+		no_memory();
+	return to + sizeof pointer;
+}
+
+static uint64_t build_stack(void)
+{
+	static const char platform[] = "x86_64";
+	const struct string_list *arguments = &machine.arguments;
+	const struct string_list *environment = &machine.environment;
+	uint64_t argc = count_strings(arguments);
+	size_t pointers = 1 + argc + 1 + count_strings(environment) + 1;
+	unsigned char random[RANDOM_BYTES];
+	uint64_t zero = 0, argument_strings, environment_strings, at;
+
+	stack = MOTE_STACK_TOP;
+	push(&zero, sizeof zero);
+	environment_strings = push(environment->strings, environment->size);
+	argument_strings = push(arguments->strings, arguments->size);
+	random_fill(random, sizeof random);
+	stack &= ~15UL;
+	at = push(random, sizeof random);
+	fill_aux(at, push(platform, sizeof platform), argument_strings);
+	stack &= ~15UL;
+	stack -= (pointers % 2) * 8; /* so that RSP is a multiple of 16 at argc */
+	push(aux.pair, aux.count * sizeof aux.pair[0]);
+	stack -= pointers * 8;
+	at = put_pointers(stack + 8, arguments, argument_strings);
+	put_pointers(at, environment, environment_strings);
+	if (user_write(stack, &argc, sizeof argc))
+		no_memory();
+	return stack;
+}
+
+static void describe_process(void)
+{
+	const char *path = machine.arguments.strings;
+	const char *slash = strrchr(path, '/');
+
+	process.executable_path = path;
+	process.command_line = (struct process_bytes){machine.arguments.strings,
+						      machine.arguments.size};
+	process.environment = (struct process_bytes){machine.environment.strings,
+						     machine.environment.size};
+	process.auxiliary_vector = (struct process_bytes){aux.pair,
+							  aux.count * sizeof aux.pair[0]};
+	kit_format(process.name, sizeof process.name, "%s", slash ? slash + 1 : path);
+	process.start_monotonic = clock_monotonic();
+}
+
+static int map_image(void)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < machine.segment_count; i++) {
+		const struct machine_segment *segment = &machine.segments[i];
+		int status = address_space_add_image(segment->address,
+						     segment->address + segment->size,
+						     (uint32_t)segment->prot);
+
+		if (status)
+			return status;
+		if (segment->address + segment->size > end)
+			end = segment->address + segment->size;
+	}
+	address_space_set_break(page_round_up(end));
+	return address_space_add_stack(MOTE_STACK_TOP, STACK_SIZE);
+}
+
+void start_application(void)
+{
+	static struct context context;
+
+	address_space_init(machine.allow_wx);
+	if (map_image())
+		no_memory();
+	context.rsp = build_stack();
+	context.rip = machine.entry;
+	context.cs = MOTE_USER_CS;
+	context.ss = MOTE_USER_SS;
+	context.rflags = 0x202;
+	describe_process();
+	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();
+	context_resume(&context);
+}

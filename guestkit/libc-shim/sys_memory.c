@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory: mmap, munmap, mremap, mprotect, brk, madvise, msync, mincore. */
+#include <linux/errno.h>
+#include <linux/mman.h>
+
+#include "guestkit/address_space.h"
+#include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/vfs.h"
+#include "guestkit/memory.h"
+#include "guestkit/page_table.h"
+#include "guestkit/user.h"
+
+int64_t sys_mmap(const uint64_t *arg)
+{
+	uint32_t flags = (uint32_t)arg[3];
+	struct file *file = NULL;
+
+	if (!(flags & MAP_ANONYMOUS)) {
+		file = descriptor_file((int)arg[4]);
+		if (!file)
+			return -EBADF;
+	}
+	return address_space_map(arg[0], arg[1], (uint32_t)arg[2], flags, file, arg[5]);
+}
+
+int64_t sys_munmap(const uint64_t *arg)
+{
+	return address_space_unmap(arg[0], arg[1]);
+}
+
+int64_t sys_mprotect(const uint64_t *arg)
+{
+	return address_space_protect(arg[0], arg[1], (uint32_t)arg[2]);
+}
+
+int64_t sys_mremap(const uint64_t *arg)
+{
+	return address_space_remap(arg[0], arg[1], arg[2], (uint32_t)arg[3], arg[4]);
+}
+
+int64_t sys_brk(const uint64_t *arg)
+{
+	return (int64_t)address_space_break(arg[0]);
+}
+
+int64_t sys_madvise(const uint64_t *arg)
+{
+	return address_space_advise(arg[0], arg[1], (int)arg[2]);
+}
+
+/* Every byte of a range is mapped: 0 or -ENOMEM. */
+static int check_mapped(uint64_t start, uint64_t end)
+{
+	for (size_t i = vma_index(start); start < end; i++) {
+		if (i >= vma_count() || vma_at(i)->start > start)
+			return -ENOMEM;
+		start = vma_at(i)->end;
+	}
+	return 0;
+}
+
+/* Shared mappings are the file's own frames: there is nothing to write back. */
+int64_t sys_msync(const uint64_t *arg)
+{
+	uint64_t length = page_round_up(arg[1]);
+	uint64_t flags = arg[2];
+
+	if (arg[0] % PAGE_SIZE || flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
+	    (flags & MS_ASYNC && flags & MS_SYNC))
+		return -EINVAL;
+	if (length < arg[1] || arg[0] + length < arg[0])
+		return -ENOMEM;
+	return check_mapped(arg[0], arg[0] + length);
+}
+
+int64_t sys_mincore(const uint64_t *arg)
+{
+	uint64_t start = arg[0], to = arg[2], end;
+
+	if (start % PAGE_SIZE)
+		return -EINVAL;
+	if (arg[1] > MOTE_USER_END || start > MOTE_USER_END - page_round_up(arg[1]))
+		return -ENOMEM;
+	end = start + page_round_up(arg[1]);
+	if (check_mapped(start, end))
+		return -ENOMEM;
+	for (; start < end; start += PAGE_SIZE) {
+		uint64_t size;
+		unsigned char is_present = *page_table_look(start, &size) & PTE_PRESENT;
+
+		if (user_write(to++, &is_present, 1))
+			return -EFAULT;
+	}
+	return 0;
+}

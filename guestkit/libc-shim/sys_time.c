@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls of clocks and of sleeping for a time. */
+#include <linux/errno.h>
+#include <linux/time.h>
+#include <stdbool.h>
+
+#include "guestkit/clock.h"
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/wait.h"
+#include "guestkit/user.h"
+#include "mote/abi.h"
+
+#define NS_PER_US     1000
+#define RESOLUTION_NS 1
+
+/* A negative clock is a process's or thread's: its number inverted, and 3 bits
+ * (clock_getcpuclockid(3)). */
+#define CPU_CLOCK_KIND_MASK 3
+#define CPU_CLOCK_KINDS     3 /* PROF, VIRT, SCHED */
+#define CPU_CLOCK_SHIFT     3
+
+/* struct timespec */
+struct time_value {
+	int64_t seconds;
+	int64_t nanoseconds;
+};
+
+/* The kinds of clock that there are. */
+enum clock_kind { KIND_NONE, KIND_REALTIME, KIND_MONOTONIC, KIND_BOOTTIME, KIND_CPU };
+
+static enum clock_kind clock_kind(int32_t id)
+{
+	if (id < 0) {
+		int32_t owner = ~(id >> CPU_CLOCK_SHIFT);
+
+		if ((id & CPU_CLOCK_KIND_MASK) >= CPU_CLOCK_KINDS)
+			return KIND_NONE;
+		return owner == 0 || owner == PROCESS_ID ? KIND_CPU : KIND_NONE;
+	}
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_REALTIME_ALARM:
+	case CLOCK_TAI: return KIND_REALTIME; /* no offset is known, as on a fresh Linux */
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE: return KIND_MONOTONIC;
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM: return KIND_BOOTTIME;
+	case CLOCK_PROCESS_CPUTIME_ID:
+	case CLOCK_THREAD_CPUTIME_ID: return KIND_CPU;
+	default: return KIND_NONE;
+	}
+}
+
+static uint64_t clock_now(enum clock_kind kind)
+{
+	switch (kind) {
+	case KIND_REALTIME: return clock_realtime();
+	case KIND_BOOTTIME: return clock_boottime();
+	case KIND_CPU: return process_cpu_time();
+	default: return clock_monotonic();
+	}
+}
+
+static int write_time(uint64_t to, uint64_t nanoseconds)
+{
+	const struct time_value value = {(int64_t)(nanoseconds / SYSTEM_NANOSECONDS),
+	                                 (int64_t)(nanoseconds % SYSTEM_NANOSECONDS)};
+
+	return user_write(to, &value, sizeof(value));
+}
+
+/* ---- reading clocks; the vDSO spares most programs these ---- */
+
+int64_t sys_clock_gettime(const uint64_t *arg)
+{
+	enum clock_kind kind = clock_kind((int32_t)arg[0]);
+
+	return kind == KIND_NONE ? -EINVAL : write_time(arg[1], clock_now(kind));
+}
+
+int64_t sys_clock_getres(const uint64_t *arg)
+{
+	if (clock_kind((int32_t)arg[0]) == KIND_NONE)
+		return -EINVAL;
+	return arg[1] ? write_time(arg[1], RESOLUTION_NS) : 0;
+}
+
+int64_t sys_gettimeofday(const uint64_t *arg)
+{
+	static const int32_t zone[2]; /* struct timezone: UTC */
+	uint64_t now = clock_realtime();
+	const int64_t value[2] = {(int64_t)(now / SYSTEM_NANOSECONDS),
+	                          (int64_t)(now % SYSTEM_NANOSECONDS / NS_PER_US)};
+
+	if (arg[0] && user_write(arg[0], value, sizeof(value)) < 0)
+		return -EFAULT;
+	return arg[1] ? user_write(arg[1], zone, sizeof(zone)) : 0;
+}
+
+int64_t sys_time(const uint64_t *arg)
+{
+	int64_t now = (int64_t)(clock_realtime() / SYSTEM_NANOSECONDS);
+
+	if (arg[0] && user_write(arg[0], &now, sizeof(now)) < 0)
+		return -EFAULT;
+	return now;
+}
+
+/* ---- sleeping ---- */
+
+static int read_span(uint64_t from, uint64_t *span)
+{
+	struct time_value value;
+
+	if (user_read(&value, from, sizeof(value)) < 0)
+		return -EFAULT;
+	if (value.seconds < 0 || (uint64_t)value.nanoseconds >= SYSTEM_NANOSECONDS)
+		return -EINVAL;
+	if (__builtin_mul_overflow((uint64_t)value.seconds, SYSTEM_NANOSECONDS, span) ||
+	    __builtin_add_overflow(*span, (uint64_t)value.nanoseconds, span))
+		*span = UINT64_MAX;
+	return 0;
+}
+
+/* CLOCK_MONOTONIC ns at which a clock shows @time: the clock of the CPU time stands still in a
+ * sleep. */
+static uint64_t monotonic_at(enum clock_kind kind, uint64_t time)
+{
+	uint64_t now = clock_now(kind), deadline;
+
+	if (time <= now)
+		return 0;
+	if (kind == KIND_CPU || __builtin_add_overflow(clock_monotonic(), time - now, &deadline))
+		return MOTE_WAIT_FOREVER;
+	return deadline;
+}
+
+/* Sleep until a clock shows @time: 0 or -EINTR. */
+static int64_t sleep_until(enum clock_kind kind, uint64_t time)
+{
+	for (;;) {
+		/* Anew each turn: CLOCK_REALTIME may have been set meanwhile. */
+		uint64_t deadline = monotonic_at(kind, time);
+		int64_t result;
+
+		if (!deadline)
+			return 0;
+		result = shim_wait(deadline, 0);
+		if (result < 0)
+			return result;
+	}
+}
+
+/* Sleep for @span ns; what is left after a signal goes to @remainder, unless that is 0. */
+static int64_t sleep_for(enum clock_kind kind, uint64_t span, uint64_t remainder)
+{
+	uint64_t end, now;
+	int64_t result;
+
+	if (__builtin_add_overflow(clock_now(kind), span, &end))
+		end = UINT64_MAX;
+	result = sleep_until(kind, end);
+	if (result != -EINTR || !remainder)
+		return result;
+	now = clock_now(kind);
+	if (now >= end)
+		return 0;
+	return write_time(remainder, end - now) < 0 ? -EFAULT : result;
+}
+
+int64_t sys_nanosleep(const uint64_t *arg)
+{
+	uint64_t span;
+	int result = read_span(arg[0], &span);
+
+	return result < 0 ? result : sleep_for(KIND_MONOTONIC, span, arg[1]);
+}
+
+/* Clocks that can be read but not slept on, as on Linux; a thread cannot wait for its own CPU time.
+ */
+static int check_sleep_clock(int32_t id)
+{
+	switch (id) {
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_MONOTONIC_COARSE:
+	case CLOCK_MONOTONIC_RAW: return -EOPNOTSUPP;
+	case CLOCK_THREAD_CPUTIME_ID: return -EINVAL;
+	default: return clock_kind(id) == KIND_NONE ? -EINVAL : 0;
+	}
+}
+
+int64_t sys_clock_nanosleep(const uint64_t *arg)
+{
+	enum clock_kind kind = clock_kind((int32_t)arg[0]);
+	bool is_absolute = arg[1] & TIMER_ABSTIME;
+	uint64_t time;
+	int result = check_sleep_clock((int32_t)arg[0]);
+
+	if (result == 0)
+		result = read_span(arg[2], &time);
+	if (result < 0)
+		return result;
+	if (is_absolute)
+		return sleep_until(kind, time);
+	/* Only an absolute sleep follows a clock that is set. */
+	return sleep_for(kind == KIND_REALTIME ? KIND_MONOTONIC : kind, time, arg[3]);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Serves system calls: from the table to the handler, and back through pending signals. */
+#include "guestkit/libc-shim/syscall.h"
+
+#include <asm/unistd_64.h>
+#include <linux/errno.h>
+#include <stddef.h>
+
+#include "guestkit/console.h"
+#include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/strace.h"
+#include "guestkit/libc-shim/syscall_entry.h"
+#include "guestkit/machine.h"
+
+#define SYSCALL_LIMIT 512
+#define RFLAGS_TF     0x100u
+
+static const struct syscall_entry table[SYSCALL_LIMIT] = {
+#define SYSCALL(number, name, arguments) [number] = {sys_##name, #name, arguments},
+#include "guestkit/libc-shim/syscall_table.h"
+#undef SYSCALL
+};
+
+struct context *syscall_context;
+bool syscall_context_replaced;
+
+/* Named once on stderr, so that a program that lives without the call is not drowned. */
+static int64_t unknown(uint64_t number)
+{
+	static uint64_t said[SYSCALL_LIMIT / 64];
+
+	if (number >= SYSCALL_LIMIT) {
+		static bool has_said_large;
+
+		if (!has_said_large)
+			kit_print("mote: guest: system call %lu is not served (ENOSYS)\n", number);
+		has_said_large = true;
+	} else if (!(said[number / 64] >> number % 64 & 1)) {
+		said[number / 64] |= 1UL << number % 64;
+		kit_print("mote: guest: system call %lu is not served (ENOSYS); see docs/syscalls.md\n",
+			  number);
+	}
+	return -ENOSYS;
+}
+
+static bool does_not_return(uint64_t number)
+{
+	return number == __NR_exit || number == __NR_exit_group || number == __NR_rt_sigreturn;
+}
+
+static int64_t call(uint64_t number, const uint64_t *arg)
+{
+	const struct syscall_entry *entry = number < SYSCALL_LIMIT && table[number].handler
+						    ? &table[number]
+						    : NULL;
+	int64_t result;
+
+	if (machine.strace && does_not_return(number))
+		strace_print(entry, number, arg, false, 0);
+	result = entry ? entry->handler(arg) : unknown(number);
+	if (machine.strace && !does_not_return(number))
+		strace_print(entry, number, arg, true, result);
+	return result;
+}
+
+bool syscall_dispatch(struct context *context)
+{
+	const uint64_t arg[6] = {context->rdi, context->rsi, context->rdx,
+				 context->r10, context->r8,  context->r9};
+	int64_t result;
+
+	((struct mote_run *)MOTE_RUN_VA)->syscalls++;
+	syscall_context = context;
+	syscall_context_replaced = false;
+	result = call(context->number, arg);
+	if (!syscall_context_replaced)
+		context->rax = (uint64_t)result;
+	if (signal_deliver(context))
+		return true;
+	return syscall_context_replaced || context->rflags & RFLAGS_TF;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inodes, mounts and what can be said of a directory in the whole tree. */
+#include <linux/errno.h>
+#include <linux/stat.h>
+
+#include "guestkit/clock.h"
+#include "guestkit/libc-shim/vfs.h"
+#include "guestkit/libc-shim/walk.h"
+#include "guestkit/string.h"
+
+#define VFS_MOUNT_MAX 8
+#define NS_PER_DAY    (86400 * 1000000000ull)
+
+#define TYPE_DIRECTORY (S_IFDIR >> 12) /* DT_DIR */
+
+/* A name in a directory that leads into another file system. */
+struct mount {
+	struct inode *parent; /* referenced */
+	struct inode *root;   /* referenced */
+	uint8_t length;       /* of the name */
+	char name[15];
+};
+
+static struct mount mounts[VFS_MOUNT_MAX];
+static unsigned mount_count;
+
+struct inode *vfs_root;
+struct inode *vfs_working_directory;
+
+struct inode *inode_get(struct inode *inode)
+{
+	inode->references++;
+	return inode;
+}
+
+void inode_put(struct inode *inode)
+{
+	if (inode && !--inode->references && inode->ops->release)
+		inode->ops->release(inode);
+}
+
+uint64_t vfs_new_fs_id(void)
+{
+	static uint64_t last = 0x1f; /* Linux numbers file systems without a device from 1 */
+
+	return ++last;
+}
+
+void inode_accessed(struct inode *inode)
+{
+	if (!inode->ops->set_attributes)
+		return;
+	uint64_t now = clock_realtime();
+
+	if (inode->atime > inode->mtime && inode->atime > inode->ctime &&
+	    now - inode->atime < NS_PER_DAY)
+		return;
+	inode->atime = now;
+	inode->ops->set_attributes(inode);
+}
+
+int inode_truncate(struct inode *inode, uint64_t size)
+{
+	if (S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (!S_ISREG(inode->mode))
+		return -EINVAL;
+	return inode->ops->truncate ? inode->ops->truncate(inode, size) : -EROFS;
+}
+
+/* ---- mounts ---- */
+
+static const struct mount *mount_by_name(const struct inode *dir, const char *name, size_t length)
+{
+	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++)
+		if (mount->length == length && !memcmp(mount->name, name, length) &&
+		    inode_is_same(mount->parent, dir))
+			return mount;
+	return NULL;
+}
+
+static const struct mount *mount_by_root(const struct inode *root)
+{
+	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++)
+		if (inode_is_same(mount->root, root))
+			return mount;
+	return NULL;
+}
+
+bool vfs_is_mount(const struct inode *dir, const char *name, size_t length)
+{
+	return mount_by_name(dir, name, length) != NULL;
+}
+
+int vfs_mount(const char *path, struct inode *root)
+{
+	char name[VFS_NAME_MAX + 1];
+	struct inode *parent;
+	int result;
+
+	if (!root)
+		return -ENOMEM;
+	result = vfs_walk_parent(-1, path, &parent, name);
+	if (result) {
+		inode_put(root);
+		return result;
+	}
+	size_t length = strlen(name);
+
+	if (mount_count == VFS_MOUNT_MAX || length >= sizeof(mounts->name)) {
+		inode_put(parent);
+		inode_put(root);
+		return -ENOSPC;
+	}
+	struct mount *mount = &mounts[mount_count++];
+
+	mount->parent = parent;
+	mount->root = root;
+	mount->length = (uint8_t)length;
+	memcpy(mount->name, name, length + 1);
+	return 0;
+}
+
+static bool is_name(const char *name, size_t length, const char *wanted)
+{
+	return length == strlen(wanted) && !memcmp(name, wanted, length);
+}
+
+static int lookup_parent(struct inode *dir, struct inode **found)
+{
+	const struct mount *mount;
+
+	if (inode_is_same(dir, vfs_root))
+		*found = inode_get(vfs_root);
+	else if ((mount = mount_by_root(dir)) != NULL)
+		*found = inode_get(mount->parent);
+	else
+		return dir->ops->lookup ? dir->ops->lookup(dir, "..", 2, found) : -ENOTDIR;
+	return 0;
+}
+
+int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode **found)
+{
+	if (!S_ISDIR(dir->mode))
+		return -ENOTDIR;
+	if (is_name(name, length, ".")) {
+		*found = inode_get(dir);
+		return 0;
+	}
+	if (is_name(name, length, ".."))
+		return lookup_parent(dir, found);
+
+	const struct mount *mount = mount_by_name(dir, name, length);
+
+	if (mount) {
+		*found = inode_get(mount->root);
+		return 0;
+	}
+	return dir->ops->lookup ? dir->ops->lookup(dir, name, length, found) : -ENOTDIR;
+}
+
+/* The mounts on this directory from *cookie on whose names it does not have itself. */
+static int readdir_mounts(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
+{
+	for (uint64_t i = *cookie - VFS_COOKIE_LIMIT; i < mount_count; i++) {
+		const struct mount *mount = &mounts[i];
+		struct inode *own;
+
+		if (!inode_is_same(mount->parent, dir))
+			continue;
+		if (dir->ops->lookup && !dir->ops->lookup(dir, mount->name, mount->length, &own)) {
+			inode_put(own);
+			continue;
+		}
+		entry->number = mount->root->number;
+		entry->type = TYPE_DIRECTORY;
+		entry->length = mount->length;
+		memcpy(entry->name, mount->name, mount->length + 1u);
+		*cookie = VFS_COOKIE_LIMIT + i + 1;
+		return 1;
+	}
+	return 0;
+}
+
+int vfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
+{
+	if (!S_ISDIR(dir->mode))
+		return -ENOTDIR;
+	if (*cookie < VFS_COOKIE_LIMIT) {
+		int result = dir->ops->readdir ? dir->ops->readdir(dir, cookie, entry) : -ENOTDIR;
+
+		if (result)
+			return result;
+		*cookie = VFS_COOKIE_LIMIT;
+	}
+	return readdir_mounts(dir, cookie, entry);
+}
+
+/* ---- paths of directories ---- */
+
+/* The name that leads from @parent to @dir, into entry->name. */
+static int name_in_parent(struct inode *parent, const struct inode *dir, struct dir_entry *entry)
+{
+	const struct mount *mount = mount_by_root(dir);
+	uint64_t cookie = 0;
+	int result;
+
+	if (mount) {
+		entry->length = mount->length;
+		memcpy(entry->name, mount->name, mount->length);
+		return 0;
+	}
+	while ((result = vfs_readdir(parent, &cookie, entry)) > 0)
+		if (entry->number == dir->number && entry->type == TYPE_DIRECTORY &&
+		    !is_name(entry->name, entry->length, ".") &&
+		    !is_name(entry->name, entry->length, "..") &&
+		    !mount_by_name(parent, entry->name, entry->length))
+			return 0;
+	return result ? result : -ENOENT;
+}
+
+int64_t vfs_directory_path(struct inode *dir, char *buffer, size_t size)
+{
+	struct dir_entry entry;
+	size_t at = size; /* the path grows from the end of the buffer to its start */
+	int result = 0;
+
+	if (size < 2)
+		return -ERANGE;
+	buffer[--at] = '\0';
+	inode_get(dir);
+	while (!inode_is_same(dir, vfs_root)) {
+		struct inode *parent;
+
+		result = lookup_parent(dir, &parent);
+		if (result)
+			break;
+		result = name_in_parent(parent, dir, &entry);
+		inode_put(dir);
+		dir = parent;
+		if (!result && at < entry.length + 1u)
+			result = -ERANGE;
+		if (result)
+			break;
+		at -= entry.length;
+		memcpy(buffer + at, entry.name, entry.length);
+		buffer[--at] = '/';
+	}
+	inode_put(dir);
+	if (result)
+		return result;
+	if (at == size - 1)
+		buffer[--at] = '/';
+	memmove(buffer, buffer + at, size - at);
+	return (int64_t)(size - at);
+}
+
+static char working_path[VFS_PATH_MAX];
+static bool has_working_path;
+
+void vfs_working_path_changed(void)
+{
+	has_working_path = false;
+}
+
+const char *vfs_working_path(void)
+{
+	if (!has_working_path)
+		has_working_path = vfs_directory_path(vfs_working_directory, working_path,
+		                                      sizeof(working_path)) > 0;
+	return has_working_path ? working_path : NULL;
+}
+
+/* ---- start ---- */
+
+int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical, const char *cwd)
+{
+	int result;
+
+	vfs_root = root_image ? erofs_root_create(root_image, root_size, root_physical)
+	                      : builtin_root_create();
+	if (!vfs_root)
+		return root_image ? -EUCLEAN : -ENOMEM;
+	vfs_working_directory = inode_get(vfs_root);
+	if ((result = vfs_mount("/tmp", tmpfs_create(01777))) != 0 ||
+	    (result = vfs_mount("/dev", devfs_create())) != 0 ||
+	    (result = vfs_mount("/proc", procfs_create())) != 0)
+		return result;
+
+	for (int stream = 0; stream < 3; stream++) {
+		struct file *file;
+
+		result = console_file_open(stream, &file);
+		if (result)
+			return result;
+		descriptor_install(file, stream, false);
+	}
+	if (cwd) {
+		struct inode *dir;
+
+		result = vfs_walk(-1, cwd, WALK_DIRECTORY, &dir);
+		if (result)
+			return result;
+		inode_put(vfs_working_directory);
+		vfs_working_directory = dir;
+	}
+	return 0;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The virtual file system: inodes, open files, the descriptor table and path walking.
+ *
+ * How it works
+ *
+ * A file system (tmpfs, the EROFS root image, the built-in root, /dev, /proc) gives inodes. An
+ * inode is counted: whoever stores a pointer holds a reference, and the last inode_put() calls
+ * ops->release. A mount is a name in a directory that leads to the root of another file system; the
+ * name need not exist there, so a read-only root image needs no /dev. Two inode structures with
+ * equal fs_id and number are the same file. An open file (struct file) is counted too: descriptors
+ * and memory mappings share it. Its ops come from the inode (ops->open). Data moves straight
+ * between the file system and the application's memory (guestkit/user.h); functions return a
+ * negative errno on failure, as system calls do. One thread of the kit runs at a time, so nothing
+ * here is locked.
+ */
+#ifndef MOTE_LIBC_SHIM_VFS_H
+#define MOTE_LIBC_SHIM_VFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VFS_NAME_MAX     255
+#define VFS_PATH_MAX     4096 /* with the NUL, as PATH_MAX */
+#define VFS_SYMLINK_MAX  40
+#define VFS_COOKIE_LIMIT (1ull << 62)
+#define VFS_OPEN_MAX     1024 /* descriptors; the soft RLIMIT_NOFILE may lower it */
+
+struct inode;
+struct file;
+
+struct dir_entry {
+	uint64_t number;
+	unsigned char type; /* DT_* */
+	uint8_t length;     /* of the name */
+	char name[VFS_NAME_MAX + 1];
+};
+
+/* For statfs; counts are of blocks of PAGE_SIZE and of inodes. */
+struct vfs_statistics {
+	uint64_t magic; /* <linux/magic.h> */
+	uint64_t blocks, blocks_free;
+	uint64_t inodes, inodes_free;
+};
+
+/* Operations of an inode; a missing one means the errno in brackets. */
+struct inode_ops {
+	/* Find a name in a directory; *found is referenced. Gets ".." too (never of the file
+	 * system's root, and never "."), and must find the parent then [-ENOTDIR] */
+	int (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **found);
+	/* Make a regular file, directory, FIFO or device node; *made is referenced [-EROFS] */
+	int (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode,
+	              uint64_t device, struct inode **made);
+	int (*symlink)(struct inode *dir, const char *name, size_t length, const char *target);
+	int (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);
+	/* Remove a name: a directory only if @directory, and then only an empty one [-EROFS] */
+	int (*unlink)(struct inode *dir, const char *name, size_t length, bool directory);
+	int (*rename)(struct inode *from, const char *from_name, size_t from_length,
+	              struct inode *to, const char *to_name, size_t to_length, unsigned flags);
+	/* One entry ("." and ".." included): 1 and *cookie advanced, 0 at the end. Cookies start at
+	 * 0 and stay below VFS_COOKIE_LIMIT [-ENOTDIR] */
+	int (*readdir)(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
+	/* Target without NUL into @buffer, cut at @size; its full length is returned [-EINVAL] */
+	int64_t (*readlink)(struct inode *inode, char *buffer, size_t size);
+	/* Change the size of a regular file [-EROFS] */
+	int (*truncate)(struct inode *inode, uint64_t size);
+	/* Store inode->mode, uid, gid and times, which the caller has already changed [-EROFS] */
+	int (*set_attributes)(struct inode *inode);
+	/* A magic link (/proc/self/fd/0): the inode it leads to, referenced; optional */
+	int (*follow)(struct inode *link, struct inode **target);
+	/* st_blocks: units of 512 bytes in use [what st_size needs] */
+	uint64_t (*blocks)(struct inode *inode);
+	/* What statfs tells of the file system [all zero, read-only if there is no create] */
+	void (*statistics)(struct inode *inode, struct vfs_statistics *out);
+	/* Prepare @file (ops set from file_ops before the call); optional */
+	int (*open)(struct inode *inode, struct file *file);
+	/* The last reference is gone: free the inode. */
+	void (*release)(struct inode *inode);
+	const struct file_ops *file_ops;
+};
+
+struct inode {
+	const struct inode_ops *ops;
+	uint32_t references;
+	uint32_t mode; /* type and permissions, as st_mode */
+	uint32_t uid, gid, links;
+	uint64_t number; /* st_ino */
+	uint64_t fs_id;  /* st_dev */
+	uint64_t device; /* st_rdev, as makedev() packs it */
+	uint64_t size;
+	uint64_t atime, mtime, ctime; /* ns since 1970 */
+};
+
+struct poll_state {
+	bool readable, writable, hung_up, error;
+	bool internal; /* changes by the program's own doing only: no event of the host ends a wait
+	                */
+};
+
+/* The pieces of a writev that are still to be taken; see vector_read(). */
+struct vector {
+	uint64_t pieces; /* address of the application's struct iovec array */
+	size_t count;    /* pieces left there */
+	uint64_t base;   /* of the piece being taken */
+	size_t left;     /* bytes of it */
+	size_t total;    /* bytes left in all, at most VFS_IO_MAX */
+};
+
+/* Most that one read or write moves (MAX_RW_COUNT of Linux). */
+#define VFS_IO_MAX 0x7ffff000u
+
+/* Copy the next up to @length bytes of a vector; fewer (0) at its end or before a bad pointer. */
+size_t vector_read(struct vector *vector, void *to, size_t length);
+
+/* Operations of an open file; a missing one means the errno in brackets. */
+struct file_ops {
+	/* Read or write at *position and advance it; short results are allowed [-EINVAL].
+	 * A write with O_APPEND has had *position set to the end by the caller. */
+	int64_t (*read)(struct file *file, uint64_t user_buffer, size_t length, uint64_t *position);
+	int64_t (*write)(struct file *file, uint64_t user_buffer, size_t length,
+	                 uint64_t *position);
+	/* Write a vector at once: for files where each write costs an exit [one write for each
+	 * piece]. -EFAULT if vector_read() gives nothing though vector->total is not 0. */
+	int64_t (*write_vector)(struct file *file, struct vector *vector, uint64_t *position);
+	/* read and write with a buffer of the kit's, for sendfile and copy_file_range [-EINVAL] */
+	int64_t (*read_kit)(struct file *file, void *buffer, size_t length, uint64_t *position);
+	int64_t (*write_kit)(struct file *file, const void *buffer, size_t length,
+	                     uint64_t *position);
+	/* fallocate with the FALLOC_FL_* in @mode, for a regular file [-EOPNOTSUPP] */
+	int (*allocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t length);
+	/* [default: seek within inode->size; -ESPIPE where not_seekable] */
+	int64_t (*seek)(struct file *file, int64_t offset, int whence);
+	/* ioctl with a raw argument [-ENOTTY] */
+	int64_t (*ioctl)(struct file *file, unsigned request, uint64_t argument);
+	/* [always readable and writable] */
+	struct poll_state (*poll)(struct file *file);
+	/* Frame that holds page @index of the file, for mmap: *physical is 0 for a hole. With
+	 * @make, a hole is filled with a zeroed frame owned by the file; -EFAULT past its end
+	 * [-ENODEV]. */
+	int (*page)(struct file *file, uint64_t index, bool make, uint64_t *physical);
+	/* The last reference is gone: free what open() made. */
+	void (*close)(struct file *file);
+	bool not_seekable; /* pipes and terminals: lseek and pread give -ESPIPE */
+};
+
+struct file {
+	const struct file_ops *ops;
+	struct inode *inode; /* referenced */
+	uint32_t references;
+	uint32_t flags; /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_PATH... */
+	uint64_t position;
+	void *private; /* of the ops */
+	char *path;    /* absolute path it was opened by, for /proc/self/fd; heap; may be NULL */
+};
+
+/* ---- inodes (vfs.c) ---- */
+
+struct inode *inode_get(struct inode *inode);
+void inode_put(struct inode *inode); /* NULL is allowed */
+
+/* Are these the same file? */
+static inline bool inode_is_same(const struct inode *a, const struct inode *b)
+{
+	return a == b || (a->fs_id == b->fs_id && a->number == b->number);
+}
+
+/* A fresh st_dev for a file system. */
+uint64_t vfs_new_fs_id(void);
+
+/* After a read: bring atime up to date as "relatime" mounts do. */
+void inode_accessed(struct inode *inode);
+
+/* Change the size of a file: -EROFS, -EISDIR, -EINVAL (no regular file), or what the file system
+ * says. */
+int inode_truncate(struct inode *inode, uint64_t size);
+
+/**
+ * vfs_mount() - Put a file system's root where a path points.
+ * @path: its parent directory must exist; its last component need not
+ * @root: one reference is taken over, also on failure
+ */
+int vfs_mount(const char *path, struct inode *root);
+
+/* Find one name in a directory, mounts, "." and ".." included; *found is referenced. */
+int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode **found);
+
+/* Does a name in a directory lead to a mounted file system? */
+bool vfs_is_mount(const struct inode *dir, const char *name, size_t length);
+
+/* ops->readdir, with the mounted names that the directory itself lacks after its own entries. */
+int vfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
+
+/*
+ * Provided by the memory manager: forget every page-table entry that maps a frame of pages [first,
+ * end) of this file, shared and not yet copied private ones; the frames are freed next. Touching
+ * them is SIGBUS or faults in what the file then has.
+ */
+void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end);
+
+extern struct inode *vfs_root; /* referenced; set once at start */
+
+/* Flags of vfs_walk(). */
+#define WALK_NOFOLLOW  1u /* do not follow a symbolic link in the last component */
+#define WALK_DIRECTORY 2u /* the result must be a directory */
+
+/**
+ * vfs_walk() - Find what a path names.
+ * @dirfd: where a relative path starts: descriptor or AT_FDCWD
+ * @path:  kit memory; an empty path is -ENOENT
+ * @found: set to a referenced inode
+ */
+int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found);
+
+/**
+ * vfs_walk_parent() - Find the directory that holds the last component of a path.
+ * @parent: set to a referenced inode
+ * @last:   VFS_NAME_MAX + 1 bytes: the last component ("." where the path is "/")
+ */
+int vfs_walk_parent(int dirfd, const char *path, struct inode **parent, char *last);
+
+/* The absolute path a relative one starts from, or NULL when it cannot be told; static. */
+const char *vfs_working_path(void);
+/* Some directory was renamed, removed or made the working directory: forget that path. */
+void vfs_working_path_changed(void);
+
+/* Absolute path of a directory by walking up; returns length with NUL or a negative errno. */
+int64_t vfs_directory_path(struct inode *dir, char *buffer, size_t size);
+
+extern struct inode *vfs_working_directory; /* referenced */
+
+/* ---- open files and descriptors (descriptors.c) ---- */
+
+/* Make an open file for an inode (its reference is taken over, also on failure). */
+int file_open_inode(struct inode *inode, uint32_t flags, const char *path, struct file **opened);
+struct file *file_get(struct file *file);
+void file_put(struct file *file);
+
+/* Open by path as open(2) does, O_CREAT, O_EXCL, O_TRUNC and the rest included. */
+int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **opened);
+
+/* The file behind a descriptor, not referenced, or NULL (-EBADF). */
+struct file *descriptor_file(int fd);
+
+/* Descriptors are below this: the soft RLIMIT_NOFILE, at most VFS_OPEN_MAX. */
+extern unsigned descriptor_limit;
+
+/* Lowest free descriptor >= @minimum, or -EMFILE. */
+int descriptor_available(int minimum);
+
+bool descriptor_close_on_exec(int fd);
+void descriptor_set_close_on_exec(int fd, bool close_on_exec);
+
+/* Make @fd, which is below descriptor_limit, refer to @file (reference taken over). */
+void descriptor_replace(int fd, struct file *file, bool close_on_exec);
+
+/* Lowest free descriptor >= @minimum for @file (reference taken over); -EMFILE, reference kept. */
+int descriptor_install(struct file *file, int minimum, bool close_on_exec);
+int descriptor_close(int fd);
+
+/* ---- file systems: each returns its referenced root or NULL when memory is short ---- */
+
+struct inode *tmpfs_create(uint32_t root_mode);
+struct inode *devfs_create(void);
+struct inode *procfs_create(void);
+struct inode *builtin_root_create(void);
+/* @image: mapped read-only in the kit's window at MOTE_ROOT_VA; @physical: its guest-physical
+ * address. Prints why to stderr and returns NULL when the image is damaged. */
+struct inode *erofs_root_create(const void *image, uint64_t size, uint64_t physical);
+
+/* Mounts everything and opens descriptors 0, 1, 2 on the console; 0 or a negative errno. */
+int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical, const char *cwd);
+
+/* An open file on the console stream 0, 1 or 2 (console_file.c). */
+int console_file_open(int stream, struct file **opened);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the VMM says about this machine: boot record and device tree, read once at start. */
+#ifndef MOTE_GUESTKIT_MACHINE_H
+#define MOTE_GUESTKIT_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mote/abi.h"
+
+/* Strings one after the other, each with its NUL, as a device tree's stringlist. */
+struct string_list {
+	const char *strings;
+	size_t size; /* bytes */
+};
+
+struct machine_segment {
+	uint64_t address, size, prot; /* PROT_* */
+};
+
+#define MACHINE_SEGMENTS_MAX 64
+
+struct machine {
+	uint64_t ram_end;
+	uint64_t root_physical, root_size; /* root image; size 0: none */
+	uint64_t xsave_size;
+	uint32_t hwcap, hwcap2; /* AT_HWCAP, AT_HWCAP2: the kit never runs cpuid, which may cost an exit */
+	struct string_list arguments, environment;
+	const char *working_directory;
+	bool strace, allow_wx;
+	const void *seed;
+	size_t seed_size;
+
+	/* the application */
+	uint64_t entry, load_bias, program_headers;
+	uint32_t program_header_count;
+	size_t segment_count;
+	struct machine_segment segments[MACHINE_SEGMENTS_MAX];
+};
+
+extern struct machine machine;
+
+/* Fill `machine`; a tree that lacks what the kit needs ends the guest with a message. */
+void machine_read(const struct mote_boot *boot);
+
+#endif

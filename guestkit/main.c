@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kit's entry point in C: brings everything up, then starts the application. */
+#include "guestkit/address_space.h"
+#include "guestkit/clock.h"
+#include "guestkit/console.h"
+#include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/start.h"
+#include "guestkit/libc-shim/vfs.h"
+#include "guestkit/machine.h"
+#include "guestkit/page_table.h"
+#include "guestkit/pages.h"
+#include "guestkit/process_end.h"
+#include "guestkit/random.h"
+
+_Noreturn void kit_main(const struct mote_boot *boot);
+
+static void check_versions(const struct mote_boot *boot)
+{
+	if (boot->magic == MOTE_BOOT_MAGIC && boot->abi_version == MOTE_ABI_VERSION &&
+	    boot->size == sizeof *boot)
+		return;
+	kit_print("mote: guest kit: this mote (version %s, ABI %u) is %s than the guest kit (version %s, "
+		  "ABI %u). Use the kit that was built with it\n",
+		  boot->vmm_version, boot->abi_version,
+		  boot->abi_version < MOTE_ABI_VERSION ? "older" : "newer", MOTE_VERSION,
+		  MOTE_ABI_VERSION);
+	end_exit(125);
+}
+
+void kit_main(const struct mote_boot *boot)
+{
+	int status;
+
+	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_KIT] = clock_tsc();
+	check_versions(boot);
+	machine_read(boot);
+	pages_init(boot->free.start, boot->free.end);
+	page_table_init(boot->page_table);
+	random_seed(machine.seed, machine.seed_size);
+	signal_init(machine.xsave_size);
+	status = vfs_init(machine.root_size ? (const void *)MOTE_ROOT_VA : NULL, machine.root_size,
+			  machine.root_physical, machine.working_directory);
+	if (status) {
+		kit_print("mote: guest: cannot set up the root file system (errno %d)\n", -status);
+		end_exit(125);
+	}
+	start_application();
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The application's page tables, edited by the kit at CPL 3 through the direct map.
+ *
+ * Making an entry present, or giving it more rights, takes effect at once. Taking rights away needs
+ * page_table_flush() before anything relies on it (docs/decisions/002-page-tables.md).
+ */
+#ifndef MOTE_GUESTKIT_PAGE_TABLE_H
+#define MOTE_GUESTKIT_PAGE_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guestkit/memory.h"
+
+/* Entry bits: Intel SDM vol. 3, 4.5; bits 9 to 11 are software's. */
+#define PTE_PRESENT  (1UL << 0)
+#define PTE_WRITABLE (1UL << 1)
+#define PTE_USER     (1UL << 2)
+#define PTE_ACCESSED (1UL << 5)
+#define PTE_DIRTY    (1UL << 6)
+#define PTE_HUGE     (1UL << 7)
+#define PTE_OWNED    (1UL << 9) /* the frame belongs to the mapping and is freed with it */
+#define PTE_NO_EXEC  (1UL << 63)
+#define PTE_ADDRESS  0x000ffffffffff000UL
+
+#define HUGE_PAGES   512UL /* frames in a 2 MiB page */
+#define HUGE_SIZE    MOTE_HUGE_PAGE_SIZE
+
+/* @root: CR3 */
+void page_table_init(uint64_t root);
+
+/* The 4 KiB entry for @va; tables are made if @make. NULL: no table, or out of memory. A huge page there is
+ * split first (@make or not). */
+uint64_t *page_table_entry(uint64_t va, bool make);
+
+/* The entry for @va whatever its level, for a look: *size is what it covers. NULL where no table is. */
+const uint64_t *page_table_look(uint64_t va, uint64_t *size);
+
+/* Map 2 MiB at @va (aligned) unless anything is mapped there. Return whether it was done. */
+bool page_table_map_huge(uint64_t va, uint64_t entry);
+
+/**
+ * page_table_clear() - Unmap [start, end) and free the frames that the mapping owns.
+ *
+ * Flushes the TLB itself, before any frame is free for use again.
+ */
+void page_table_clear(uint64_t start, uint64_t end);
+
+/* Change rights of what is present in [start, end): @rights of PTE_WRITABLE and PTE_NO_EXEC, or no access at all
+ * when !@is_accessible. Frames not owned stay read-only. Flushes if rights were taken away. */
+void page_table_protect(uint64_t start, uint64_t end, bool is_accessible, uint64_t rights);
+
+/* Move the entries of [from, from + length) to @to, where nothing is mapped; flushes. False: no memory for tables. */
+bool page_table_move(uint64_t from, uint64_t to, uint64_t length);
+
+void page_table_flush(void);
+
+#endif

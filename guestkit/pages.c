@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Page frame allocator: two bits a frame.
+ *
+ * `used` says that somebody has the frame; `stale` that it was used before, so that it holds old
+ * bytes and host memory. A stale frame costs a memset, one never used costs the host a fault that is
+ * a hundred times dearer: allocation goes by lowest address, so frames are used again soon. Free
+ * stale frames go back to the host in batches (pages_give_back()), after which they are as new.
+ */
+#include "guestkit/pages.h"
+
+#include "guestkit/hypercall.h"
+#include "guestkit/string.h"
+
+#define WORD_BITS 64
+/* Stale free frames that are kept for use again: 32 MiB. More than that goes back at once. */
+#define STALE_KEPT 8192
+
+static struct {
+	uint64_t *used;
+	uint64_t *stale;
+	size_t limit; /* frames in RAM, counted from physical 0 */
+	size_t total; /* free at boot */
+	size_t free;
+	size_t stale_free;
+	size_t hint; /* no frame below this is free */
+} pages;
+
+static bool test_bit(const uint64_t *map, size_t bit)
+{
+	return map[bit / WORD_BITS] >> bit % WORD_BITS & 1;
+}
+
+static void set_bits(uint64_t *map, size_t first, size_t count, bool value)
+{
+	for (size_t bit = first; bit < first + count; bit++) {
+		uint64_t mask = 1UL << bit % WORD_BITS;
+
+		if (value)
+			map[bit / WORD_BITS] |= mask;
+		else
+			map[bit / WORD_BITS] &= ~mask;
+	}
+}
+
+void pages_init(uint64_t free_start, uint64_t ram_end)
+{
+	size_t first;
+	size_t map_bytes;
+
+	pages.limit = ram_end / PAGE_SIZE;
+	map_bytes = (pages.limit + WORD_BITS - 1) / WORD_BITS * 8;
+	pages.used = direct_map(free_start);
+	pages.stale = direct_map(free_start + map_bytes);
+	first = (free_start + 2 * map_bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+	/* The maps begin as zeros: whole words of the frames below are set at once. */
+	memset(pages.used, 0xff, first / WORD_BITS * 8);
+	set_bits(pages.used, first / WORD_BITS * WORD_BITS, first % WORD_BITS, true);
+	pages.hint = first;
+	pages.total = pages.free = pages.limit - first;
+}
+
+/* First of @count free frames in a row at a multiple of @align, at or after @from; or limit. */
+static size_t find_run(size_t from, size_t count, size_t align)
+{
+	size_t run = 0;
+
+	for (size_t frame = from; frame < pages.limit;) {
+		if (frame % WORD_BITS == 0 && pages.used[frame / WORD_BITS] == UINT64_MAX) {
+			frame += WORD_BITS;
+			run = 0;
+			continue;
+		}
+		if (test_bit(pages.used, frame) || (!run && frame % align)) {
+			run = 0;
+			frame++;
+			continue;
+		}
+		frame++;
+		if (++run == count)
+			return frame - count;
+	}
+	return pages.limit;
+}
+
+static void count_stale(size_t first, size_t count, bool is_freed)
+{
+	for (size_t frame = first; frame < first + count; frame++)
+		if (test_bit(pages.stale, frame))
+			pages.stale_free += is_freed ? 1 : (size_t)-1;
+}
+
+uint64_t page_alloc_aligned(size_t count, size_t align)
+{
+	size_t first;
+
+	if (!count || count > pages.free)
+		return 0;
+	first = find_run(pages.hint, count, align);
+	if (first >= pages.limit)
+		return 0;
+	if (first == pages.hint)
+		pages.hint = first + count;
+	set_bits(pages.used, first, count, true);
+	count_stale(first, count, false);
+	pages.free -= count;
+	return first * PAGE_SIZE;
+}
+
+uint64_t page_alloc(size_t count)
+{
+	return page_alloc_aligned(count, 1);
+}
+
+void page_clear(uint64_t physical, size_t count)
+{
+	for (size_t frame = physical / PAGE_SIZE; count--; frame++)
+		if (test_bit(pages.stale, frame))
+			memset(direct_map(frame * PAGE_SIZE), 0, PAGE_SIZE);
+}
+
+uint64_t page_alloc_zeroed(size_t count)
+{
+	uint64_t physical = page_alloc(count);
+
+	if (physical)
+		page_clear(physical, count);
+	return physical;
+}
+
+void page_free(uint64_t physical, size_t count)
+{
+	size_t first = physical / PAGE_SIZE;
+
+	set_bits(pages.used, first, count, false);
+	set_bits(pages.stale, first, count, true);
+	pages.free += count;
+	pages.stale_free += count;
+	if (first < pages.hint)
+		pages.hint = first;
+	if (pages.stale_free > STALE_KEPT)
+		pages_give_back();
+}
+
+size_t page_free_count(void)
+{
+	return pages.free;
+}
+
+size_t page_total_count(void)
+{
+	return pages.total;
+}
+
+static void discard(struct mote_range *ranges, size_t *count)
+{
+	if (*count)
+		hypercall(MOTE_HC_discard, kit_physical(ranges), *count, 0);
+	*count = 0;
+}
+
+void pages_give_back(void)
+{
+	static struct mote_range ranges[MOTE_DISCARD_MAX];
+	size_t count = 0;
+
+	for (size_t frame = pages.hint; frame < pages.limit && pages.stale_free;) {
+		size_t first = frame;
+
+		if (frame % WORD_BITS == 0 && !pages.stale[frame / WORD_BITS]) {
+			frame += WORD_BITS;
+			continue;
+		}
+		while (frame < pages.limit && test_bit(pages.stale, frame) &&
+		       !test_bit(pages.used, frame))
+			frame++;
+		if (frame == first) {
+			frame++;
+			continue;
+		}
+		ranges[count++] = (struct mote_range){first * PAGE_SIZE, frame * PAGE_SIZE};
+		set_bits(pages.stale, first, frame - first, false);
+		pages.stale_free -= frame - first;
+		if (count == MOTE_DISCARD_MAX)
+			discard(ranges, &count);
+	}
+	discard(ranges, &count);
+}
+
+void pages_idle(void)
+{
+	/* Not for a handful: a program that wakes often would pay for it each time. */
+	if (pages.stale_free > STALE_KEPT / 16)
+		pages_give_back();
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page frame allocator, beyond what memory.h offers everyone. */
+#ifndef MOTE_GUESTKIT_PAGES_H
+#define MOTE_GUESTKIT_PAGES_H
+
+#include "guestkit/memory.h"
+
+/* Start: frames in [free_start, ram_end) are free and read as zeros. */
+void pages_init(uint64_t free_start, uint64_t ram_end);
+
+/* page_alloc() at a multiple of @align frames. */
+uint64_t page_alloc_aligned(size_t count, size_t align);
+
+/* Make frames read as zeros; costs nothing for those never used. */
+void page_clear(uint64_t physical, size_t count);
+
+/* Give every free frame that holds host memory back to the host. */
+void pages_give_back(void);
+
+/* The guest is about to sleep: give back what is worth an exit. */
+void pages_idle(void);
+
+#endif

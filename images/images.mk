@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# Rules for the demo guests; the Makefile includes this file. Needs BUILD (the build folder, build).
+
+# Every recipe is a script that takes the output's path; it is run again when it, its inputs or the
+# compiler wrapper changed. Lua and SQLite are fetched, so they are built on request only.
+IMAGES := $(BUILD)/images/hello $(BUILD)/images/lua $(BUILD)/images/sqlite3
+
+.PHONY: images
+images: $(IMAGES)
+
+$(BUILD)/images/hello: images/hello/build.sh images/hello/hello.c $(BUILD)/mote-cc
+$(BUILD)/images/lua: images/lua/build.sh scripts/sources.txt $(BUILD)/mote-cc
+$(BUILD)/images/sqlite3: images/sqlite/build.sh scripts/sources.txt $(BUILD)/mote-cc
+
+$(IMAGES):
+	$(if $(V),,@echo "  IMAGE   $@")
+	$(if $(V),,@)@MOTE_CC=$(CURDIR)/$(BUILD)/mote-cc $< $(CURDIR)/$@

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract between the VMM and the guest kit: everything both sides must agree on, and
+ * nothing else. Included by host and guest alike; documented in docs/abi.md.
+ *
+ * How it works
+ *
+ * The VMM builds the machine (page tables, descriptor tables, device tree, boot record) and starts
+ * the one vCPU at CPL 3 in the kit's entry point, with the address of the boot record in RDI. The
+ * kit calls the VMM by one instruction, `in $MOTE_HYPERCALL_PORT, %eax`:
+ *
+ *   RAX  number (enum mote_hypercall)      RDI, RSI, RDX, R10, R8  arguments
+ *   EAX  result: >= 0, or a negative Linux errno (low 32 bits; sign-extend them)
+ *
+ * All other registers and the flags are kept. Addresses in arguments are guest-physical
+ * (mote_gpa_t). Any code at CPL 3 may make a hypercall, the application included: nothing in a
+ * hypercall is trusted, and none gives more than the kit's system calls give.
+ */
+#ifndef MOTE_ABI_H
+#define MOTE_ABI_H
+
+/*
+ * Bumped when either side would misunderstand the other. Both sides compare for equality; the
+ * smaller number is the older side.
+ */
+#define MOTE_ABI_VERSION 1
+
+/* ---- guest-virtual layout (all in the last 512 GiB: one page-directory-pointer table) ---- */
+
+#define MOTE_PAGE_SIZE      0x1000UL
+#define MOTE_HUGE_PAGE_SIZE 0x200000UL
+
+/* RAM from mote_boot.direct_start to its end, read-write, not executable, at this + GPA. */
+#define MOTE_DIRECT_VA 0xffffff8000000000UL
+/* The root image, read-only and not executable, where there is one. */
+#define MOTE_ROOT_VA 0xffffffc000000000UL
+/*
+ * The kit's window, below 2 MiB: one page table. Supervisor pages first (ring-0 stub and CPU
+ * tables), then the shared pages, then kit.elf as linked.
+ */
+#define MOTE_WINDOW_VA     0xffffffff80000000UL
+#define MOTE_CPU_TABLES_VA (MOTE_WINDOW_VA + 0x1000)  /* GDT, TSS, IDT; supervisor */
+#define MOTE_RING0_VA      (MOTE_WINDOW_VA + 0x4000)  /* kit.elf's trap stub; supervisor */
+#define MOTE_BOOT_VA       (MOTE_WINDOW_VA + 0x10000) /* struct mote_boot; read-only */
+#define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0x11000) /* struct mote_clock; read-only */
+#define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0x12000) /* struct mote_run; read-write */
+#define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0x20000) /* kit.elf, all but its ring-0 stub */
+#define MOTE_WINDOW_END    (MOTE_WINDOW_VA + 0x200000)
+/* Everything the application may map lies below; the last page stays unmapped as on Linux. */
+#define MOTE_USER_END 0x00007ffffffff000UL
+
+/* Where the VMM loads a static-PIE application. */
+#define MOTE_PIE_BASE 0x10000000UL
+/* The initial stack ends here; file and anonymous mappings grow down from below it. */
+#define MOTE_STACK_TOP 0x7ffffff000UL
+
+/* ---- descriptor tables (the layout of Linux, so that CS and SS look right to programs) ---- */
+
+#define MOTE_KERNEL_CS 0x10
+#define MOTE_KERNEL_SS 0x18
+#define MOTE_USER_SS   0x2b
+#define MOTE_USER_CS   0x33
+#define MOTE_TSS       0x40
+#define MOTE_STAR      0x0023001000000000UL /* MSR_STAR: sysret base 0x23, syscall base 0x10 */
+#define MOTE_FMASK     0x44500UL            /* MSR_FMASK: clears DF, TF, NT, AC on syscall */
+
+/* ---- kit.elf ---- */
+
+/* p_flags bit of the segment that is mapped for CPL 0 only (inside PF_MASKOS). */
+#define MOTE_PF_SUPERVISOR 0x00100000
+/* Vector n enters the stub at MOTE_RING0_VA + n * MOTE_VECTOR_STRIDE. */
+#define MOTE_VECTOR_STRIDE 16
+#define MOTE_VECTORS       32
+
+/* ELF note of kit.elf: owner "Mote", type MOTE_NOTE_KIT, descriptor struct mote_kit_note. */
+#define MOTE_NOTE_OWNER "Mote"
+#define MOTE_NOTE_KIT   1
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
+
+/* A guest-physical address: a structure, so that nothing dereferences it by accident. */
+typedef struct {
+	uint64_t value;
+} mote_gpa_t;
+
+/* First two fields never move: they are how versions tell each other apart. */
+struct mote_kit_note {
+	uint32_t abi_version;
+	uint32_t size;           /* of this structure */
+	uint64_t syscall_entry;  /* MSR_LSTAR */
+	uint64_t trap_stack_top; /* IST1: hardware frames of every vector; kit memory */
+	char version[32];        /* for messages, NUL-terminated */
+};
+
+/* ---- boot record: at MOTE_BOOT_VA, written by the VMM before the guest starts ---- */
+
+#define MOTE_BOOT_MAGIC 0x746f6f6265746f6dUL /* "moteboot" */
+
+struct mote_range {
+	uint64_t start; /* guest-physical, page-aligned */
+	uint64_t end;   /* exclusive */
+};
+
+/* First three fields never move. */
+struct mote_boot {
+	uint64_t magic;
+	uint32_t abi_version;
+	uint32_t size;            /* of this structure */
+	char vmm_version[32];     /* for messages, NUL-terminated */
+	uint64_t device_tree;     /* guest-virtual address of the flattened device tree */
+	uint64_t device_tree_size; /* bytes */
+	uint64_t page_table;      /* guest-physical address of the root (CR3) */
+	uint64_t direct_start;    /* first guest-physical address in the direct map */
+	uint64_t ram_end;         /* end of RAM and of the direct map */
+	struct mote_range free;   /* RAM that nothing uses yet; reads as zeros */
+	uint64_t tsc_offset;      /* guest TSC minus host TSC */
+};
+
+/*
+ * Clock page: at MOTE_CLOCK_VA, written by the VMM only. A seqlock: odd while it is written; read
+ * sequence, fields, sequence again. At guest TSC t, CLOCK_MONOTONIC in ns is
+ * monotonic + ((t - tsc) * multiplier >> 32), and CLOCK_REALTIME that plus realtime_offset.
+ */
+struct mote_clock {
+	uint32_t sequence;
+	uint32_t reserved;
+	uint64_t tsc;             /* guest TSC at the moment of monotonic */
+	uint64_t monotonic;       /* ns */
+	uint64_t realtime_offset; /* ns: CLOCK_REALTIME minus CLOCK_MONOTONIC */
+	uint64_t multiplier;      /* ns per TSC tick, 32.32 fixed point */
+	uint64_t boottime_offset; /* ns: CLOCK_BOOTTIME minus CLOCK_MONOTONIC */
+};
+
+/* What the guest tells the VMM without an exit. Each is a hint: the VMM reads, and never trusts. */
+enum mote_stamp {
+	MOTE_STAMP_KIT,         /* first instructions of the kit */
+	MOTE_STAMP_APPLICATION, /* jump to the application's entry point */
+	MOTE_STAMP_EXIT,        /* the application asked to exit */
+	MOTE_STAMPS
+};
+
+/* Run page: at MOTE_RUN_VA, written by the kit. */
+struct mote_run {
+	uint64_t stamp[MOTE_STAMPS]; /* guest TSC; 0: not reached */
+	uint64_t syscalls;           /* system calls served so far */
+	uint64_t deadline;           /* CLOCK_MONOTONIC ns of the next timer; 0: none */
+	uint32_t runnable;           /* threads that could run now */
+	uint32_t preempt_wanted;     /* set by the VMM when a tick found the kit in its own code */
+};
+
+/* ---- hypercalls ---- */
+
+/* X(number, name, arguments, what it does): docs/abi.md and --stats take their names from here. */
+#define MOTE_HYPERCALLS(X)                                                                         \
+	X(1, console_write, "stream, gpa, length", "write to stdout (1) or stderr (2)")            \
+	X(2, console_read, "gpa, length, flags", "read from stdin; 0 is end of file")              \
+	X(3, console_control, "stream, operation, gpa", "terminal attributes and window size")    \
+	X(4, exit, "status", "end the guest; does not return")                                     \
+	X(5, wait, "deadline, events", "sleep until a deadline or an event")                       \
+	X(6, clock, "", "refresh the clock page")                                                  \
+	X(7, discard, "gpa, count", "give pages back to the host; they read as zeros after")      \
+	X(8, crash, "gpa", "end the guest by a crash record; does not return")                     \
+	X(9, ready, "", "mark that the application has initialised")                               \
+	X(10, random, "gpa, length", "bytes from the host's random number generator")
+
+enum mote_hypercall {
+#define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
+	MOTE_HYPERCALLS(X)
+#undef X
+		MOTE_HC_LIMIT = 11 /* one past the last number */
+};
+
+/* console_read flags */
+#define MOTE_CONSOLE_BLOCK 1u /* sleep until there is input; else -EAGAIN when there is none */
+
+/* console_control operations; the block at gpa has the Linux x86-64 layout */
+enum mote_console_operation {
+	MOTE_CONSOLE_GET_TERMIOS = 1,       /* struct termios as TCGETS has it: 36 bytes */
+	MOTE_CONSOLE_SET_TERMIOS = 2,       /* TCSETS */
+	MOTE_CONSOLE_SET_TERMIOS_DRAIN = 3, /* TCSETSW */
+	MOTE_CONSOLE_SET_TERMIOS_FLUSH = 4, /* TCSETSF */
+	MOTE_CONSOLE_GET_WINDOW_SIZE = 5,   /* struct winsize as TIOCGWINSZ has it: 8 bytes */
+	MOTE_CONSOLE_GET_KIND = 6,          /* returns S_IFMT bits of the stream >> 12; gpa unused */
+	MOTE_CONSOLE_GET_READABLE = 7,      /* returns bytes readable (FIONREAD); gpa unused */
+};
+
+/* exit: status 0..255 is the application's; MOTE_EXIT_SIGNAL | number ends it by a signal */
+#define MOTE_EXIT_SIGNAL        0x100u
+#define MOTE_EXIT_OUT_OF_MEMORY 0x200u
+
+/* wait: events to wait for, and the result */
+#define MOTE_EVENT_INPUT  1u /* stdin is readable or at its end */
+#define MOTE_EVENT_WINDOW 2u /* the terminal's size changed */
+#define MOTE_WAIT_FOREVER UINT64_MAX
+
+/* discard: gpa points to `count` ranges; at most this many in one call */
+#define MOTE_DISCARD_MAX 512
+
+/* crash: what the VMM prints and backtraces. The VMM checks every field. */
+struct mote_crash {
+	uint32_t signal;  /* Linux signal number, 1..64 */
+	uint32_t vector;  /* x86 exception, or MOTE_CRASH_NO_VECTOR */
+	uint64_t error;   /* exception error code */
+	uint64_t address; /* CR2 of a page fault, else si_addr */
+	/* rax rbx rcx rdx rsi rdi rbp rsp r8..r15, as struct kvm_regs orders them */
+	uint64_t gpr[16];
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t fs_base;
+	uint32_t in_kit; /* the kit itself failed: a bug of Mote, not of the application */
+	uint32_t reserved;
+	char reason[64]; /* a few words, NUL-terminated; empty: the VMM names the trap */
+};
+#define MOTE_CRASH_NO_VECTOR 0xffffffffu
+
+#endif /* __ASSEMBLER__ */
+
+/*
+ * The port lies below 256 so that the instruction needs no register for it, and is a multiple
+ * of four so that its four I/O permission bits share a byte.
+ */
+#define MOTE_HYPERCALL_PORT 0x50
+
+#endif

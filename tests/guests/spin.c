@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Never ends: `spin` computes, `spin sleep` sleeps, `spin call` makes system calls. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static volatile unsigned long counter;
+
+__attribute__((noinline)) static void spin_here(void)
+{
+	for (;;)
+		counter++;
+}
+
+__attribute__((noinline)) static void spin_outside(void)
+{
+	spin_here();
+	counter = 0; /* no tail call */
+}
+
+int main(int argc, char **argv)
+{
+	puts("started");
+	fflush(stdout);
+	while (argc > 1 && !strcmp(argv[1], "sleep"))
+		pause();
+	while (argc > 1 && !strcmp(argv[1], "call"))
+		syscall(SYS_getppid);
+	spin_outside();
+	return 0;
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit tests, end-to-end tests, fuzzing, benchmarks, lint. Included by the Makefile.
+
+# ---- unit tests: Criterion, with the C library of the system ----
+
+UNIT_CFLAGS := $(COMMON) -O1 -g -isystem $(FDT)/libfdt -Itests/unit
+UNIT_LIB_SRC := $(filter-out vmm/main.c,$(VMM_SRC)) $(SHARED_SRC)
+UNIT_LIB_OBJ := $(UNIT_LIB_SRC:%.c=$(BUILD)/unit/%.o) $(FDT_SRC:%.c=$(BUILD)/unit/libfdt/%.o) \
+	$(BUILD)/unit/vmm/kit_blob.o
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+
+$(BUILD)/unit/libfdt/%.o: $(FDT)/libfdt/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) -O1 -w -I$(FDT)/libfdt -c $< -o $@
+
+$(BUILD)/unit/vmm/confine.o: $(BUILD)/seccomp_filters.h
+
+$(BUILD)/unit/vmm/kit_blob.o: vmm/kit_blob.S $(BUILD)/kit.elf
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(HOSTCC) -DKIT_ELF='"$(BUILD)/kit.elf"' -c $< -o $@
+
+$(BUILD)/unit/%.o: %.c $(FDT_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(UNIT_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/unit/libmote.a: $(UNIT_LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/unit/test_%: tests/unit/test_%.c $(BUILD)/unit/libmote.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(UNIT_CFLAGS) $(DEPS) $< $(BUILD)/unit/libmote.a -lcriterion -o $@
+
+# ---- guests of the end-to-end tests ----
+
+GUEST_CFLAGS := -O1 -g -Wall -Wextra -Iinclude
+
+$(BUILD)/guests/%: tests/guests/%.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc $(GUEST_CFLAGS) $< -o $@ -lm
+
+$(BUILD)/guests/%: tests/guests/%.S $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc $(GUEST_CFLAGS) -nostdlib -static $< -o $@
+
+.PHONY: guests
+guests: $(GUESTS)
+
+.PHONY: unit-test
+unit-test: $(UNIT_TESTS)
+	tests/run-unit.sh $(UNIT_TESTS)
+
+.PHONY: test
+test: all images guests $(UNIT_TESTS)
+	tests/run.sh $(UNIT_TESTS)
+
+# ---- benchmarks ----
+
+$(BUILD)/bench/floor: tests/bench/floor.c $(UAPI)/.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$@)musl-gcc -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -static -idirafter $(UAPI) $< -o $@
+
+$(BUILD)/bench/pairs: tests/bench/pairs.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
+
+$(BUILD)/bench/compute: tests/bench/compute.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@ -lm
+
+.PHONY: bench
+bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute
+	tests/bench/run.sh
+
+# ---- fuzzing ----
+
+FUZZ_SECONDS := 60
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(VMM_SRC) $(SHARED_SRC) $(FDT_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CLANG,$@)clang $(filter-out $(WARN),$(COMMON)) -O1 -g -isystem $(FDT)/libfdt \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $< -o $@
+
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# ---- lint ----
+
+.PHONY: lint
+lint: $(FDT_STAMP) $(BUILD)/seccomp_filters.h
+	scripts/lint.sh
+
+-include $(UNIT_LIB_OBJ:.o=.d) $(UNIT_TESTS:=.d)

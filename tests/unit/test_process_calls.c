@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of the system calls on the system, the process, its limits and its one thread. */
+#include "tests/unit/special_fakes.h"
+
+#include "guestkit/libc-shim/sys_identity.c"
+#include "guestkit/libc-shim/sys_limits.c"
+#include "guestkit/libc-shim/sys_prctl.c"
+#include "guestkit/libc-shim/sys_system.c"
+
+#define is_self thread_is_self /* another file's static function */
+#undef SECONDS_MAX
+#include "guestkit/libc-shim/sys_thread.c"
+
+#define CALL(name, ...) sys_##name((const uint64_t[6]){__VA_ARGS__})
+#define AT(object)      ((uint64_t)(object))
+#define BAD             16 /* an address that is never mapped */
+
+void random_fill(void *buffer, size_t length)
+{
+	memset(buffer, 0x5a, length);
+}
+
+static unsigned waits;
+static int64_t wait_result;
+
+int64_t shim_wait(uint64_t deadline, uint32_t events)
+{
+	(void)events;
+	waits++;
+	if (wait_result == 0)
+		fake_now = waits % 2 ? deadline - 1 : deadline; /* first too early */
+	return wait_result;
+}
+
+/* ---- system ---- */
+
+Test(process_calls, uname)
+{
+	struct new_utsname name;
+
+	cr_assert_eq(sizeof(name), 6 * 65);
+	cr_assert_eq(CALL(uname, AT(&name)), 0);
+	cr_assert_str_eq(name.sysname, "Linux");
+	cr_assert_str_eq(name.release, "6.1.0-mote");
+	cr_assert_str_eq(name.machine, "x86_64");
+	cr_assert_eq(CALL(uname, BAD), -EFAULT);
+}
+
+Test(process_calls, sysinfo)
+{
+	struct sysinfo info;
+
+	cr_assert_eq(sizeof(info), 112);
+	cr_assert_eq(CALL(sysinfo, AT(&info)), 0);
+	cr_assert_eq(info.uptime, 6);
+	cr_assert_eq(info.totalram, 1024 * 4096);
+	cr_assert_eq(info.freeram, 768 * 4096);
+	cr_assert_eq(info.mem_unit, 1);
+}
+
+Test(process_calls, getrandom)
+{
+	static unsigned char bytes[1000];
+
+	cr_assert_eq(CALL(getrandom, AT(bytes), 999, GRND_NONBLOCK), 999);
+	cr_assert_eq(bytes[998], 0x5a);
+	cr_assert_eq(bytes[999], 0);
+	cr_assert_eq(CALL(getrandom, AT(bytes), 10, 8), -EINVAL);
+	cr_assert_eq(CALL(getrandom, AT(bytes), 10, GRND_RANDOM | GRND_INSECURE), -EINVAL);
+	cr_assert_eq(CALL(getrandom, BAD, 10, 0), -EFAULT);
+	cr_assert_eq(CALL(getrandom, BAD, 0, 0), 0);
+	fake_fault_at = AT(bytes) + 300;
+	cr_assert_eq(CALL(getrandom, AT(bytes), UINT64_MAX, 0), 300);
+}
+
+/* ---- prctl ---- */
+
+Test(process_calls, name)
+{
+	char name[17] = "................";
+
+	cr_assert_eq(CALL(prctl, PR_SET_NAME, AT("a-name-longer-than-it-may-be")), 0);
+	cr_assert_str_eq(process.name, "a-name-longer-t");
+	cr_assert_eq(CALL(prctl, PR_GET_NAME, AT(name)), 0);
+	cr_assert_str_eq(name, "a-name-longer-t");
+	cr_assert_eq(CALL(prctl, PR_SET_NAME, AT("short")), 0);
+	cr_assert_str_eq(process.name, "short");
+	cr_assert_eq(CALL(prctl, PR_SET_NAME, BAD), -EFAULT);
+	cr_assert_str_eq(process.name, "short");
+}
+
+Test(process_calls, prctl)
+{
+	int32_t signal = 0;
+
+	cr_assert_eq(CALL(prctl, PR_GET_DUMPABLE), 1);
+	cr_assert_eq(CALL(prctl, PR_SET_DUMPABLE, 0), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_DUMPABLE), 0);
+	cr_assert_eq(CALL(prctl, PR_SET_DUMPABLE, 2), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_PDEATHSIG, 9), 0);
+	cr_assert_eq(CALL(prctl, PR_SET_PDEATHSIG, 65), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_GET_PDEATHSIG, AT(&signal)), 0);
+	cr_assert_eq(signal, 9);
+	cr_assert_eq(process_no_new_privileges(), 0);
+	cr_assert_eq(CALL(prctl, PR_SET_NO_NEW_PRIVS, 1, 1), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_NO_NEW_PRIVS, 1), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_NO_NEW_PRIVS), 1);
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_READ, 40), 1);
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_READ, 41), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME), 0);
+	cr_assert_eq(CALL(prctl, 12345), -EINVAL);
+}
+
+/* ---- identity ---- */
+
+Test(process_calls, root_is_dropped_for_good)
+{
+	cr_assert_eq(CALL(getuid), 0);
+	cr_assert_eq(CALL(setgid, 100), 0);
+	cr_assert_eq(CALL(setuid, UINT32_MAX), -EINVAL);
+	cr_assert_eq(CALL(setuid, 1000), 0);
+	cr_assert_eq(CALL(geteuid), 1000);
+	cr_assert_eq(CALL(getegid), 100);
+	cr_assert_eq(CALL(setuid, 0), -EPERM);
+	cr_assert_eq(CALL(setuid, 1000), 0);
+	cr_assert_eq(CALL(setgid, 0), -EPERM);
+	cr_assert_eq(CALL(setgroups, 0), -EPERM);
+}
+
+Test(process_calls, groups)
+{
+	uint32_t groups[3] = {4, 5, 6};
+
+	cr_assert_eq(CALL(getgroups, 0), 0);
+	cr_assert_eq(CALL(setgroups, 2, AT(groups)), 0);
+	groups[0] = groups[1] = 0;
+	cr_assert_eq(CALL(getgroups, 0, BAD), 2);
+	cr_assert_eq(CALL(getgroups, 1, AT(groups)), -EINVAL);
+	cr_assert_eq(CALL(getgroups, UINT32_MAX, AT(groups)), -EINVAL);
+	cr_assert_eq(CALL(getgroups, 3, AT(groups)), 2);
+	cr_assert_eq(groups[1], 5);
+	cr_assert_eq(groups[2], 6);
+	cr_assert_eq(CALL(setgroups, 65537, AT(groups)), -EINVAL);
+	cr_assert_eq(CALL(setgroups, 2, BAD), -EFAULT);
+	cr_assert_eq(process_identity.group_count, 2, "a bad call changes nothing");
+	cr_assert_eq(CALL(setgroups, 0), 0);
+	cr_assert_eq(fake_heap, 0);
+}
+
+Test(process_calls, numbers)
+{
+	cr_assert_eq(CALL(getpid), 1);
+	cr_assert_eq(CALL(getppid), 0);
+	cr_assert_eq(CALL(getpgid, 0), 1);
+	cr_assert_eq(CALL(getsid, 2), -ESRCH);
+	cr_assert_eq(CALL(setpgid, 0, 0), -EPERM);
+	cr_assert_eq(CALL(setpgid, 5, 0), -ESRCH);
+	cr_assert_eq(CALL(setsid), -EPERM);
+}
+
+/* ---- limits ---- */
+
+Test(process_calls, limits)
+{
+	struct process_limit limit, old;
+
+	cr_assert_eq(CALL(getrlimit, RESOURCE_STACK, AT(&limit)), 0);
+	cr_assert_eq(limit.soft, 8 << 20);
+	cr_assert_eq(CALL(getrlimit, PROCESS_LIMITS, AT(&limit)), -EINVAL);
+	limit = (struct process_limit){10, 20};
+	cr_assert_eq(CALL(prlimit64, 0, RESOURCE_NOFILE, AT(&limit), AT(&old)), 0);
+	cr_assert_eq(old.soft, VFS_OPEN_MAX);
+	cr_assert_eq(descriptor_limit, 10);
+	cr_assert_eq(process_limit(RESOURCE_NOFILE)->hard, 20);
+	limit = (struct process_limit){21, 20};
+	cr_assert_eq(CALL(setrlimit, RESOURCE_NOFILE, AT(&limit)), -EINVAL);
+	limit = (struct process_limit){20, VFS_OPEN_MAX + 1};
+	cr_assert_eq(CALL(setrlimit, RESOURCE_NOFILE, AT(&limit)), -EPERM);
+	cr_assert_eq(descriptor_limit, 10);
+	cr_assert_eq(CALL(prlimit64, 2, RESOURCE_NOFILE, 0, AT(&old)), -ESRCH);
+	cr_assert_eq(CALL(prlimit64, 1, RESOURCE_NOFILE, BAD, 0), -EFAULT);
+	cr_assert_eq(CALL(prlimit64, 0, 99, 0, 0), -EINVAL);
+}
+
+Test(process_calls, hard_limits_bind_who_is_not_root)
+{
+	struct process_limit limit = {5, 10};
+
+	cr_assert_eq(CALL(setrlimit, RESOURCE_CORE, AT(&limit)), 0);
+	limit.hard = 11;
+	cr_assert_eq(CALL(setrlimit, RESOURCE_CORE, AT(&limit)), 0, "root may");
+	CALL(setuid, 1);
+	limit.hard = 12;
+	cr_assert_eq(CALL(setrlimit, RESOURCE_CORE, AT(&limit)), -EPERM);
+}
+
+Test(process_calls, use)
+{
+	int64_t use[18], times[4];
+
+	process.start_monotonic = 1000000000;
+	process.waited = 500000000;
+	cr_assert_eq(CALL(getrusage, 0, AT(use)), 0);
+	cr_assert_eq(use[0], 3);
+	cr_assert_eq(use[1], 500000);
+	cr_assert_eq(use[4], 1024);
+	cr_assert_eq(CALL(getrusage, (uint64_t)-1, AT(use)), 0);
+	cr_assert_eq(use[0], 0);
+	cr_assert_eq(CALL(getrusage, 2, AT(use)), -EINVAL);
+	cr_assert_eq(CALL(times, AT(times)), 600);
+	cr_assert_eq(times[0], 350);
+	cr_assert_eq(times[3], 0);
+	process.waited = UINT64_MAX / 2;
+	cr_assert_eq(process_cpu_time(), 0);
+}
+
+/* ---- the thread ---- */
+
+Test(process_calls, affinity)
+{
+	uint64_t mask[2] = {0, 7};
+
+	cr_assert_eq(CALL(sched_getaffinity, 0, 16, AT(mask)), 8);
+	cr_assert_eq(mask[0], 1);
+	cr_assert_eq(mask[1], 7);
+	cr_assert_eq(CALL(sched_getaffinity, 0, 4, AT(mask)), -EINVAL);
+	cr_assert_eq(CALL(sched_getaffinity, 0, 12, AT(mask)), -EINVAL);
+	cr_assert_eq(CALL(sched_getaffinity, 3, 8, AT(mask)), -ESRCH);
+	mask[0] = 2;
+	cr_assert_eq(CALL(sched_setaffinity, 0, 8, AT(mask)), -EINVAL);
+	mask[0] = 3;
+	cr_assert_eq(CALL(sched_setaffinity, 0, 1, AT(mask)), 0);
+	cr_assert_eq(CALL(set_robust_list, 0, 23), -EINVAL);
+	cr_assert_eq(CALL(set_tid_address, 0), 1);
+	cr_assert_eq(CALL(rseq), -ENOSYS);
+}
+
+Test(process_calls, futex_without_sleep)
+{
+	uint32_t word = 5;
+
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 4), -EAGAIN);
+	cr_assert_eq(CALL(futex, AT(&word) + 1, FUTEX_WAIT, 5), -EINVAL);
+	cr_assert_eq(CALL(futex, BAD, FUTEX_WAIT, 5), -EFAULT);
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAKE, 1), 0);
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT_BITSET, 5, 0, 0, 0), -EINVAL);
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_CMP_REQUEUE, 1, 1, 0, 6), -EAGAIN);
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_CMP_REQUEUE, 1, 1, 0, 5), 0);
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_LOCK_PI), -ENOSYS);
+	cr_assert_eq(waits, 0);
+}
+
+Test(process_calls, futex_timeout)
+{
+	uint32_t word = 5;
+	int64_t time[2] = {1, 500000000};
+
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -ETIMEDOUT);
+	cr_assert_eq(fake_now, 6500000000);
+	cr_assert_eq(waits, 2, "waking early is no timeout");
+	time[0] = 8;
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT_BITSET, 5, AT(time), 0, 1), -ETIMEDOUT);
+	cr_assert_eq(fake_now, 8500000000, "absolute");
+	time[0] = 1600000009;
+	cr_assert_eq(
+	        CALL(futex, AT(&word), FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 5, AT(time), 0, 1),
+	        -ETIMEDOUT);
+	cr_assert_eq(fake_now, 9500000000, "absolute, of the wall clock");
+	time[1] = 1000000000;
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINVAL);
+	time[1] = -1;
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINVAL);
+	wait_result = -EINTR;
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, 0), -EINTR);
+	time[0] = INT64_MAX;
+	time[1] = 0;
+	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINTR);
+}
+
+Test(process_calls, children)
+{
+	cr_assert_eq(CALL(wait4, (uint64_t)-1, 0, 1), -ECHILD);
+	cr_assert_eq(CALL(wait4, (uint64_t)-1, 0, 0x100), -EINVAL);
+	cr_assert_eq(CALL(fork), -ENOSYS);
+	cr_assert_eq(CALL(vfork), -ENOSYS);
+	cr_assert_str_eq(fake_printed,
+	                 "mote: guest: this program calls fork(), and a microVM runs one "
+	                 "process; see docs/programs.md\n");
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Measures what each part of confinement costs, for docs/decisions/003-confinement.md. */
+#include "vmm/confine.h"
+
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "seccomp_filters.h"
+
+#define ROUNDS_MAX 2000
+
+static const struct landlock_path some_paths[] = {
+        {"/bin/sh", LANDLOCK_READ},         {"/usr/lib", LANDLOCK_READ},
+        {"/etc/os-release", LANDLOCK_READ}, {"/dev/null", LANDLOCK_DEVICE},
+        {"/tmp", LANDLOCK_READ_WRITE},
+};
+
+static double now_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int nothing(struct mote_error *err)
+{
+	(void)err;
+	return 0;
+}
+
+static int no_new_privs(struct mote_error *err)
+{
+	(void)err;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int two_limits(struct mote_error *err)
+{
+	struct rlimit core = {1, 1}, files = {256, 256};
+
+	(void)err;
+	return setrlimit(RLIMIT_CORE, &core) || setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static int landlock(const struct landlock_path *paths, size_t count, struct mote_error *err)
+{
+	return no_new_privs(err) || landlock_restrict(paths, count, err) < 0;
+}
+
+static int landlock_nothing(struct mote_error *err)
+{
+	return landlock(NULL, 0, err);
+}
+
+static int landlock_five_paths(struct mote_error *err)
+{
+	return landlock(some_paths, sizeof some_paths / sizeof *some_paths, err);
+}
+
+static int filter(const struct sock_filter *insns, size_t size)
+{
+	const struct {
+		unsigned short count;
+		const struct sock_filter *insns;
+	} program = {(unsigned short)(size / sizeof *insns), insns};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+static int filter_load(struct mote_error *err)
+{
+	(void)err;
+	return filter(seccomp_filter_load, sizeof seccomp_filter_load);
+}
+
+static int filter_run(struct mote_error *err)
+{
+	(void)err;
+	return filter(seccomp_filter_run, sizeof seccomp_filter_run);
+}
+
+static int filter_both(struct mote_error *err)
+{
+	return filter_load(err) || filter_run(err);
+}
+
+/* The run list as a plain sequence of comparisons: what a filter sorted by frequency would be. */
+static int filter_linear(struct mote_error *err)
+{
+	enum { CALLS = 36 };
+	struct sock_filter insns[CALLS + 5] = {
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xc000003e, 1, 0),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+	};
+
+	(void)err;
+	for (unsigned int i = 0; i < CALLS; i++)
+		insns[4 + i] =
+		        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1000 + i, 0, 0);
+	insns[4 + CALLS] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	return filter(insns, sizeof insns);
+}
+
+static int enter_load(struct mote_error *err)
+{
+	struct confine_options options = {some_paths, sizeof some_paths / sizeof *some_paths};
+
+	return confine_enter(CONFINE_LOAD, &options, err);
+}
+
+static int enter_both(struct mote_error *err)
+{
+	return enter_load(err) || confine_enter(CONFINE_RUN, NULL, err);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct mote_error *err);
+} parts[] = {
+        {"nothing", nothing},
+        {"no_new_privs", no_new_privs},
+        {"two resource limits", two_limits},
+        {"no_new_privs, Landlock without paths", landlock_nothing},
+        {"no_new_privs, Landlock with five paths", landlock_five_paths},
+        {"no_new_privs, filter load", filter_load},
+        {"no_new_privs, filter run", filter_run},
+        {"no_new_privs, filters load and run", filter_both},
+        {"no_new_privs, 36 calls compared one by one", filter_linear},
+        {"confine_enter(CONFINE_LOAD)", enter_load},
+        {"confine_enter(CONFINE_LOAD), (CONFINE_RUN)", enter_both},
+};
+
+#define PART_COUNT (sizeof parts / sizeof *parts)
+
+static double inside[PART_COUNT][ROUNDS_MAX], whole[PART_COUNT][ROUNDS_MAX];
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* One part in a child of its own: the time it takes, and that from fork to the child's end. */
+static void measure(size_t part, size_t round, double *shared)
+{
+	double start = now_us(CLOCK_MONOTONIC);
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct mote_error err = {0};
+		double begin = now_us(CLOCK_MONOTONIC);
+		int failed = parts[part].run(&err);
+
+		*shared = now_us(CLOCK_MONOTONIC) - begin;
+		_exit(failed != 0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+		fprintf(stderr, "confine-cost: \"%s\" failed\n", parts[part].name);
+		exit(1);
+	}
+	inside[part][round] = *shared;
+	whole[part][round] = now_us(CLOCK_MONOTONIC) - start;
+}
+
+/* What a call takes that fails at once: processor time in ns, the least of 50 times 10,000. */
+static double call_ns(long number, unsigned long argument)
+{
+	const long calls = 10000;
+	double least = 1e9;
+
+	for (int times = 0; times < 50; times++) {
+		double start = now_us(CLOCK_THREAD_CPUTIME_ID);
+
+		for (long i = 0; i < calls; i++)
+			syscall(number, -1, argument, 0);
+
+		double ns = (now_us(CLOCK_THREAD_CPUTIME_ID) - start) * 1e3 / (double)calls;
+
+		least = ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* Confines this process: the last thing it does. */
+static int measure_calls(void)
+{
+	struct mote_error err = {0};
+	double run = call_ns(SYS_ioctl, KVM_RUN), write = call_ns(SYS_write, 0);
+
+	if (confine_enter(CONFINE_LOAD, NULL, &err) || confine_enter(CONFINE_RUN, NULL, &err)) {
+		fprintf(stderr, "confine-cost: %s\n", err.text);
+		return 1;
+	}
+	printf("nanoseconds a call, free and confined: ioctl(KVM_RUN) %.0f %.0f, write %.0f %.0f\n",
+	       run, call_ns(SYS_ioctl, KVM_RUN), write, call_ns(SYS_write, 0));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 500;
+	double *shared =
+	        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (rounds < 1 || rounds > ROUNDS_MAX || shared == MAP_FAILED) {
+		fprintf(stderr, "usage: confine-cost [ROUNDS, 1 to %d]\n", ROUNDS_MAX);
+		return 2;
+	}
+	for (long round = 0; round < rounds; round++)
+		for (size_t part = 0; part < PART_COUNT; part++)
+			measure(part, (size_t)round, shared);
+	printf("microseconds, %ld rounds: median, 10th and 90th percentile; median from fork to "
+	       "end\n",
+	       rounds);
+	for (size_t part = 0; part < PART_COUNT; part++) {
+		qsort(inside[part], (size_t)rounds, sizeof(double), by_value);
+		qsort(whole[part], (size_t)rounds, sizeof(double), by_value);
+		printf("%-44s %6.0f %6.0f %6.0f %8.0f\n", parts[part].name,
+		       inside[part][rounds / 2], inside[part][rounds / 10],
+		       inside[part][rounds * 9 / 10], whole[part][rounds / 2]);
+	}
+	printf("filters: load %zu instructions, run %zu\n",
+	       sizeof seccomp_filter_load / sizeof *seccomp_filter_load,
+	       sizeof seccomp_filter_run / sizeof *seccomp_filter_run);
+	return measure_calls();
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Build-time tool: turns the #syscalls comments of the VMM's sources into seccomp filters. */
+
+/*
+ * How it works. Each source is searched for comments that start with "#syscalls" (the grammar is in
+ * vmm/confine.h). Every call found becomes a struct rule in the list of each phase it names. A
+ * filter once installed stays, so whatever a later phase may do the earlier ones must allow too:
+ * the rules of `run` are added to `load`. libseccomp compiles each list; the result is written as
+ * one array of struct sock_filter per phase, for vmm/confine.c to include.
+ *
+ * The filter is a binary tree, not a list in order of frequency: when a filter is installed the
+ * kernel runs it once for every system call number of both ABIs to find out which need no filter
+ * at run time, so that the average path, not the hottest one, is what installing costs
+ * (docs/decisions/003-confinement.md has the figures).
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/filter.h>
+
+#include "seccomp-names.h"
+
+enum phase { PHASE_LOAD, PHASE_RUN, PHASE_COUNT };
+
+static const char *const phase_names[PHASE_COUNT] = {"load", "run"};
+
+enum match {
+	MATCH_ALWAYS, /* whatever the arguments */
+	MATCH_EQUAL,  /* the low 32 bits of the selector argument are `value` */
+	MATCH_LACKS,  /* the selector argument has none of the bits of `value` */
+};
+
+struct rule {
+	int number; /* of the system call */
+	unsigned int argument;
+	enum match match;
+	uint32_t value;
+};
+
+struct rule_list {
+	struct rule rules[512];
+	size_t count;
+};
+
+/* Where in which file the parser stands; text is the rest of the comment, NUL-terminated. */
+struct cursor {
+	const char *file;
+	unsigned int line;
+	const char *text;
+};
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+die_at(const struct cursor *at, const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s:%u: ", at->file, at->line);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static void __attribute__((noreturn)) die(const char *what, const char *on, int error)
+{
+	fprintf(stderr, "seccomp-gen: %s %s: %s\n", what, on, strerror(error));
+	exit(1);
+}
+
+/* Blanks, line ends, and the asterisk that a comment's further lines begin with. */
+static void skip_blanks(struct cursor *at)
+{
+	for (; *at->text && strchr(" \t\r\n*", *at->text); at->text++)
+		at->line += *at->text == '\n';
+}
+
+static bool accept(struct cursor *at, char c)
+{
+	skip_blanks(at);
+	if (*at->text != c)
+		return false;
+	at->text++;
+	return true;
+}
+
+static void expect_word(struct cursor *at, char *word, size_t size, const char *what)
+{
+	size_t length;
+
+	skip_blanks(at);
+	length =
+	        strspn(at->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+	if (length == 0 || length >= size)
+		die_at(at, "expected %s at \"%.20s\"", what, at->text);
+	memcpy(word, at->text, length);
+	word[length] = '\0';
+	at->text += length;
+}
+
+/* Constants joined by "|". */
+static uint32_t parse_value(struct cursor *at)
+{
+	uint32_t value = 0;
+	char word[64];
+
+	do {
+		size_t i = 0;
+
+		expect_word(at, word, sizeof word, "a constant");
+		while (i < CONSTANT_COUNT && strcmp(constants[i].name, word) != 0)
+			i++;
+		if (i == CONSTANT_COUNT)
+			die_at(at, "unknown constant %s: add it to tools/seccomp-names.h", word);
+		value |= constants[i].value;
+	} while (accept(at, '|'));
+	return value;
+}
+
+static void add_rule(struct cursor *at, struct rule_list *list, struct rule rule)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct rule *old = &list->rules[i];
+
+		if (old->number == rule.number && old->match == rule.match &&
+		    old->value == rule.value)
+			return;
+	}
+	if (list->count == sizeof list->rules / sizeof *list->rules)
+		die_at(at, "too many rules in one phase");
+	list->rules[list->count++] = rule;
+}
+
+/* One call, with its alternatives, into the list of each phase in the bit set @phases. */
+static void parse_call(struct cursor *at, struct rule_list *lists, unsigned int phases)
+{
+	const struct selector *selector = NULL;
+	struct rule rule = {.match = MATCH_ALWAYS};
+	char name[64];
+
+	expect_word(at, name, sizeof name, "a system call");
+	rule.number = seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, name);
+	if (rule.number < 0)
+		die_at(at, "unknown system call %s", name);
+	for (size_t i = 0; i < NEVER_COUNT; i++)
+		if (strcmp(never[i], name) == 0)
+			die_at(at, "%s is not allowed in any phase (tools/seccomp-names.h)", name);
+	for (size_t i = 0; i < SELECTOR_COUNT; i++)
+		if (strcmp(selectors[i].call, name) == 0)
+			selector = &selectors[i];
+
+	bool has_conditions = accept(at, '(');
+
+	if (has_conditions && !selector)
+		die_at(at, "%s has no selector argument in tools/seccomp-names.h", name);
+	if (!has_conditions && selector) {
+		if (!selector->default_lacks)
+			die_at(at, "%s needs its permitted arguments in parentheses", name);
+		rule.match = MATCH_LACKS;
+		rule.argument = selector->argument;
+		rule.value = selector->default_lacks;
+	}
+	do {
+		if (has_conditions) {
+			rule.argument = selector->argument;
+			rule.match = accept(at, '!') ? MATCH_LACKS : MATCH_EQUAL;
+			rule.value = parse_value(at);
+		}
+		for (int phase = 0; phase < PHASE_COUNT; phase++)
+			if (phases & 1u << phase)
+				add_rule(at, &lists[phase], rule);
+	} while (has_conditions && accept(at, ','));
+	if (has_conditions && !accept(at, ')'))
+		die_at(at, "expected \",\" or \")\" after the arguments of %s", name);
+}
+
+/* The phases named after "#syscalls:"; each phase brings in the ones before it (see the top). */
+static unsigned int parse_phases(struct cursor *at)
+{
+	unsigned int phases = 0;
+	char word[16];
+
+	do {
+		int phase = 0;
+
+		expect_word(at, word, sizeof word, "a phase");
+		while (phase < PHASE_COUNT && strcmp(phase_names[phase], word) != 0)
+			phase++;
+		if (phase == PHASE_COUNT)
+			die_at(at, "unknown phase %s: load or run", word);
+		phases |= (2u << phase) - 1;
+	} while (accept(at, ','));
+	return phases;
+}
+
+static void parse_annotation(struct cursor *at, struct rule_list *lists)
+{
+	unsigned int phases = (1u << PHASE_COUNT) - 1;
+
+	if (*at->text == ':') {
+		at->text++;
+		phases = parse_phases(at);
+	}
+	skip_blanks(at);
+	if (!*at->text)
+		die_at(at, "#syscalls without a system call");
+	for (; *at->text; skip_blanks(at))
+		parse_call(at, lists, phases);
+}
+
+/* The whole file as a string, to be freed by the caller. */
+static char *read_file(const char *path)
+{
+	size_t used = 0, size = 1 << 16;
+	char *text = malloc(size);
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		die("cannot open", path, errno);
+	while (text && (used += fread(text + used, 1, size - used - 1, file)) == size - 1)
+		text = realloc(text, size *= 2);
+	if (!text || ferror(file))
+		die("cannot read", path, errno);
+	fclose(file);
+	text[used] = '\0';
+	return text;
+}
+
+/* Whether a comment begins before @marker, with nothing but blanks and asterisks between. */
+static bool starts_comment(const char *text, const char *marker)
+{
+	const char *before = marker;
+
+	while (before > text && strchr(" \t\n*", before[-1]))
+		before--;
+	return before > text && before[-1] == '/' && *before == '*';
+}
+
+/* Return: the number of annotations in the file. */
+static unsigned int parse_file(const char *path, struct rule_list *lists)
+{
+	static const char marker[] = "#syscalls";
+	char *text = read_file(path);
+	const char *counted = text;
+	unsigned int found = 0, line = 1;
+
+	for (char *start = strstr(text, marker); start; start = strstr(start + 1, marker)) {
+		struct cursor at = {.file = path, .text = start + sizeof marker - 1};
+		char *end = strstr(start, "*/");
+
+		if (!starts_comment(text, start))
+			continue;
+		for (; counted < start; counted++)
+			line += *counted == '\n';
+		at.line = line;
+		if (!end)
+			die_at(&at, "comment without an end");
+		*end = '\0';
+		parse_annotation(&at, lists);
+		*end = '*';
+		found++;
+	}
+	free(text);
+	return found;
+}
+
+static int add_to_filter(scmp_filter_ctx filter, const struct rule *rule)
+{
+	/*
+	 * The arguments selected on are ints for the kernel, which ignores the upper half of the
+	 * register; a C library may sign-extend (musl's ioctl) or not (glibc's): compare 32 bits.
+	 */
+	uint64_t mask = rule->match == MATCH_LACKS ? rule->value : UINT32_MAX;
+	uint64_t value = rule->match == MATCH_LACKS ? 0 : rule->value;
+
+	if (rule->match == MATCH_ALWAYS)
+		return seccomp_rule_add_exact(filter, SCMP_ACT_ALLOW, rule->number, 0);
+	return seccomp_rule_add_exact(filter, SCMP_ACT_ALLOW, rule->number, 1,
+	                              SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, mask, value));
+}
+
+/* Compile one list; the caller owns the stream, which stands at the start of the instructions. */
+static FILE *compile(const struct rule_list *list, const char *phase)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	FILE *program = tmpfile();
+	int error;
+
+	if (!filter || !program)
+		die("cannot prepare the filter of phase", phase, ENOMEM);
+	/* Whatever machine builds this, the filter is for x86-64; other ABIs are killed. */
+	if (seccomp_arch_native() != SCMP_ARCH_X86_64 &&
+	    ((error = seccomp_arch_add(filter, SCMP_ARCH_X86_64)) ||
+	     (error = seccomp_arch_remove(filter, SCMP_ARCH_NATIVE))))
+		die("cannot choose x86-64 for phase", phase, -error);
+	if ((error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) ||
+	    (error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)))
+		die("cannot set up the filter of phase", phase, -error);
+	for (size_t i = 0; i < list->count; i++)
+		if ((error = add_to_filter(filter, &list->rules[i])))
+			die("cannot add a rule to phase", phase, -error);
+	if ((error = seccomp_export_bpf(filter, fileno(program))))
+		die("cannot compile phase", phase, -error);
+	seccomp_release(filter);
+	rewind(program);
+	return program;
+}
+
+static void write_filter(FILE *out, const struct rule_list *list, const char *phase)
+{
+	FILE *program = compile(list, phase);
+	struct sock_filter insn;
+
+	fprintf(out, "\nstatic const struct sock_filter seccomp_filter_%s[] = {\n", phase);
+	while (fread(&insn, sizeof insn, 1, program) == 1)
+		fprintf(out, "\t{0x%02x, %u, %u, 0x%08x},\n", (unsigned)insn.code,
+		        (unsigned)insn.jt, (unsigned)insn.jf, (unsigned)insn.k);
+	fprintf(out, "};\n");
+	fclose(program);
+}
+
+static void write_header(const char *path, const struct rule_list *lists)
+{
+	char temporary[4096];
+	FILE *out;
+
+	if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+		die("cannot write", path, ENAMETOOLONG);
+	out = fopen(temporary, "w");
+	if (!out)
+		die("cannot create", temporary, errno);
+	fprintf(out,
+	        "/* Generated by tools/seccomp-gen from the #syscalls comments; do not edit. */\n"
+	        "#include <linux/filter.h>\n");
+	for (int phase = 0; phase < PHASE_COUNT; phase++)
+		write_filter(out, &lists[phase], phase_names[phase]);
+	if (ferror(out) | fclose(out) || rename(temporary, path))
+		die("cannot write", path, errno);
+}
+
+int main(int argc, char **argv)
+{
+	static struct rule_list lists[PHASE_COUNT];
+	unsigned int found = 0;
+
+	if (argc < 4 || strcmp(argv[1], "-o") != 0) {
+		fprintf(stderr, "usage: seccomp-gen -o HEADER SOURCE...\n");
+		return 2;
+	}
+	for (int i = 3; i < argc; i++)
+		found += parse_file(argv[i], lists);
+	if (!found) {
+		fprintf(stderr, "seccomp-gen: no #syscalls comment in any source\n");
+		return 1;
+	}
+	write_header(argv[2], lists);
+	return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's clock page (struct mote_clock): pairs of guest TSC and host time. */
+#include "vmm/clock_page.h"
+
+#include <sys/ioctl.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#define NS_PER_S 1000000000ull
+#define MSR_TSC  0x10
+#define REFRESH_NS (NS_PER_S / 10)
+
+uint64_t clock_host_tsc(void)
+{
+	return __rdtsc();
+}
+
+static uint64_t now(clockid_t id)
+{
+	struct timespec time;
+
+	clock_gettime(id, &time);
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+/* Guest TSC minus host TSC. kvm-pvm has no offset; stock KVM starts a vCPU's TSC at zero. */
+static int read_tsc_offset(const struct kvm *kvm, uint64_t *offset)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {.head = {.nmsrs = 1}, .entry = {.index = MSR_TSC}};
+	uint64_t before = clock_host_tsc(), after;
+
+	if (ioctl(kvm->vcpu, KVM_GET_MSRS, &msrs) != 1)
+		return -1;
+	after = clock_host_tsc();
+	*offset = msrs.entry.data - (before + (after - before) / 2);
+	/* Within what the ioctl itself took, the clocks are the same. */
+	if ((int64_t)*offset <= (int64_t)(after - before) &&
+	    (int64_t)*offset >= -(int64_t)(after - before))
+		*offset = 0;
+	return 0;
+}
+
+/* #syscalls:load ioctl(KVM_GET_TSC_KHZ) ioctl(KVM_GET_MSRS) */
+int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
+		    const struct kvm *kvm, struct mote_error *err)
+{
+	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
+
+	clock->page = guest_range(memory, (mote_gpa_t){MOTE_CLOCK_VA - MOTE_WINDOW_VA},
+				  sizeof *clock->page);
+	if (!clock->page)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "guest memory is too small");
+	if (khz <= 0 || read_tsc_offset(kvm, &clock->tsc_offset))
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+					"cannot learn the guest's TSC frequency from KVM");
+	clock->tsc_khz = (uint64_t)khz;
+	clock->sequence = 0;
+	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
+	clock_page_refresh(clock);
+	return 0;
+}
+
+/*
+ * Rate of the guest's clock for the time to come. KVM's frequency is rounded to 1 kHz and the host's
+ * clock is steered, so the measured rate since start is used once there is enough of it. A page
+ * that ran ahead must not step back: it goes on from where it is, slower, until the host has caught up.
+ */
+static uint64_t rate(const struct clock_page *clock, uint64_t tsc, uint64_t monotonic,
+		     uint64_t ahead)
+{
+	uint64_t ticks = tsc - clock->start_tsc;
+	uint64_t multiplier = ((1000000ull << 32) + clock->tsc_khz / 2) / clock->tsc_khz;
+
+	if (ticks > clock->tsc_khz * 100)
+		multiplier = (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
+					ticks);
+	if (ahead > REFRESH_NS / 20)
+		ahead = REFRESH_NS / 20;
+	return multiplier - multiplier * ahead / REFRESH_NS;
+}
+
+static uint64_t shown_at(const struct clock_page *clock, uint64_t tsc)
+{
+	return clock->shown_monotonic +
+	       (uint64_t)(((unsigned __int128)(tsc - clock->written_at) * clock->multiplier) >> 32);
+}
+
+uint64_t clock_page_monotonic(const struct clock_page *clock)
+{
+	return shown_at(clock, clock_host_tsc());
+}
+
+/* #syscalls:load,run clock_gettime */
+void clock_page_refresh(struct clock_page *clock)
+{
+	volatile struct mote_clock *page = clock->page;
+	uint64_t monotonic = now(CLOCK_MONOTONIC);
+	uint64_t tsc = clock_host_tsc();
+	uint64_t shown = shown_at(clock, tsc);
+	uint64_t ahead = shown > monotonic && clock->sequence ? shown - monotonic : 0;
+
+	if (!clock->sequence) {
+		clock->start_tsc = tsc;
+		clock->start_monotonic = monotonic;
+	}
+	clock->multiplier = rate(clock, tsc, monotonic, ahead);
+	clock->shown_monotonic = monotonic + ahead;
+	clock->written_at = tsc;
+
+	page->sequence = ++clock->sequence;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	page->tsc = tsc + clock->tsc_offset;
+	page->monotonic = clock->shown_monotonic;
+	page->realtime_offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
+	page->boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+	page->multiplier = clock->multiplier;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	page->sequence = ++clock->sequence;
+}
+
+void clock_page_refresh_if_old(struct clock_page *clock)
+{
+	if (clock_host_tsc() - clock->written_at > clock->tsc_khz * (REFRESH_NS / 1000000))
+		clock_page_refresh(clock);
+}
+
+double clock_microseconds(const struct clock_page *clock, uint64_t from, uint64_t to)
+{
+	return to > from ? (double)(to - from) * 1000.0 / (double)clock->tsc_khz : 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Enters the phases of confinement: resource limits, no_new_privs, Landlock, seccomp. */
+#include "vmm/confine.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "seccomp_filters.h"
+
+/*
+ * Calls that no single place in vmm/ makes: the C library's standard I/O, allocator, locks, clocks
+ * (where the vDSO has none), return from signal handlers and exit.
+ */
+/* #syscalls read readv write writev close mmap mprotect mremap munmap brk
+ *           madvise(MADV_DONTNEED, MADV_FREE) futex clock_gettime restart_syscall
+ *           rt_sigprocmask rt_sigreturn exit exit_group ioctl(TIOCGWINSZ)
+ */
+
+/* The rest of what standard I/O and fopen() of musl and glibc make, to read files. */
+/* #syscalls:load open openat fcntl(F_GETFD, F_SETFD, F_GETFL) fstat newfstatat lseek pread64
+ *                madvise(MADV_DONTDUMP, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_WILLNEED)
+ */
+
+/* Making the machine; files of vmm/ that need more say so themselves. */
+/* #syscalls:load ioctl(KVM_CHECK_EXTENSION, KVM_CREATE_VCPU, KVM_CREATE_VM, KVM_GET_API_VERSION,
+ *                      KVM_GET_MSRS, KVM_GET_SUPPORTED_CPUID, KVM_GET_VCPU_MMAP_SIZE,
+ *                      KVM_SET_CPUID2, KVM_SET_MSRS, KVM_SET_SIGNAL_MASK, KVM_SET_SREGS,
+ *                      KVM_SET_TSS_ADDR, KVM_SET_USER_MEMORY_REGION, KVM_SET_XCRS)
+ *                eventfd2 getpid getrandom gettid rt_sigaction setitimer timer_create
+ */
+
+/* Running it: exits, the console, waiting, timers, discarded memory, the crash report, the core. */
+/* #syscalls:run ioctl(KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_GET_FPU,
+ *                     KVM_GET_XSAVE, KVM_GET_VCPU_EVENTS, KVM_INTERRUPT,
+ *                     TCGETS, TCSETS, TCSETSF, TCSETSW)
+ *               poll ppoll rt_sigtimedwait timer_settime getrusage pwrite64 lseek ftruncate
+ */
+
+/* A VM takes about ten descriptors; the rest is room for inherited ones, which keep their numbers.
+ */
+#define FILE_LIMIT 256
+
+static int lower_limit(int resource, rlim_t value, const char *name, struct mote_error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) == 0) {
+		if (limit.rlim_max > value)
+			limit.rlim_max = value;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(resource, &limit) == 0)
+			return 0;
+	}
+	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot lower the limit %s", name);
+}
+
+/*
+ * RLIMIT_CORE is 1 byte: as good as 0 for core files, but the kernel also refuses to start a core
+ * pattern's program then, which at 0 it does not (core(5)); a dump would hold all of guest memory.
+ * Why no other limits: docs/decisions/003-confinement.md.
+ */
+static int lower_limits(struct mote_error *err)
+{
+	if (lower_limit(RLIMIT_CORE, 1, "RLIMIT_CORE", err))
+		return -1;
+	return lower_limit(RLIMIT_NOFILE, FILE_LIMIT, "RLIMIT_NOFILE", err);
+}
+
+/* #syscalls:load prctl(PR_SET_NO_NEW_PRIVS) */
+static int forbid_new_privileges(struct mote_error *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return 0;
+	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot set no_new_privs");
+}
+
+/*
+ * The filter is copied by the kernel, which does not write to it. No flags: neither TSYNC, which
+ * would confine an embedding program's threads, nor SPEC_ALLOW, which would lift speculation
+ * mitigations that the administrator asked for.
+ */
+/* #syscalls:load seccomp(SECCOMP_SET_MODE_FILTER) */
+static int install_filter(const struct sock_filter *filter, size_t count, struct mote_error *err)
+{
+	const struct {
+		unsigned short count;
+		const struct sock_filter *filter;
+	} program = {(unsigned short)count, filter};
+
+	_Static_assert(sizeof program == sizeof(struct sock_fprog), "layout of struct sock_fprog");
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
+		return 0;
+	mote_error_errno(err, MOTE_STATUS_FAILED, "cannot install the system call filter");
+	if (errno == ENOSYS || errno == EINVAL)
+		mote_error_hint(err, "mote needs a kernel with CONFIG_SECCOMP_FILTER");
+	return -1;
+}
+
+static int enter_load(const struct confine_options *options, struct mote_error *err)
+{
+	static const struct confine_options no_paths;
+
+	if (!options)
+		options = &no_paths;
+	if (lower_limits(err) || forbid_new_privileges(err) ||
+	    landlock_restrict(options->paths, options->path_count, err) < 0)
+		return -1;
+	return install_filter(seccomp_filter_load,
+	                      sizeof seccomp_filter_load / sizeof *seccomp_filter_load, err);
+}
+
+/* Without no_new_privs the kernel takes a filter from root alone: set it again, it costs nothing.
+ */
+static int enter_run(struct mote_error *err)
+{
+	if (forbid_new_privileges(err))
+		return -1;
+	return install_filter(seccomp_filter_run,
+	                      sizeof seccomp_filter_run / sizeof *seccomp_filter_run, err);
+}
+
+int confine_enter(enum confine_phase phase, const struct confine_options *options,
+                  struct mote_error *err)
+{
+	switch (phase) {
+	case CONFINE_LOAD: return enter_load(options, err);
+	case CONFINE_RUN: return enter_run(err);
+	}
+	return mote_error_set(err, MOTE_STATUS_FAILED, "no such phase of confinement: %d",
+	                      (int)phase);
+}
+
+int confine_landlock_abi(void)
+{
+	return landlock_abi();
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's console: the stdin, stdout and stderr of mote. */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mote/abi.h"
+#include "vmm/stop.h"
+
+#define KERNEL_TERMIOS_SIZE 36 /* struct termios of the kernel, which TCGETS speaks */
+
+static struct {
+	unsigned char termios[KERNEL_TERMIOS_SIZE];
+	bool is_changed; /* by the guest, since it was remembered */
+} terminal;
+
+static bool is_stopped(void)
+{
+	int signal_number;
+
+	return stop_requested(&signal_number) != STOP_NONE;
+}
+
+/* #syscalls:run write */
+int64_t console_write(int stream, const void *buffer, size_t length)
+{
+	struct pollfd out = {.fd = stream, .events = POLLOUT};
+
+	if (stream != STDOUT_FILENO && stream != STDERR_FILENO)
+		return -EBADF;
+	for (;;) {
+		ssize_t written = write(stream, buffer, length);
+
+		if (written >= 0)
+			return written;
+		if (errno == EINTR && !is_stopped())
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		/* Somebody else made our output non-blocking; the guest did not ask for that. */
+		if (stop_poll(&out, 1, UINT64_MAX) < 0 && is_stopped())
+			return -EINTR;
+	}
+}
+
+/* #syscalls:run read */
+int64_t console_read(void *buffer, size_t length, uint32_t flags)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	int ready = stop_poll(&in, 1, flags & MOTE_CONSOLE_BLOCK ? UINT64_MAX : 0);
+	ssize_t got;
+
+	if (ready < 0)
+		return -errno;
+	if (ready == 0)
+		return -EAGAIN;
+	got = read(STDIN_FILENO, buffer, length);
+	return got < 0 ? -errno : got;
+}
+
+static int64_t stream_kind(int stream)
+{
+	struct stat status;
+
+	return fstat(stream, &status) ? -errno : (int64_t)(status.st_mode >> 12);
+}
+
+/* #syscalls:load ioctl(TCGETS) */
+void console_remember_terminal(void)
+{
+	terminal.is_changed = false;
+	if (ioctl(STDIN_FILENO, TCGETS, terminal.termios))
+		memset(terminal.termios, 0, sizeof terminal.termios);
+}
+
+/* #syscalls:run ioctl(TCSETSW) */
+void console_restore_terminal(void)
+{
+	if (terminal.is_changed)
+		ioctl(STDIN_FILENO, TCSETSW, terminal.termios);
+	terminal.is_changed = false;
+}
+
+/* #syscalls:run ioctl(TCGETS) ioctl(TCSETS) ioctl(TCSETSW) ioctl(TCSETSF) */
+/* #syscalls:run ioctl(TIOCGWINSZ) ioctl(FIONREAD) fstat */
+int64_t console_control(int stream, uint32_t operation, void *block)
+{
+	static const unsigned requests[] = {
+		[MOTE_CONSOLE_GET_TERMIOS] = TCGETS,
+		[MOTE_CONSOLE_SET_TERMIOS] = TCSETS,
+		[MOTE_CONSOLE_SET_TERMIOS_DRAIN] = TCSETSW,
+		[MOTE_CONSOLE_SET_TERMIOS_FLUSH] = TCSETSF,
+		[MOTE_CONSOLE_GET_WINDOW_SIZE] = TIOCGWINSZ,
+	};
+	int readable = 0;
+
+	if (stream < STDIN_FILENO || stream > STDERR_FILENO)
+		return -EBADF;
+	switch (operation) {
+	case MOTE_CONSOLE_SET_TERMIOS:
+	case MOTE_CONSOLE_SET_TERMIOS_DRAIN:
+	case MOTE_CONSOLE_SET_TERMIOS_FLUSH: terminal.is_changed = true; __attribute__((fallthrough));
+	case MOTE_CONSOLE_GET_TERMIOS:
+	case MOTE_CONSOLE_GET_WINDOW_SIZE:
+		return ioctl(stream, requests[operation], block) ? -errno : 0;
+	case MOTE_CONSOLE_GET_KIND: return stream_kind(stream);
+	case MOTE_CONSOLE_GET_READABLE: return ioctl(stream, FIONREAD, &readable) ? -errno : readable;
+	default: return -EINVAL;
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's console: the stdin, stdout and stderr of mote. */
+#ifndef MOTE_VMM_CONSOLE_H
+#define MOTE_VMM_CONSOLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * All return >= 0 or a negative errno, as hypercalls do; @buffer is guest memory, and only the host
+ * kernel touches it. -EINTR: stop_requested() or stop_take_window_change() has news.
+ */
+int64_t console_write(int stream, const void *buffer, size_t length);
+int64_t console_read(void *buffer, size_t length, uint32_t flags);
+/* @block: 64 bytes of the VMM's own, in and out */
+int64_t console_control(int stream, uint32_t operation, void *block);
+
+/* Put back the terminal as it was when console_remember_terminal() was called; safe at any time. */
+void console_remember_terminal(void);
+void console_restore_terminal(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest RAM and the one checked way to it. */
+#include "vmm/guest_memory.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err)
+{
+	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (host == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot reserve %llu MiB of guest memory",
+		                        (unsigned long long)(size >> 20));
+	memory->host = host;
+	memory->size = size;
+	return 0;
+}
+
+void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length)
+{
+	if (gpa.value > memory->size || length > memory->size - gpa.value)
+		return NULL;
+	return memory->host + gpa.value;
+}
+
+int guest_read(const struct guest_memory *memory, mote_gpa_t gpa, void *buffer, size_t length)
+{
+	const void *from = guest_range(memory, gpa, length);
+
+	if (!from)
+		return -1;
+	memcpy(buffer, from, length);
+	return 0;
+}
+
+int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *buffer,
+                size_t length)
+{
+	void *to = guest_range(memory, gpa, length);
+
+	if (!to)
+		return -1;
+	memcpy(to, buffer, length);
+	return 0;
+}
+
+int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
+                          int fd, uint64_t offset, const char *name, struct mote_error *err)
+{
+	void *at = guest_range(memory, gpa, length);
+
+	if (!at || gpa.value % MOTE_PAGE_SIZE || offset % MOTE_PAGE_SIZE)
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+		                      "cannot map %s: it does not fit the guest's memory", name);
+	if (!length)
+		return 0;
+	if (mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+	         (off_t)offset) == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot map %s", name);
+	return 0;
+}
+
+int guest_memory_discard(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length)
+{
+	void *at = guest_range(memory, gpa, length);
+
+	if (!at || (gpa.value | length) % MOTE_PAGE_SIZE)
+		return -1;
+	return length ? madvise(at, length, MADV_DONTNEED) : 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest RAM and the one checked way to it. */
+#ifndef MOTE_VMM_GUEST_MEMORY_H
+#define MOTE_VMM_GUEST_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mote/abi.h"
+#include "vmm/error.h"
+
+struct guest_memory {
+	unsigned char *host; /* mapping of guest-physical [0, size) */
+	uint64_t size;       /* bytes, whole pages */
+};
+
+/**
+ * guest_memory_create() - Reserve RAM: private, anonymous, backed by the host page by page on use.
+ * @size: bytes, whole pages
+ */
+int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err);
+
+/**
+ * guest_range() - The one accessor: host address of guest-physical [gpa, gpa + length).
+ *
+ * Every guest address that reaches the VMM goes through here. What it returns may be passed to the
+ * kernel (which copies with fault checks) or to guest_read() and guest_write(); since the guest
+ * may change the bytes at any time, C code must copy them out once and look at the copy.
+ *
+ * Return: NULL when any byte of the range lies outside RAM or the range wraps.
+ */
+void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length);
+
+/* Copy out of and into guest memory. Return 0, or -1 when the range is bad. */
+int guest_read(const struct guest_memory *memory, mote_gpa_t gpa, void *buffer, size_t length);
+int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *buffer,
+		size_t length);
+
+/**
+ * guest_memory_map_file() - Put bytes of a file at a guest-physical address, copied on write.
+ * @gpa:    page-aligned
+ * @length: bytes; rounded up to pages, so what follows @length in its last page is file content
+ * @fd:     regular file that holds [offset, offset + length)
+ * @offset: page-aligned
+ * @name:   of the file, for messages
+ */
+int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
+			  int fd, uint64_t offset, const char *name, struct mote_error *err);
+
+/**
+ * guest_memory_discard() - Give pages back to the host; they read as zeros afterwards.
+ *
+ * Only for RAM that guest_memory_map_file() did not cover.
+ * Return: 0, or -1 when the range is bad or not whole pages.
+ */
+int guest_memory_discard(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length);
+
+#endif

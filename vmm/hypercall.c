@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Serves hypercalls (mote/abi.h). Every argument is hostile. */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/console.h"
+#include "vmm/crash.h"
+#include "vmm/stop.h"
+#include "vmm/vm.h"
+
+/* One call moves at most this much, so that no single call takes long. */
+#define TRANSFER_MAX (1u << 20)
+
+struct hypercall {
+	uint64_t number;
+	uint64_t argument[3];
+};
+
+static int64_t call_console_write(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t length = call->argument[2] < TRANSFER_MAX ? call->argument[2] : TRANSFER_MAX;
+	const void *from = guest_range(&vm->memory, (mote_gpa_t){call->argument[1]}, length);
+
+	return from ? console_write((int)call->argument[0], from, length) : -EFAULT;
+}
+
+static int64_t call_console_read(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t length = call->argument[1] < TRANSFER_MAX ? call->argument[1] : TRANSFER_MAX;
+	void *to = guest_range(&vm->memory, (mote_gpa_t){call->argument[0]}, length);
+
+	return to ? console_read(to, length, (uint32_t)call->argument[2]) : -EFAULT;
+}
+
+static int64_t call_console_control(struct vm *vm, const struct hypercall *call)
+{
+	static const size_t sizes[] = {
+		[MOTE_CONSOLE_GET_TERMIOS] = 36,      [MOTE_CONSOLE_SET_TERMIOS] = 36,
+		[MOTE_CONSOLE_SET_TERMIOS_DRAIN] = 36, [MOTE_CONSOLE_SET_TERMIOS_FLUSH] = 36,
+		[MOTE_CONSOLE_GET_WINDOW_SIZE] = 8,
+	};
+	uint64_t operation = call->argument[1];
+	size_t size = operation < sizeof sizes / sizeof sizes[0] ? sizes[operation] : 0;
+	mote_gpa_t gpa = {call->argument[2]};
+	unsigned char block[64] = {0};
+	int64_t result;
+
+	if (operation > MOTE_CONSOLE_GET_READABLE)
+		return -EINVAL;
+	if (size && guest_read(&vm->memory, gpa, block, size))
+		return -EFAULT;
+	result = console_control((int)call->argument[0], (uint32_t)operation, block);
+	if (size && result == 0 && guest_write(&vm->memory, gpa, block, size))
+		return -EFAULT;
+	return result;
+}
+
+static int64_t call_exit(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t status = call->argument[0];
+
+	vm->is_over = true;
+	if (status & MOTE_EXIT_OUT_OF_MEMORY)
+		vm->exit_status = MOTE_STATUS_OUT_OF_MEMORY;
+	else if (status & MOTE_EXIT_SIGNAL)
+		vm->exit_status = MOTE_STATUS_SIGNAL_BASE + (int)(status & 0x7f);
+	else
+		vm->exit_status = (int)(status & 0xff);
+	return 0;
+}
+
+static int64_t call_wait(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t deadline = call->argument[0], events = call->argument[1];
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	uint64_t timeout = UINT64_MAX, now;
+	int ready;
+
+	if (events & ~(uint64_t)(MOTE_EVENT_INPUT | MOTE_EVENT_WINDOW))
+		return -EINVAL;
+	if (events & MOTE_EVENT_WINDOW && stop_take_window_change())
+		return MOTE_EVENT_WINDOW;
+	if (deadline != MOTE_WAIT_FOREVER) {
+		now = clock_page_monotonic(&vm->clock);
+		timeout = deadline > now ? deadline - now : 0;
+	}
+	ready = stop_poll(&in, events & MOTE_EVENT_INPUT ? 1 : 0, timeout);
+	clock_page_refresh(&vm->clock);
+	if (ready < 0)
+		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
+			       ? (int64_t)MOTE_EVENT_WINDOW
+			       : -EINTR;
+	return ready ? MOTE_EVENT_INPUT : 0;
+}
+
+static int64_t call_clock(struct vm *vm, const struct hypercall *call)
+{
+	(void)call;
+	clock_page_refresh(&vm->clock);
+	return 0;
+}
+
+/* #syscalls:run madvise(MADV_DONTNEED) */
+static int64_t call_discard(struct vm *vm, const struct hypercall *call)
+{
+	struct mote_range ranges[MOTE_DISCARD_MAX];
+	uint64_t count = call->argument[1];
+
+	if (count > MOTE_DISCARD_MAX)
+		return -EINVAL;
+	if (guest_read(&vm->memory, (mote_gpa_t){call->argument[0]}, ranges,
+		       count * sizeof ranges[0]))
+		return -EFAULT;
+	for (uint64_t i = 0; i < count; i++) {
+		const struct mote_range *range = &ranges[i];
+
+		/* Only memory that no file lies under: there, and only there, it reads as zeros. */
+		if (range->start < vm->free.start || range->end > vm->free.end ||
+		    range->start > range->end ||
+		    guest_memory_discard(&vm->memory, (mote_gpa_t){range->start},
+					 range->end - range->start))
+			return -EINVAL;
+	}
+	return (int64_t)count;
+}
+
+static int64_t call_crash(struct vm *vm, const struct hypercall *call)
+{
+	struct mote_crash crash;
+
+	if (guest_read(&vm->memory, (mote_gpa_t){call->argument[0]}, &crash, sizeof crash))
+		return -EFAULT;
+	crash.reason[sizeof crash.reason - 1] = '\0';
+	if (crash.signal < 1 || crash.signal > 64)
+		return -EINVAL;
+	crash_report(vm, &crash);
+	vm->is_over = true;
+	vm->exit_status = MOTE_STATUS_SIGNAL_BASE + (int)crash.signal;
+	return 0;
+}
+
+static int64_t call_ready(struct vm *vm, const struct hypercall *call)
+{
+	(void)call;
+	if (!vm->moment[VM_MOMENT_READY])
+		vm_mark(vm, VM_MOMENT_READY);
+	return 0;
+}
+
+/* #syscalls:run getrandom */
+static int64_t call_random(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t length = call->argument[1] < 256 ? call->argument[1] : 256;
+	void *to = guest_range(&vm->memory, (mote_gpa_t){call->argument[0]}, length);
+	ssize_t got = to ? getrandom(to, length, 0) : -1;
+
+	return !to ? -EFAULT : got < 0 ? -errno : got;
+}
+
+typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);
+
+static hypercall_handler *const handlers[MOTE_HC_LIMIT] = {
+#define X(number, name, arguments, purpose) [number] = call_##name,
+	MOTE_HYPERCALLS(X)
+#undef X
+};
+
+int vm_hypercall(struct vm *vm, struct mote_error *err)
+{
+	struct kvm_run *run = vm->kvm.run;
+	const struct kvm_regs *regs = &run->s.regs.regs;
+	struct hypercall call = {.number = regs->rax,
+				 .argument = {regs->rdi, regs->rsi, regs->rdx}};
+	uint64_t offset = run->io.data_offset;
+	int32_t result = -ENOSYS;
+
+	if (run->io.port != MOTE_HYPERCALL_PORT || run->io.direction != KVM_EXIT_IO_IN ||
+	    run->io.size != sizeof result || run->io.count != 1) {
+		vm->exits[VM_EXIT_PORT]++;
+		crash_unexpected_exit(vm, "accessed an I/O port that is not the hypercall port");
+		return 0;
+	}
+	if (offset > vm->kvm.run_size - sizeof result)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "KVM gave a port access no data");
+	if (call.number < MOTE_HC_LIMIT && handlers[call.number]) {
+		vm->hypercalls[call.number]++;
+		result = (int32_t)handlers[call.number](vm, &call);
+	} else {
+		vm->hypercalls[0]++;
+	}
+	memcpy((unsigned char *)run + offset, &result, sizeof result);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts kit.elf and the application into guest memory and maps them. */
+#ifndef MOTE_VMM_LOADER_H
+#define MOTE_VMM_LOADER_H
+
+#include "vmm/elf_image.h"
+#include "vmm/guest_memory.h"
+#include "vmm/page_tables.h"
+
+/* A file that holds an ELF image; the file stays open and is owned by whoever filled this. */
+struct elf_file {
+	struct elf_source source;
+	struct elf_image image;
+	uint64_t bias; /* added to every address in image */
+};
+
+/* Guest memory while it is filled from the bottom. */
+struct layout {
+	const struct guest_memory *memory;
+	uint64_t next; /* guest-physical address of the first unused page */
+	struct page_tables tables;
+};
+
+/**
+ * elf_file_open() - Open a program.
+ *
+ * Errors: MOTE_STATUS_NOT_FOUND when there is no such file, MOTE_STATUS_CANNOT_RUN when it cannot be read or
+ * is no regular file.
+ */
+int elf_file_open(struct elf_file *file, const char *path, struct mote_error *err);
+
+/**
+ * kit_open() - Open the kit: @path, or where that is NULL the one inside the running program.
+ */
+int kit_open(struct elf_file *file, const char *path, struct mote_error *err);
+
+/**
+ * kit_read() - Read the kit's headers and note, and compare versions.
+ * @note: filled; its ABI version equals MOTE_ABI_VERSION on success
+ */
+int kit_read(struct elf_file *kit, struct mote_kit_note *note, struct mote_error *err);
+
+/**
+ * kit_load() - Place the kit at its window: guest-physical = virtual - MOTE_WINDOW_VA.
+ *
+ * Maps nothing: the page tables are made after it, behind the kit. Sets layout->next behind it.
+ */
+int kit_load(const struct elf_file *kit, struct layout *layout, struct mote_error *err);
+
+/* Map the kit's segments (after page_tables_create()). */
+int kit_map(const struct elf_file *kit, struct layout *layout, struct mote_error *err);
+
+/**
+ * application_load() - Place and map an application whose headers have been read.
+ *
+ * Its segments go to layout->next and up; file pages are mapped copy-on-write, the rest reads as zeros.
+ */
+int application_load(struct elf_file *application, struct layout *layout, struct mote_error *err);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `mote run` was asked to do: the parsed command line, checked and complete. */
+#ifndef MOTE_VMM_OPTIONS_H
+#define MOTE_VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/error.h"
+
+#define RUN_MEMORY_DEFAULT (128ull << 20)
+#define RUN_MEMORY_MIN     (4ull << 20)
+#define RUN_MEMORY_MAX     (64ull << 30)
+#define RUN_TIMEOUT_MAX_S  1000000000ull
+
+/* What the guest's initial stack has to hold; strings are counted with their final NUL. */
+#define RUN_STRINGS_MAX       4096         /* arguments, and again environment entries */
+#define RUN_STRINGS_BYTES_MAX (128u << 10) /* arguments and environment together */
+
+enum stats_format {
+	STATS_NONE,
+	STATS_TEXT,
+	STATS_JSON,
+};
+
+enum cpu_model {
+	CPU_HOST,     /* the host's features, as far as KVM and the kit can carry them */
+	CPU_BASELINE, /* x86-64-v2 and nothing of the machine */
+};
+
+/*
+ * All strings belong to the command line or to the host's environment and are never freed here; the
+ * pointer arrays belong to the object (run_options_free()).
+ */
+struct run_options {
+	const char *app;  /* as given, never empty */
+	char **argv;      /* the guest's: argv[0] is app; argv[argc] is NULL */
+	int argc;         /* 1 to RUN_STRINGS_MAX */
+	const char *root; /* directory or image on the host; NULL: the built-in root */
+	char **env;       /* the guest's, each "K=V", keys unique; env[env_count] is NULL */
+	int env_count;
+	const char *cwd;       /* absolute path in the guest */
+	uint64_t memory_bytes; /* RUN_MEMORY_MIN to RUN_MEMORY_MAX, a multiple of 4096 */
+	enum stats_format stats;
+	bool strace;
+	uint64_t timeout_ns;       /* 0: none */
+	const char *core_path;     /* NULL: none */
+	const char *dump_dtb_path; /* NULL: none */
+	enum cpu_model cpu;
+	bool allow_wx;
+	const char *kit_path; /* NULL: the kit that belongs to this mote */
+};
+
+enum option_value {
+	OPTION_FLAG,           /* --name */
+	OPTION_VALUE,          /* --name VALUE or --name=VALUE */
+	OPTION_OPTIONAL_VALUE, /* --name or --name=VALUE */
+};
+
+struct run_parse;
+
+/* One option of `mote run`: parser, help text and the tests of the manual read the same table. */
+struct run_option {
+	const char *name; /* without the dashes */
+	enum option_value kind;
+	const char *placeholder; /* how the help names the value; NULL for a flag */
+	const char *summary;
+	int (*apply)(struct run_parse *parse, const struct run_option *option, char *value);
+	size_t field; /* offset of the member, for options that only store */
+};
+
+/* Ends with an entry without a name. */
+extern const struct run_option run_option_table[];
+
+/* run_options_parse() found --help: there is nothing to run. */
+#define RUN_OPTIONS_HELP 1
+
+/**
+ * run_options_parse() - Read the command line of `mote run`.
+ * @options:     filled; on success the caller owns it, see run_options_free()
+ * @argc, @argv: argv[0] is the name of the command and is not looked at
+ * @environment: the host's, NULL-terminated: TERM and `--env NAME` are taken from it
+ * @err:         one line, code MOTE_STATUS_FAILED
+ *
+ * Everything up to the first word without a dash is an option of mote, that word is the program and
+ * the rest belongs to the guest. One `--` is dropped, before the program or right after it. Of an
+ * option given twice the last one counts. Nothing is looked up on disk.
+ *
+ * Return: 0; RUN_OPTIONS_HELP with nothing to free; negative with @err set and nothing to free.
+ */
+int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
+                      struct mote_error *err);
+
+/**
+ * run_options_free() - Give back the pointer arrays. The object may be freed twice.
+ */
+void run_options_free(struct run_options *options);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs one program in one microVM: the loop around KVM_RUN. */
+#include "vmm/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "vmm/confine.h"
+#include "vmm/console.h"
+#include "vmm/crash.h"
+#include "vmm/stats.h"
+#include "vmm/stop.h"
+#include "vmm/vm.h"
+
+void vm_read_run_page(const struct vm *vm, struct mote_run *run)
+{
+	if (guest_read(&vm->memory, (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA}, run, sizeof *run))
+		memset(run, 0, sizeof *run);
+}
+
+/* Ends the guest if something outside asked for it. */
+static void check_stop(struct vm *vm)
+{
+	int signal_number;
+	char why[64];
+
+	switch (stop_requested(&signal_number)) {
+	case STOP_NONE: return;
+	case STOP_SIGNAL:
+		vm->exit_status = MOTE_STATUS_SIGNAL_BASE + signal_number;
+		break;
+	case STOP_TIMEOUT:
+		snprintf(why, sizeof why, "ran for %g s, its time limit",
+			 (double)vm->options->timeout_ns / 1e9);
+		crash_stopped(vm, why, signal_number);
+		vm->exit_status = MOTE_STATUS_TIMEOUT;
+		break;
+	}
+	vm->is_over = true;
+}
+
+static void handle_mmio(struct vm *vm)
+{
+	char what[96];
+
+	vm->exits[VM_EXIT_MMIO]++;
+	snprintf(what, sizeof what, "%s guest-physical address 0x%llx, where there is no memory",
+		 vm->kvm.run->mmio.is_write ? "wrote to" : "read from",
+		 (unsigned long long)vm->kvm.run->mmio.phys_addr);
+	crash_unexpected_exit(vm, what);
+}
+
+static int handle_exit(struct vm *vm, struct mote_error *err)
+{
+	const struct kvm_run *run = vm->kvm.run;
+	char what[80];
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO: return vm_hypercall(vm, err);
+	case KVM_EXIT_MMIO: handle_mmio(vm); return 0;
+	case KVM_EXIT_INTR: vm->exits[VM_EXIT_INTERRUPTED]++; return 0;
+	case KVM_EXIT_FAIL_ENTRY:
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+				      "KVM refused to enter the guest (hardware reason 0x%llx)",
+				      (unsigned long long)
+					      run->fail_entry.hardware_entry_failure_reason);
+	case KVM_EXIT_SHUTDOWN:
+		vm->exits[VM_EXIT_OTHER]++;
+		crash_unexpected_exit(vm, "broke its own descriptor tables or page tables (triple fault)");
+		return 0;
+	case KVM_EXIT_INTERNAL_ERROR:
+		vm->exits[VM_EXIT_OTHER]++;
+		snprintf(what, sizeof what, "did what this KVM cannot emulate (suberror %u)",
+			 run->internal.suberror);
+		crash_unexpected_exit(vm, what);
+		return 0;
+	default:
+		vm->exits[VM_EXIT_OTHER]++;
+		snprintf(what, sizeof what, "stopped in a way it should not (KVM exit %u)",
+			 run->exit_reason);
+		crash_unexpected_exit(vm, what);
+		return 0;
+	}
+}
+
+/* #syscalls:run ioctl(KVM_RUN) */
+static int run_loop(struct vm *vm, struct mote_error *err)
+{
+	struct kvm_run *run = vm->kvm.run;
+
+	vm_mark(vm, VM_MOMENT_RUN);
+	while (!vm->is_over) {
+		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
+			if (errno == EFAULT)
+				return mote_error_set(err, MOTE_STATUS_FAILED,
+						      "cannot read a page of %s: the file was cut "
+						      "while it ran, or memory is short",
+						      vm->options->app);
+			if (errno != EINTR && errno != EAGAIN)
+				return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
+			/* The only place that clears it: a later signal sets it again. */
+			run->immediate_exit = 0;
+			run->exit_reason = KVM_EXIT_INTR;
+		}
+		if (handle_exit(vm, err))
+			return -1;
+		clock_page_refresh_if_old(&vm->clock);
+		if (!vm->is_over)
+			check_stop(vm);
+	}
+	vm_mark(vm, VM_MOMENT_ENDED);
+	return 0;
+}
+
+static uint64_t process_cpu_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+int vm_run(const struct run_options *options, struct mote_error *err)
+{
+	static struct vm vm;
+	int status;
+
+	vm_mark(&vm, VM_MOMENT_MAIN);
+	vm.start_cpu_ns = process_cpu_ns();
+	if (vm_create(&vm, options, err))
+		return -1;
+	console_remember_terminal();
+	if (stop_init(vm.kvm.run, options->timeout_ns, err) ||
+	    confine_enter(CONFINE_RUN, NULL, err))
+		return -1;
+	status = run_loop(&vm, err);
+	console_restore_terminal();
+	if (status == 0 && options->stats != STATS_NONE)
+		stats_print(&vm, options->stats);
+	/* The kernel takes the VM down with the process, faster than we could. */
+	return status == 0 ? vm.exit_status : -1;
+}

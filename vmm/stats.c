@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --stats: what a run cost, as text or as one JSON object on stderr. */
+#include "vmm/stats.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGEMAP_PRESENT (1ull << 63)
+#define PAGEMAP_FILE    (1ull << 61) /* page cache or shared: Documentation/admin-guide/mm/pagemap */
+#define CHUNK           512          /* pagemap entries read at once */
+
+struct page_counts {
+	uint64_t touched;     /* by the guest or for it */
+	uint64_t kit_touched; /* of those, in kit.elf's segments */
+	uint64_t resident;    /* pages of guest RAM in the process's page tables */
+};
+
+/* Text that grows in a fixed buffer and is cut, never overrun. */
+struct text {
+	char bytes[4096];
+	size_t length;
+};
+
+static void add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct text *text, const char *format, ...)
+{
+	size_t room = sizeof text->bytes - text->length;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text->bytes + text->length, room, format, args);
+	va_end(args);
+	text->length += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+/* ---- pages ---- */
+
+static bool is_accessed(const struct vm *vm, uint64_t gpa)
+{
+	/* The window is the one region of file pages that the stats run maps without accessed bits. */
+	uint64_t va = MOTE_WINDOW_VA + gpa;
+
+	return page_tables_is_accessed(&vm->memory, vm->layout.tables.root, va);
+}
+
+static void count_page(const struct vm *vm, uint64_t gpa, uint64_t entry,
+		       struct page_counts *counts)
+{
+	bool in_kit = gpa >= vm->kit.image.start - MOTE_WINDOW_VA &&
+		      gpa < vm->kit.image.end - MOTE_WINDOW_VA;
+	bool touched = in_kit ? is_accessed(vm, gpa) : true;
+
+	if (!(entry & PAGEMAP_PRESENT))
+		return;
+	counts->resident++;
+	counts->touched += touched;
+	counts->kit_touched += in_kit && touched;
+}
+
+/* #syscalls:run pread64 */
+static void count_pages(const struct vm *vm, struct page_counts *counts)
+{
+	uint64_t first = (uint64_t)vm->memory.host / MOTE_PAGE_SIZE;
+	uint64_t pages = vm->memory.size / MOTE_PAGE_SIZE;
+	uint64_t entries[CHUNK];
+
+	memset(counts, 0, sizeof *counts);
+	for (uint64_t page = 0; vm->pagemap_fd >= 0 && page < pages; page += CHUNK) {
+		uint64_t count = pages - page < CHUNK ? pages - page : CHUNK;
+
+		if (pread(vm->pagemap_fd, entries, count * 8, (off_t)((first + page) * 8)) !=
+		    (ssize_t)(count * 8))
+			return;
+		for (uint64_t i = 0; i < count; i++)
+			count_page(vm, (page + i) * MOTE_PAGE_SIZE, entries[i], counts);
+	}
+}
+
+/* Resident memory of the process, in pages: second field of /proc/self/statm. */
+static uint64_t resident_pages(const struct vm *vm)
+{
+	char line[128] = "";
+	unsigned long long size, resident = 0;
+
+	if (vm->statm_fd < 0 || pread(vm->statm_fd, line, sizeof line - 1, 0) <= 0 ||
+	    sscanf(line, "%llu %llu", &size, &resident) != 2)
+		return 0;
+	return resident;
+}
+
+/* ---- phases ---- */
+
+struct phase {
+	const char *name;
+	const char *meaning;
+	double us;
+};
+
+#define PHASES 11
+
+static void find_phases(const struct vm *vm, struct phase phases[PHASES])
+{
+	const uint64_t *at = vm->moment;
+	uint64_t offset = vm->clock.tsc_offset;
+	struct mote_run run;
+	struct phase all[PHASES] = {
+		{"process_start", "exec to main (CPU time)", (double)vm->start_cpu_ns / 1000.0},
+		{"open", "open files and /dev/kvm", 0},
+		{"create_vm", "create VM, memory and vCPU", 0},
+		{"load", "fill guest memory", 0},
+		{"setup_vcpu", "set the vCPU's state", 0},
+		{"confine", "seccomp for the run", 0},
+		{"first_instruction", "KVM_RUN to the kit's first instruction", 0},
+		{"kit", "the kit, up to the program's entry point", 0},
+		{"application", "the program", 0},
+		{"exit", "exit call to the end of the guest", 0},
+		{"total", "main to the end of the guest", 0},
+	};
+	struct {
+		uint64_t from, to;
+	} spans[PHASES];
+
+	vm_read_run_page(vm, &run);
+	for (int i = 0; i < MOTE_STAMPS; i++)
+		run.stamp[i] -= run.stamp[i] ? offset : 0;
+	for (int i = 0; i < 5; i++) {
+		spans[1 + i].from = at[VM_MOMENT_MAIN + i];
+		spans[1 + i].to = at[VM_MOMENT_MAIN + i + 1];
+	}
+	spans[6].from = at[VM_MOMENT_RUN];
+	spans[6].to = spans[7].from = run.stamp[MOTE_STAMP_KIT];
+	spans[7].to = spans[8].from = run.stamp[MOTE_STAMP_APPLICATION];
+	spans[8].to = spans[9].from = run.stamp[MOTE_STAMP_EXIT];
+	spans[9].to = spans[10].to = at[VM_MOMENT_ENDED];
+	spans[10].from = at[VM_MOMENT_MAIN];
+	for (int i = 1; i < PHASES; i++)
+		if (spans[i].from && spans[i].to)
+			all[i].us = clock_microseconds(&vm->clock, spans[i].from, spans[i].to);
+	memcpy(phases, all, sizeof all);
+}
+
+/* ---- exits ---- */
+
+struct exit_count {
+	const char *name;
+	uint64_t count;
+};
+
+#define EXIT_CAUSES (MOTE_HC_LIMIT + VM_EXIT_CAUSES)
+
+static uint64_t find_exits(const struct vm *vm, struct exit_count exits[EXIT_CAUSES])
+{
+	static const char *const names[EXIT_CAUSES] = {
+		[0] = "unknown_hypercall",
+#define X(number, name, arguments, purpose) [number] = #name,
+		MOTE_HYPERCALLS(X)
+#undef X
+		[MOTE_HC_LIMIT + VM_EXIT_MMIO] = "mmio",
+		[MOTE_HC_LIMIT + VM_EXIT_PORT] = "port",
+		[MOTE_HC_LIMIT + VM_EXIT_INTERRUPTED] = "interrupted",
+		[MOTE_HC_LIMIT + VM_EXIT_OTHER] = "other",
+	};
+	uint64_t total = 0;
+
+	for (int i = 0; i < EXIT_CAUSES; i++) {
+		exits[i].name = names[i];
+		exits[i].count = i < MOTE_HC_LIMIT ? vm->hypercalls[i] : vm->exits[i - MOTE_HC_LIMIT];
+		total += exits[i].count;
+	}
+	return total;
+}
+
+/* ---- output ---- */
+
+static void print_json(const struct vm *vm, struct text *text, const struct page_counts *pages)
+{
+	struct phase phases[PHASES];
+	struct exit_count exits[EXIT_CAUSES];
+	struct mote_run run;
+
+	find_phases(vm, phases);
+	vm_read_run_page(vm, &run);
+	add(text, "{\"backend\":\"%s\",\"exit_status\":%d,\"phases_us\":{",
+	    kvm_backend_name(vm->backend), vm->exit_status);
+	for (int i = 0; i < PHASES; i++)
+		add(text, "%s\"%s\":%.1f", i ? "," : "", phases[i].name, phases[i].us);
+	add(text, "},\"exits\":{\"total\":%llu", (unsigned long long)find_exits(vm, exits));
+	for (int i = 0; i < EXIT_CAUSES; i++)
+		add(text, ",\"%s\":%llu", exits[i].name, (unsigned long long)exits[i].count);
+	add(text, "},\"system_calls\":%llu,\"pages_touched\":%llu,\"kit_pages_touched\":%llu,",
+	    (unsigned long long)run.syscalls, (unsigned long long)pages->touched,
+	    (unsigned long long)pages->kit_touched);
+	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu}\n",
+	    (unsigned long long)pages->resident * 4,
+	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+}
+
+static void print_text(const struct vm *vm, struct text *text, const struct page_counts *pages)
+{
+	struct phase phases[PHASES];
+	struct exit_count exits[EXIT_CAUSES];
+	struct mote_run run;
+	uint64_t total = find_exits(vm, exits);
+
+	find_phases(vm, phases);
+	vm_read_run_page(vm, &run);
+	add(text, "mote: exit status %d, backend %s\n", vm->exit_status,
+	    kvm_backend_name(vm->backend));
+	for (int i = 0; i < PHASES; i++)
+		add(text, "  %10.1f us  %-18s %s\n", phases[i].us, phases[i].name,
+		    phases[i].meaning);
+	add(text, "  %7llu exits:", (unsigned long long)total);
+	for (int i = 0; i < EXIT_CAUSES; i++)
+		if (exits[i].count)
+			add(text, " %s %llu", exits[i].name, (unsigned long long)exits[i].count);
+	add(text, "\n  %7llu system calls\n", (unsigned long long)run.syscalls);
+	add(text, "  %7llu pages touched, %llu of them the kit's\n",
+	    (unsigned long long)pages->touched, (unsigned long long)pages->kit_touched);
+	add(text, "  %7llu KiB resident for the guest, %llu KiB for the VMM itself\n",
+	    (unsigned long long)pages->resident * 4,
+	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+}
+
+void stats_print(const struct vm *vm, enum stats_format format)
+{
+	struct text text = {.length = 0};
+	struct page_counts pages;
+
+	count_pages(vm, &pages);
+	if (format == STATS_JSON)
+		print_json(vm, &text, &pages);
+	else
+		print_text(vm, &text, &pages);
+	if (write(STDERR_FILENO, text.bytes, text.length) < 0)
+		return; /* stderr is closed: there is nobody to tell */
+}

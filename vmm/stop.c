@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reasons from outside to stop a running guest.
+ *
+ * A handler notes the signal and sets kvm_run->immediate_exit, so that KVM_RUN returns with EINTR
+ * whether it was running or about to be entered. For poll the signals are blocked but inside ppoll().
+ */
+#include "vmm/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000ull
+
+static struct {
+	struct kvm_run *run;
+	volatile sig_atomic_t reason;
+	volatile sig_atomic_t signal_number;
+	volatile sig_atomic_t window_changed;
+} state;
+
+static void handle(int signal_number)
+{
+	if (signal_number == SIGWINCH) {
+		state.window_changed = 1;
+	} else if (!state.reason) {
+		state.signal_number = signal_number;
+		state.reason = signal_number == SIGALRM ? STOP_TIMEOUT : STOP_SIGNAL;
+	}
+	state.run->immediate_exit = 1;
+}
+
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGWINCH};
+
+static void watched_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+		sigaddset(set, watched[i]);
+}
+
+/* #syscalls:load rt_sigaction setitimer */
+/* #syscalls:run rt_sigreturn */
+int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
+{
+	struct sigaction action = {.sa_handler = handle};
+	struct itimerval timer = {
+		.it_value = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+			     .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)}};
+
+	state.run = run;
+	watched_set(&action.sa_mask);
+	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+		if (sigaction(watched[i], &action, NULL))
+			return mote_error_errno(err, MOTE_STATUS_FAILED,
+						"cannot watch for signal %d", watched[i]);
+	/* A reader of our output that goes away is the guest's EPIPE, not our death. */
+	signal(SIGPIPE, SIG_IGN);
+	if (!timeout_ns)
+		return 0;
+	if (!timer.it_value.tv_sec && !timer.it_value.tv_usec)
+		timer.it_value.tv_usec = 1;
+	if (setitimer(ITIMER_REAL, &timer, NULL))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot set the time limit");
+	return 0;
+}
+
+enum stop_reason stop_requested(int *signal_number)
+{
+	*signal_number = state.signal_number;
+	return (enum stop_reason)state.reason;
+}
+
+bool stop_take_window_change(void)
+{
+	bool changed = state.window_changed;
+
+	state.window_changed = 0;
+	return changed;
+}
+
+/* #syscalls:run ppoll rt_sigprocmask */
+int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
+{
+	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+	sigset_t blocked, before;
+	int status;
+
+	watched_set(&blocked);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+	if (state.reason || state.window_changed) {
+		errno = EINTR;
+		status = -1;
+	} else {
+		status = ppoll(fds, count, timeout_ns == UINT64_MAX ? NULL : &timeout, &before);
+	}
+	int saved = errno;
+
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = saved;
+	return status;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One microVM: everything that `mote run` holds while its guest lives. */
+#ifndef MOTE_VMM_VM_H
+#define MOTE_VMM_VM_H
+
+#include "vmm/clock_page.h"
+#include "vmm/cpuid.h"
+#include "vmm/kvm.h"
+#include "vmm/loader.h"
+#include "vmm/options.h"
+
+/* Moments on the host's side of a start, in order; the guest's are in struct mote_run. */
+enum vm_moment {
+	VM_MOMENT_MAIN,    /* vm_run() entered */
+	VM_MOMENT_OPENED,  /* files and /dev/kvm are open */
+	VM_MOMENT_CREATED, /* VM and vCPU exist */
+	VM_MOMENT_LOADED,  /* guest memory is filled */
+	VM_MOMENT_SET_UP,  /* vCPU state is set */
+	VM_MOMENT_RUN,     /* first KVM_RUN */
+	VM_MOMENT_READY,   /* hypercall `ready`; 0 if never */
+	VM_MOMENT_ENDED,   /* the guest is over */
+	VM_MOMENTS
+};
+
+/* Causes of exits to user space that are no hypercall. */
+enum vm_exit_cause { VM_EXIT_MMIO, VM_EXIT_PORT, VM_EXIT_INTERRUPTED, VM_EXIT_OTHER, VM_EXIT_CAUSES };
+
+struct vm {
+	const struct run_options *options;
+	struct guest_memory memory;
+	struct kvm kvm;
+	struct layout layout;
+	struct elf_file kit, application;
+	struct mote_kit_note kit_note;
+	struct cpuid cpuid;
+	struct clock_page clock;
+	struct mote_range free; /* RAM the guest may discard */
+
+	const void *root; /* mapped root image; NULL: none */
+	uint64_t root_gpa, root_size;
+
+	/* The files of the application and the kit, mapped whole for backtraces. */
+	const unsigned char *application_bytes, *kit_bytes;
+	int core_fd, dump_fd;         /* -1: not asked for */
+	int pagemap_fd, statm_fd;     /* for --stats; -1 otherwise */
+	enum kvm_backend backend;
+
+	uint64_t moment[VM_MOMENTS]; /* host TSC */
+	uint64_t exits[VM_EXIT_CAUSES];
+	uint64_t hypercalls[MOTE_HC_LIMIT]; /* exits by number; [0]: unknown numbers */
+	uint64_t start_cpu_ns;               /* CPU time of the process before VM_MOMENT_MAIN */
+
+	bool is_over;
+	int exit_status; /* valid when is_over */
+};
+
+/* vm_create.c: make the VM and fill its memory, up to the first KVM_RUN. */
+int vm_create(struct vm *vm, const struct run_options *options, struct mote_error *err);
+
+/* hypercall.c: serve the hypercall the vCPU stopped at; the result goes into its EAX. */
+int vm_hypercall(struct vm *vm, struct mote_error *err);
+
+/* The run page as the guest last wrote it (a copy: it is hostile). */
+void vm_read_run_page(const struct vm *vm, struct mote_run *run);
+
+static inline void vm_mark(struct vm *vm, enum vm_moment moment)
+{
+	vm->moment[moment] = clock_host_tsc();
+}
+
+#endif

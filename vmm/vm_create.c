@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes a microVM and fills its memory.
+ *
+ * Files are opened first, by the user's full rights. Then the process gives up what loading does not
+ * need (confine.h, phase load), and only after that looks into them.
+ *
+ * Guest-physical memory, from the bottom: the kit's window (CPU tables, boot record, clock page, run
+ * page and kit, see mote/abi.h), the device tree, the application, page tables, free memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/confine.h"
+#include "vmm/cpu_state.h"
+#include "vmm/device_tree.h"
+#include "vmm/root_image.h"
+#include "vmm/vm.h"
+
+/* Guest-physical space of the root image: above any RAM. */
+#define ROOT_GPA (1ull << 40)
+
+static uint64_t window_gpa(uint64_t va)
+{
+	return va - MOTE_WINDOW_VA;
+}
+
+/* ---- before confinement ---- */
+
+static int open_output(const char *path, int *fd, const char *what, struct mote_error *err)
+{
+	*fd = -1;
+	if (!path)
+		return 0;
+	*fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	if (*fd < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot create the %s %s", what,
+					path);
+	return 0;
+}
+
+static int open_files(struct vm *vm, struct mote_error *err)
+{
+	const struct run_options *options = vm->options;
+
+	if (elf_file_open(&vm->application, options->app, err) ||
+	    kit_open(&vm->kit, options->kit_path, err) || kvm_open(&vm->kvm, err) ||
+	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
+	    open_output(options->core_path, &vm->core_fd, "core file", err) ||
+	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
+	    root_image_open(options->root, &vm->root, &vm->root_size, err))
+		return -1;
+	vm->pagemap_fd = vm->statm_fd = -1;
+	if (options->stats != STATS_NONE) {
+		vm->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+		vm->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+		vm->backend = kvm_backend();
+	}
+	return 0;
+}
+
+/* ---- after it ---- */
+
+/* The whole file, for backtraces after the guest has died; touched only then. */
+static const unsigned char *map_whole(const struct elf_file *file)
+{
+	void *bytes;
+
+	if (file->source.base % MOTE_PAGE_SIZE)
+		return NULL;
+	bytes = mmap(NULL, file->source.size, PROT_READ, MAP_PRIVATE, file->source.fd,
+		     (off_t)file->source.base);
+	return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+static int read_headers(struct vm *vm, struct mote_error *err)
+{
+	if (kit_read(&vm->kit, &vm->kit_note, err) ||
+	    elf_image_read(&vm->application.image, &vm->application.source,
+			   vm->options->allow_wx, err))
+		return -1;
+	if (vm->application.image.interpreter_size)
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+				      "cannot run %s: it is dynamically linked, and the root has no "
+				      "loader for it. Link it with -static (mote-cc does)",
+				      vm->options->app);
+	vm->application_bytes = map_whole(&vm->application);
+	vm->kit_bytes = map_whole(&vm->kit);
+	return 0;
+}
+
+static uint64_t whole_pages(uint64_t size)
+{
+	return (size + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
+}
+
+/* #syscalls:load getrandom */
+static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
+			   struct mote_error *err)
+{
+	struct device_tree_input input = {
+		.options = vm->options,
+		.application = &vm->application,
+		.ram_size = vm->memory.size,
+		.root_gpa = ROOT_GPA,
+		.root_size = vm->root_size,
+		.xsave_size = cpuid_xsave_size(&vm->cpuid),
+		.hwcap = cpuid_hwcap(&vm->cpuid),
+		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
+	};
+	size_t bound = device_tree_bound(&input), used;
+	void *at = guest_range(&vm->memory, (mote_gpa_t){vm->layout.next}, bound);
+
+	if (!at)
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+				      "the guest's memory has no room for its arguments. Give it more "
+				      "with --mem");
+	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+	if (device_tree_build(&input, at, bound, &used, err))
+		return -1;
+	if (vm->dump_fd >= 0 && write(vm->dump_fd, at, used) != (ssize_t)used)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
+					vm->options->dump_dtb_path);
+	*address = MOTE_DIRECT_VA + vm->layout.next;
+	*size = used;
+	/* libfdt used all of the buffer on the way, so none of it is zero any more. */
+	vm->layout.next += whole_pages(bound);
+	return 0;
+}
+
+/* @track_access: let the CPU note which of the kit's pages are used, for --stats. */
+static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
+{
+	static const struct {
+		uint64_t va, flags;
+	} pages[] = {
+		{MOTE_CPU_TABLES_VA, PTE_WRITABLE | PTE_NO_EXEC},
+		{MOTE_BOOT_VA, PTE_USER | PTE_NO_EXEC},
+		{MOTE_CLOCK_VA, PTE_USER | PTE_NO_EXEC},
+		{MOTE_RUN_VA, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC},
+	};
+
+	int status;
+
+	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
+		if (page_tables_map(&vm->layout.tables, pages[i].va, window_gpa(pages[i].va),
+				    MOTE_PAGE_SIZE, pages[i].flags, err))
+			return -1;
+	vm->layout.tables.track_access = track_access;
+	status = kit_map(&vm->kit, &vm->layout, err);
+	vm->layout.tables.track_access = false;
+	return status;
+}
+
+static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *err)
+{
+	struct page_tables *tables = &vm->layout.tables;
+
+	if (page_tables_map(tables, MOTE_DIRECT_VA + direct_start, direct_start,
+			    vm->memory.size - direct_start,
+			    PTE_USER | PTE_WRITABLE | PTE_NO_EXEC, err))
+		return -1;
+	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, ROOT_GPA,
+					  whole_pages(vm->root_size), PTE_USER | PTE_NO_EXEC, err)
+			: 0;
+}
+
+static int fill_memory(struct vm *vm, struct mote_error *err)
+{
+	struct layout *layout = &vm->layout;
+	struct mote_boot boot = {.magic = MOTE_BOOT_MAGIC,
+				 .abi_version = MOTE_ABI_VERSION,
+				 .size = sizeof boot,
+				 .vmm_version = MOTE_VERSION,
+				 .ram_end = vm->memory.size};
+
+	layout->memory = &vm->memory;
+	if (kit_load(&vm->kit, layout, err))
+		return -1;
+	boot.direct_start = layout->next;
+	if (page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
+	    application_load(&vm->application, layout, err) ||
+	    put_device_tree(vm, &boot.device_tree, &boot.device_tree_size, err) ||
+	    map_window(vm, vm->options->stats != STATS_NONE, err) || map_direct(vm, boot.direct_start, err) ||
+	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
+		return -1;
+	boot.page_table = layout->tables.root;
+	boot.tsc_offset = vm->clock.tsc_offset;
+	boot.free = vm->free = (struct mote_range){layout->next, vm->memory.size};
+	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
+}
+
+static int create_machine(struct vm *vm, struct mote_error *err)
+{
+	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
+	    kvm_create(&vm->kvm, &vm->memory, err))
+		return -1;
+	if (vm->root && kvm_add_read_only_slot(&vm->kvm, 1, ROOT_GPA, vm->root,
+					       whole_pages(vm->root_size), err))
+		return -1;
+	return clock_page_init(&vm->clock, &vm->memory, &vm->kvm, err);
+}
+
+int vm_create(struct vm *vm, const struct run_options *options, struct mote_error *err)
+{
+	struct cpu_start start;
+
+	vm->options = options;
+	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, NULL, err))
+		return -1;
+	vm_mark(vm, VM_MOMENT_OPENED);
+	if (read_headers(vm, err) || create_machine(vm, err))
+		return -1;
+	vm_mark(vm, VM_MOMENT_CREATED);
+	cpuid_filter(&vm->cpuid, options->cpu, vm->clock.tsc_khz);
+	if (cpuid_check(&vm->cpuid, err) || fill_memory(vm, err))
+		return -1;
+	vm_mark(vm, VM_MOMENT_LOADED);
+	start = (struct cpu_start){.page_table = vm->layout.tables.root,
+				   .entry = vm->kit.image.entry,
+				   .argument = MOTE_BOOT_VA,
+				   .syscall_entry = vm->kit_note.syscall_entry};
+	if (cpu_state_set(&vm->kvm, &vm->cpuid, &start, err))
+		return -1;
+	vm_mark(vm, VM_MOMENT_SET_UP);
+	return 0;
+}
