@@ -42,8 +42,8 @@ struct elf_source {
 	uint64_t size;    /* of the file */
 	/* Copy [offset, offset + length), which lies inside the file. Return 0, or -1 and errno. */
 	int (*read)(const struct elf_source *source, uint64_t offset, void *buffer, size_t length);
-	int fd;                    /* for elf_read_file() */
-	uint64_t base;             /* of the ELF file inside fd */
+	bool is_mappable;           /* fd may be mapped into guest memory */
+	int fd;                     /* for elf_read_file() */
 	const unsigned char *bytes; /* for elf_read_bytes() */
 };
 

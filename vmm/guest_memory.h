@@ -49,6 +49,13 @@ int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uin
 			  int fd, uint64_t offset, const char *name, struct mote_error *err);
 
 /**
+ * guest_memory_populate() - Have the host back a range now, in one call.
+ * @length: bytes; cut at the end of RAM
+ */
+int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
+			  struct mote_error *err);
+
+/**
  * guest_memory_discard() - Give pages back to the host; they read as zeros afterwards.
  *
  * Only for RAM that guest_memory_map_file() did not cover.

@@ -19,6 +19,7 @@ struct layout {
 	const struct guest_memory *memory;
 	uint64_t next; /* guest-physical address of the first unused page */
 	struct page_tables tables;
+	uint64_t copy_limit; /* segments up to this many bytes are copied, larger ones mapped */
 };
 
 /**

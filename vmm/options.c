@@ -180,9 +180,11 @@ static int apply_stats(struct run_parse *parse, const struct run_option *option,
 		parse->options->stats = STATS_TEXT;
 	else if (strcmp(value, "json") == 0)
 		parse->options->stats = STATS_JSON;
+	else if (strcmp(value, "pages") == 0)
+		parse->options->stats = STATS_PAGES;
 	else
 		return usage_error(parse->err,
-		                   "--%s=%.64s is not a format: write --stats or --stats=json",
+		                   "--%s=%.64s is not a format: write --stats, --stats=json or --stats=pages",
 		                   option->name, value);
 	return 0;
 }
@@ -274,7 +276,7 @@ const struct run_option run_option_table[] = {
          apply_env, 0},
         {"cwd", OPTION_VALUE, "DIR", "directory of the guest to start in (default /)", apply_cwd,
          0},
-        {"stats", OPTION_OPTIONAL_VALUE, "json", "say on stderr what the run cost", apply_stats, 0},
+        {"stats", OPTION_OPTIONAL_VALUE, "json|pages", "say on stderr what the run cost", apply_stats, 0},
         {"strace", OPTION_FLAG, NULL, "list the guest's system calls on stderr", apply_flag,
          FIELD(strace)},
         {"timeout", OPTION_VALUE, "S", "end the guest after S seconds, status 124", apply_timeout,

@@ -22,6 +22,7 @@ enum stats_format {
 	STATS_NONE,
 	STATS_TEXT,
 	STATS_JSON,
+	STATS_PAGES, /* JSON, with pages counted by the CPU's accessed bits: exact, and slower */
 };
 
 enum cpu_model {

@@ -8,13 +8,11 @@
 #include <unistd.h>
 
 #define PAGEMAP_PRESENT (1ull << 63)
-#define PAGEMAP_FILE    (1ull << 61) /* page cache or shared: Documentation/admin-guide/mm/pagemap */
 #define CHUNK           512          /* pagemap entries read at once */
 
 struct page_counts {
-	uint64_t touched;     /* by the guest or for it */
-	uint64_t kit_touched; /* of those, in kit.elf's segments */
-	uint64_t resident;    /* pages of guest RAM in the process's page tables */
+	uint64_t resident;    /* pages of guest RAM that the host has backed */
+	uint64_t kit_touched; /* pages of kit.elf that the guest used; only with --stats=pages */
 };
 
 /* Text that grows in a fixed buffer and is cut, never overrun. */
@@ -51,13 +49,10 @@ static void count_page(const struct vm *vm, uint64_t gpa, uint64_t entry,
 {
 	bool in_kit = gpa >= vm->kit.image.start - MOTE_WINDOW_VA &&
 		      gpa < vm->kit.image.end - MOTE_WINDOW_VA;
-	bool touched = in_kit ? is_accessed(vm, gpa) : true;
-
 	if (!(entry & PAGEMAP_PRESENT))
 		return;
 	counts->resident++;
-	counts->touched += touched;
-	counts->kit_touched += in_kit && touched;
+	counts->kit_touched += in_kit && is_accessed(vm, gpa);
 }
 
 /* #syscalls:run pread64 */
@@ -190,9 +185,10 @@ static void print_json(const struct vm *vm, struct text *text, const struct page
 	add(text, "},\"exits\":{\"total\":%llu", (unsigned long long)find_exits(vm, exits));
 	for (int i = 0; i < EXIT_CAUSES; i++)
 		add(text, ",\"%s\":%llu", exits[i].name, (unsigned long long)exits[i].count);
-	add(text, "},\"system_calls\":%llu,\"pages_touched\":%llu,\"kit_pages_touched\":%llu,",
-	    (unsigned long long)run.syscalls, (unsigned long long)pages->touched,
-	    (unsigned long long)pages->kit_touched);
+	add(text, "},\"system_calls\":%llu,\"pages_touched\":%llu,",
+	    (unsigned long long)run.syscalls, (unsigned long long)pages->resident);
+	if (vm->options->stats == STATS_PAGES)
+		add(text, "\"kit_pages_touched\":%llu,", (unsigned long long)pages->kit_touched);
 	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu}\n",
 	    (unsigned long long)pages->resident * 4,
 	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
@@ -217,10 +213,8 @@ static void print_text(const struct vm *vm, struct text *text, const struct page
 		if (exits[i].count)
 			add(text, " %s %llu", exits[i].name, (unsigned long long)exits[i].count);
 	add(text, "\n  %7llu system calls\n", (unsigned long long)run.syscalls);
-	add(text, "  %7llu pages touched, %llu of them the kit's\n",
-	    (unsigned long long)pages->touched, (unsigned long long)pages->kit_touched);
-	add(text, "  %7llu KiB resident for the guest, %llu KiB for the VMM itself\n",
-	    (unsigned long long)pages->resident * 4,
+	add(text, "  %7llu pages backed by the host (%llu KiB), and %llu KiB for the VMM itself\n",
+	    (unsigned long long)pages->resident, (unsigned long long)pages->resident * 4,
 	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
 }
 
@@ -230,7 +224,7 @@ void stats_print(const struct vm *vm, enum stats_format format)
 	struct page_counts pages;
 
 	count_pages(vm, &pages);
-	if (format == STATS_JSON)
+	if (format != STATS_TEXT)
 		print_json(vm, &text, &pages);
 	else
 		print_text(vm, &text, &pages);

@@ -28,6 +28,12 @@
 /* Guest-physical space of the root image: above any RAM. */
 #define ROOT_GPA (1ull << 40)
 
+/* Segments of the application up to this size are copied, not mapped (loader.c says why). */
+#define COPY_LIMIT (4u << 20)
+
+/* Behind the kit and the application: device tree, page tables, the guest's first stack and heap. */
+#define START_PAGES 96u
+
 static uint64_t window_gpa(uint64_t va)
 {
 	return va - MOTE_WINDOW_VA;
@@ -74,10 +80,9 @@ static const unsigned char *map_whole(const struct elf_file *file)
 {
 	void *bytes;
 
-	if (file->source.base % MOTE_PAGE_SIZE)
-		return NULL;
-	bytes = mmap(NULL, file->source.size, PROT_READ, MAP_PRIVATE, file->source.fd,
-		     (off_t)file->source.base);
+	if (file->source.bytes)
+		return file->source.bytes;
+	bytes = mmap(NULL, file->source.size, PROT_READ, MAP_PRIVATE, file->source.fd, 0);
 	return bytes == MAP_FAILED ? NULL : bytes;
 }
 
@@ -137,7 +142,7 @@ static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
 	return 0;
 }
 
-/* @track_access: let the CPU note which of the kit's pages are used, for --stats. */
+/* @track_access: let the CPU note which of the kit's pages are used, for --stats=pages. */
 static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
 {
 	static const struct {
@@ -174,6 +179,22 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 			: 0;
 }
 
+/*
+ * Bring the memory in that every start touches, in one call: the kit, and behind it what is written here and
+ * what the guest uses first. Page by page, each would cost a fault here or, many times dearer, in the guest.
+ */
+static int populate_start(struct vm *vm, struct mote_error *err)
+{
+	uint64_t application = 0;
+
+	for (size_t i = 0; i < vm->application.image.segment_count; i++)
+		if (vm->application.image.segments[i].memory_size <= COPY_LIMIT)
+			application += vm->application.image.segments[i].memory_size;
+	return guest_memory_populate(&vm->memory, (mote_gpa_t){0},
+				     vm->kit.image.end - MOTE_WINDOW_VA + application + START_PAGES * MOTE_PAGE_SIZE,
+				     err);
+}
+
 static int fill_memory(struct vm *vm, struct mote_error *err)
 {
 	struct layout *layout = &vm->layout;
@@ -184,13 +205,14 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 				 .ram_end = vm->memory.size};
 
 	layout->memory = &vm->memory;
-	if (kit_load(&vm->kit, layout, err))
+	layout->copy_limit = COPY_LIMIT;
+	if (populate_start(vm, err) || kit_load(&vm->kit, layout, err))
 		return -1;
 	boot.direct_start = layout->next;
 	if (page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
 	    application_load(&vm->application, layout, err) ||
 	    put_device_tree(vm, &boot.device_tree, &boot.device_tree_size, err) ||
-	    map_window(vm, vm->options->stats != STATS_NONE, err) || map_direct(vm, boot.direct_start, err) ||
+	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_direct(vm, boot.direct_start, err) ||
 	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
 		return -1;
 	boot.page_table = layout->tables.root;

@@ -13,16 +13,17 @@
 struct signal_cause {
 	int code;         /* si_code: SI_USER, SI_KERNEL, SEGV_MAPERR... */
 	uint64_t address; /* si_addr of a fault, or si_value */
-	uint32_t vector;  /* x86 exception for the ucontext and the crash report; or
-	                     MOTE_CRASH_NO_VECTOR */
+	uint32_t vector;  /* x86 exception, or MOTE_CRASH_NO_VECTOR */
 	uint64_t error;   /* exception error code */
 };
 
-/* Once at start: @xsave_size in bytes (0: FXSAVE only), @xcr0 features an XSAVE area may hold. */
+/* Once at start: @xsave_size is that of an XSAVE area in bytes; 0: the CPU has FXSAVE only. */
 void signal_init(uint64_t xsave_size);
 
-/* Make a signal pending for the application itself, as kill(getpid()) does (SIGPIPE, alarms). */
+/* Make a signal pending for the application itself, as kill(getpid()) does (SIGPIPE). */
 void signal_send_self(int signal);
+
+/* The same with a cause; nothing happens where the signal is ignored, or pending already. */
 void signal_send(int signal, const struct signal_cause *cause);
 
 /**
@@ -31,12 +32,14 @@ void signal_send(int signal, const struct signal_cause *cause);
  */
 void signal_force(struct context *context, int signal, const struct signal_cause *cause);
 
-/* Whether an unblocked signal is pending that would interrupt a system call (EINTR). */
+/* Whether a signal is pending that will run a handler or end the guest: it interrupts a sleep
+ * (-EINTR). */
 bool signal_is_pending(void);
 
 /**
  * signal_deliver() - Before returning to the application: enter handlers of pending signals.
- * @context: changed to enter the handler; a system call whose result says so is restarted
+ * @context: changed to enter the handler; number and RAX are those of the system call served, so
+ *           that one that was interrupted (-EINTR) can be restarted, or number is CONTEXT_TRAP
  *
  * May not return: the default action of a signal ends the guest.
  * Return: whether the context was changed (then all registers must be restored).

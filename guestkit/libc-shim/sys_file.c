@@ -119,9 +119,7 @@ static int64_t seek_plain(struct file *file, int64_t offset, int whence)
 		offset = whence == SEEK_DATA ? offset : size;
 		break;
 	}
-	if (__builtin_add_overflow(base, offset, &offset))
-		return -EOVERFLOW;
-	if (offset < 0)
+	if (__builtin_add_overflow(base, offset, &offset) || offset < 0)
 		return -EINVAL;
 	file->position = (uint64_t)offset;
 	return offset;
@@ -315,6 +313,13 @@ int64_t sys_ftruncate(const uint64_t *arg)
 	return inode_truncate(file->inode, arg[1]);
 }
 
+/* Modes that exist; a hole may not reach past the end of the file and move it. */
+static bool is_allocate_mode(uint32_t mode)
+{
+	return !(mode & ~0x7fu) &&
+	       (!(mode & FALLOC_FL_PUNCH_HOLE) || (mode & FALLOC_FL_KEEP_SIZE));
+}
+
 int64_t sys_fallocate(const uint64_t *arg)
 {
 	struct file *file = file_of(arg[0]);
@@ -324,6 +329,8 @@ int64_t sys_fallocate(const uint64_t *arg)
 		return -EBADF;
 	if (offset < 0 || length <= 0)
 		return -EINVAL;
+	if (!is_allocate_mode((uint32_t)arg[1]))
+		return -EOPNOTSUPP;
 	if (!file_is_writable(file))
 		return -EBADF;
 	if (S_ISFIFO(file->inode->mode))

@@ -12,6 +12,12 @@
 
 #define IOV_COUNT_MAX 1024 /* UIO_MAXIOV */
 
+/* Can a buffer be the application's at all? Linux refuses others before it moves anything. */
+static bool is_user_buffer(uint64_t buffer, uint64_t length)
+{
+	return buffer <= MOTE_USER_END && length <= MOTE_USER_END - buffer;
+}
+
 /* ---- vectors ---- */
 
 static int piece_load(struct vector *vector)
@@ -75,6 +81,8 @@ static int vector_open(struct vector *vector, uint64_t pieces, uint64_t count)
 			return result;
 		if ((int64_t)piece.iov_len < 0)
 			return -EINVAL;
+		if (!is_user_buffer((uint64_t)piece.iov_base, piece.iov_len))
+			return -EFAULT;
 		total += piece.iov_len < VFS_IO_MAX - total ? piece.iov_len : VFS_IO_MAX - total;
 	}
 	*vector = (struct vector){.pieces = pieces, .count = count, .total = total};
@@ -159,6 +167,10 @@ static int64_t move_buffer(uint64_t fd, uint64_t buffer, uint64_t length, uint64
 		return -ESPIPE;
 	if (!position)
 		position = &file->position;
+	if (!is_user_buffer(buffer, length))
+		return -EFAULT;
+	if (!file->ops->not_seekable && (int64_t)(*position + length) < 0)
+		return -EINVAL;
 	if (length > VFS_IO_MAX)
 		length = VFS_IO_MAX;
 	file_get(file);

@@ -11,16 +11,14 @@
  * @events:   MOTE_EVENT_* to wait for
  *
  * Memory that is free goes back to the host first; timers of the application (alarm, setitimer)
- * that fall due meanwhile are served. Return: events that happened, 0 when the deadline passed, or
- * -EINTR when a signal is pending.
+ * that fall due meanwhile are served.
+ *
+ * Return: events that happened, 0 when the deadline passed, or -EINTR when a signal is pending.
  */
 int64_t shim_wait(uint64_t deadline, uint32_t events);
 
 /* Sleep until a signal is pending: -EINTR. */
 int shim_wait_forever(void);
-
-/* Block exactly these signals until the system call ends: see signal_set_mask_for_call(). */
-void shim_wait_mask(uint64_t mask);
 
 /**
  * shim_wait_mask() - Change the signal mask until this system call returns (ppoll, pselect6).

@@ -13,6 +13,7 @@ guests=$BUILD/guests
 images=$BUILD/images
 busybox=/bin/busybox
 status=0
+export root
 readonly here root mote guests images busybox
 
 # Caches of the user are not touched: neither read nor filled.

@@ -19,7 +19,7 @@ jobs_max=${E2E_JOBS:-2}
 time_limit=20
 export BUILD
 
-readonly topics=(cli hello stdio tty limits signals traps busybox lua sqlite hostile badelf badinput)
+readonly topics=(cli hello stdio tty limits signals traps busybox lua sqlite hostile badelf badroot)
 
 # The tests of a topic in the order in which they are written.
 tests_of() { # TOPIC
@@ -33,7 +33,7 @@ run_one() { # TOPIC TEST
 	mkdir -p "$directory"
 	# shellcheck disable=SC2016 # the inner shell expands it
 	timeout -k 5 "$time_limit" bash -euo pipefail -c \
-		'cd "$1" && source "$2/lib.sh" && source "$2/$3.sh" && "test_$4"' \
+		'cd "$1" && source "$2/$3.sh" && "test_$4"' \
 		e2e "$directory" "$e2e" "$1" "$2" </dev/null >"$log" 2>&1 || status=$?
 	milliseconds=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
 	case $status in

@@ -14,7 +14,8 @@ static long write_with_flags(uint64_t flags)
 	__asm__ volatile("pushfq; orq %[flags], (%%rsp); popfq; syscall; cld;"
 	                 "pushfq; andq $~0x44100, (%%rsp); popfq"
 	                 : "=a"(result)
-	                 : "a"(SYS_write), "D"(1), "S"(text), "d"(sizeof text - 1), [flags] "r"(flags)
+	                 : "a"(SYS_write), "D"(1), "S"(text),
+	                   "d"(sizeof text - 1), [flags] "r"(flags)
 	                 : "rcx", "r11", "memory", "cc");
 	return result;
 }

@@ -45,7 +45,8 @@ static inline uint64_t guest_physical(const volatile void *pointer)
 		if (!(entry & ENTRY_PRESENT))
 			return 0;
 		if (shift == 12 || entry & ENTRY_HUGE)
-			return ((entry & ENTRY_ADDRESS) >> shift << shift) | (va & ((1UL << shift) - 1));
+			return ((entry & ENTRY_ADDRESS) >> shift << shift) |
+			       (va & ((1UL << shift) - 1));
 		table = entry & ENTRY_ADDRESS;
 	}
 	return 0;

@@ -25,9 +25,9 @@ static void expect(const char *what, uint64_t detail, int result, int wanted)
 static void bad_pointers(void)
 {
 	const uint64_t end = boot_record()->ram_end;
-	const uint64_t pointers[] = {end,      end - 1,    end + 4096, 1UL << 40,          1UL << 52,
-	                             1UL << 63, UINT64_MAX, -16UL,      MOTE_DIRECT_VA,     MOTE_KIT_VA,
-	                             0x400000000000};
+	const uint64_t pointers[] = {
+	        end,        end - 1, end + 4096,     1UL << 40,   1UL << 52,     1UL << 63,
+	        UINT64_MAX, -16UL,   MOTE_DIRECT_VA, MOTE_KIT_VA, 0x400000000000};
 
 	for (unsigned i = 0; i < sizeof pointers / sizeof pointers[0]; i++) {
 		uint64_t at = pointers[i];
@@ -72,18 +72,18 @@ static void bad_ranges(void)
 {
 	static struct mote_range range;
 	const struct mote_range ranges[] = {
-	        {0, 4096},           /* the CPU's tables */
-	        {4096, 0},           /* ends before it starts */
-	        {0, UINT64_MAX},     /* everything */
+	        {0, 4096},              /* the CPU's tables */
+	        {4096, 0},              /* ends before it starts */
+	        {0, UINT64_MAX},        /* everything */
 	        {1UL << 40, 1UL << 41}, /* where there is no memory */
-	        {-4096UL, 4096},     /* around the end of the numbers */
+	        {-4096UL, 4096},        /* around the end of the numbers */
 	        {boot_record()->free.start + 1, boot_record()->free.start + 4097}, /* unaligned */
 	};
 
 	for (unsigned i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
 		range = ranges[i];
-		expect("discard range", i,
-		       hypercall(MOTE_HC_discard, guest_physical(&range), 1, 0), -EINVAL);
+		expect("discard range", i, hypercall(MOTE_HC_discard, guest_physical(&range), 1, 0),
+		       -EINVAL);
 	}
 }
 
@@ -97,8 +97,8 @@ static void bad_values(void)
 	for (unsigned i = 0; i < sizeof streams / sizeof streams[0]; i++)
 		expect("stream", streams[i],
 		       hypercall(MOTE_HC_console_write, streams[i], gpa, sizeof text - 1), -EBADF);
-	expect("control stream", 3,
-	       hypercall(MOTE_HC_console_control, 3, MOTE_CONSOLE_GET_KIND, 0), -EBADF);
+	expect("control stream", 3, hypercall(MOTE_HC_console_control, 3, MOTE_CONSOLE_GET_KIND, 0),
+	       -EBADF);
 	for (uint64_t operation = 8; operation; operation <<= 1)
 		expect("operation", operation,
 		       hypercall(MOTE_HC_console_control, 1, operation, gpa), -EINVAL);

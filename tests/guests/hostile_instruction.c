@@ -46,15 +46,17 @@
 	X(int1, ".byte 0xf1")                                                                      \
 	X(sysenter, "sysenter")                                                                    \
 	X(monitor, "xor %ecx, %ecx; xor %edx, %edx; mov %rsp, %rax; monitor")                      \
-	X(compatibility_mode, "push $0x23; lea 1f(%rip), %rax; push %rax; lretq; 1: .byte 0x40; ud2") \
+	X(compatibility_mode,                                                                      \
+	  "push $0x23; lea 1f(%rip), %rax; push %rax; lretq; 1: .byte 0x40; ud2")                  \
 	X(ud0, ".byte 0x0f, 0xff, 0xc0")                                                           \
-	X(too_long, ".byte 0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x90") \
+	X(too_long,                                                                                \
+	  ".byte 0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x90") \
 	X(lock_nop, ".byte 0xf0, 0x90")
 
-#define FUNCTION(name, instructions)                                                               \
-	static void do_##name(void)                                                                \
-	{                                                                                          \
-		__asm__ volatile(instructions ::: "rax", "rcx", "rdx", "memory", "cc");            \
+#define FUNCTION(name, instructions)                       \
+	__attribute__((naked)) static void do_##name(void) \
+	{                                                  \
+		__asm__(instructions "; ret");             \
 	}
 INSTRUCTIONS(FUNCTION)
 

@@ -37,7 +37,8 @@ int main(int argc, char **argv)
 	default: /* a stack that is not there */
 		__asm__ volatile("mov %0, %%rsp; mov $15, %%eax; syscall" ::"r"(0x10UL) : "memory");
 	}
-	__asm__ volatile("mov %0, %%rsp; mov %1, %%eax; syscall; hlt" ::"r"(&context), "i"(SYS_rt_sigreturn)
+	__asm__ volatile("mov %0, %%rsp; mov %1, %%eax; syscall; hlt" ::"r"(&context),
+	                 "i"(SYS_rt_sigreturn)
 	                 : "memory");
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls every system call that the kit serves with bad pointers, and numbers that it does not serve.
- * Prints calls that should fail with EFAULT and do not; survives all of them.
+ * Calls every system call that the kit serves with bad pointers, and numbers that it does not
+ * serve. Prints calls that should fail with EFAULT and do not; survives all of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,10 +55,11 @@ static int is_left_out(long number)
 /* These use their pointer first of all, whatever the other arguments are. */
 static int must_fault(const char *name)
 {
-	static const char list[] = " open stat lstat access uname chdir rename mkdir rmdir unlink "
-				   "readlink symlink link chmod truncate creat statfs sysinfo fstat "
-				   "clock_gettime gettimeofday nanosleep pipe pipe2 openat "
-				   "newfstatat mkdirat unlinkat getrlimit getrusage writev ";
+	static const char list[] =
+	        " open stat lstat access uname chdir rename mkdir rmdir unlink "
+	        "readlink symlink link chmod truncate creat statfs sysinfo fstat "
+	        "clock_gettime gettimeofday nanosleep pipe pipe2 openat "
+	        "newfstatat mkdirat unlinkat getrlimit getrusage writev ";
 	char word[40];
 
 	snprintf(word, sizeof word, " %s ", name);
@@ -127,8 +128,8 @@ static int try_all(uint64_t file, uint64_t number)
 
 static int try_unknown(void)
 {
-	static const long numbers[] = {480, 511, 1000, 65535, 0x7fffffff, 0x40000000, 0x100000000,
-	                               INT64_MIN, -1, -4096};
+	static const long numbers[] = {480,        511,         1000,      65535, 0x7fffffff,
+	                               0x40000000, 0x100000000, INT64_MIN, -1,    -4096};
 	const uint64_t arguments[6] = {-1UL, -1UL, -1UL, -1UL, -1UL, -1UL};
 	int surprises = 0;
 

@@ -40,7 +40,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "tables")) {
 		fill(MOTE_CPU_TABLES_VA - MOTE_WINDOW_VA, 1, (unsigned char)number);
 	} else if (!strcmp(what, "all")) {
-		for (uint64_t at = boot_record()->direct_start; at < boot_record()->ram_end; at += 8)
+		for (uint64_t at = boot_record()->direct_start; at < boot_record()->ram_end;
+		     at += 8)
 			*physical(at) = 0xf4f4f4f4f4f4f4f4;
 	}
 	puts("survived");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Catches every trap a program can make, steps over the instruction, and reports the signal's code. */
+/* Catches every trap a program can make, steps over the instruction, and reports the signal's code.
+ */
 #define _GNU_SOURCE /* REG_RIP */
 #include <signal.h>
 #include <stdint.h>
@@ -41,7 +42,8 @@ int main(void)
 	for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		sigaction(signals[i], &action, NULL);
 	step = 2; /* div %ecx */
-	__asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; div %%ecx" ::: "eax", "ecx", "edx");
+	__asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; div %%ecx" ::
+	                         : "eax", "ecx", "edx");
 	report("division by zero");
 	__asm__ volatile("movl $-1, %%ecx; movl $0x80000000, %%eax; cltd; idiv %%ecx" ::
 	                         : "eax", "ecx", "edx");

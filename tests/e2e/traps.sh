@@ -1,0 +1,92 @@
+# shellcheck shell=bash source-path=SCRIPTDIR
+# SPDX-License-Identifier: Apache-2.0
+# Programs that die: status, registers, and a backtrace with names and lines.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+crash() { # HOW SIGNAL [FUNCTION FILE]
+	guest crash "$1"
+	expect_out before
+	expect_crash "$2" "${3-innermost}" "${4-crash.c}"
+}
+
+in_order() { # NAME... (functions, innermost first)
+	local name last=0 line
+	for name; do
+		line=$(grep -nE "^ +#[0-9]+ .* in $name\\+0x" err | head -n 1 | cut -d: -f1)
+		[ "${line:-0}" -gt "$last" ] || fail "$name is not in its place in the backtrace"
+		last=$line
+	done
+}
+
+test_read_of_page_0() {
+	crash read SIGSEGV
+	expect_in err 'page fault: read from 0x10, which is not mapped'
+	in_order innermost outer main
+}
+
+test_write_to_page_0() {
+	crash write SIGSEGV
+	expect_in err 'page fault: wrote to 0x10, which is not mapped'
+}
+
+test_call_of_null() {
+	guest crash call
+	expect_status 139
+	expect_in err '^mote: the guest died of SIGSEGV'
+	in_order innermost outer main
+}
+
+test_division_by_zero() {
+	crash divide SIGFPE
+	expect_in err 'divide error'
+	in_order innermost outer main
+}
+
+test_invalid_opcode() {
+	crash ud2 SIGILL
+	expect_in err 'invalid opcode'
+}
+
+test_breakpoint() {
+	crash int3 SIGTRAP
+}
+
+test_noncanonical() {
+	crash noncanonical SIGSEGV
+	expect_in err 'general protection'
+}
+
+test_stack_fault() {
+	crash stack SIGBUS
+}
+
+test_abort() {
+	guest crash abort
+	expect_status 134
+	expect_in err '^mote: the guest died of SIGABRT \(6\)'
+	in_order abort innermost outer main
+}
+
+test_raise() {
+	local number
+	for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 24 31; do
+		guest crash "$number"
+		expect_status $((128 + number))
+		expect_out before
+	done
+}
+
+test_without_symbols() {
+	need_tool strip
+	strip -o stripped "$guests/crash"
+	run stripped -- write
+	expect_status 139
+	expect_in err '^ +#0 0x[0-9a-f]{16} in \?\? \(stripped\+0x[0-9a-f]+\)'
+}
+
+test_static_pie() {
+	"$BUILD/mote-cc" -O1 -g -static-pie "$root/tests/guests/crash.c" -o pie
+	run pie -- divide
+	expect_crash SIGFPE innermost crash.c
+	in_order innermost outer main
+}
