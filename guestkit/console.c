@@ -5,9 +5,10 @@
 #include <linux/errno.h>
 
 #include "guestkit/hypercall.h"
+#include "guestkit/memory.h"
 #include "guestkit/string.h"
 
-unsigned char console_buffer[CONSOLE_BUFFER];
+KIT_LARGE unsigned char console_buffer[CONSOLE_BUFFER];
 
 uint64_t kit_physical(const void *object)
 {

@@ -73,6 +73,11 @@ static void read_chosen(const void *tree)
 	machine.seed_size = (size_t)size;
 	machine.strace = fdt_getprop(tree, node, "mote,strace", NULL);
 	machine.allow_wx = fdt_getprop(tree, node, "mote,allow-wx", NULL);
+	for (int stream = 0; stream < 3; stream++)
+		machine.console[stream] =
+			fdt32_ld((const fdt32_t *)property(tree, node, "mote,console", &size) + stream);
+	if (size != 12)
+		refuse("mote,console");
 	range = fdt_getprop(tree, node, "mote,root-image", &size);
 	if (range && size == 16) {
 		machine.root_physical = cells(range);

@@ -29,6 +29,7 @@ struct machine {
 	struct string_list arguments, environment;
 	const char *working_directory;
 	bool strace, allow_wx;
+	uint32_t console[3]; /* what stdin, stdout and stderr are: MOTE_CONSOLE_* bits */
 	const void *seed;
 	size_t seed_size;
 

@@ -14,6 +14,13 @@
 
 #include "mote/abi.h"
 
+/* A large zeroed object of which a start touches nothing: kept apart from what it does touch. */
+#ifdef MOTE_HOSTED
+#define KIT_LARGE
+#else
+#define KIT_LARGE __attribute__((section(".lbss")))
+#endif
+
 #define PAGE_SIZE MOTE_PAGE_SIZE
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 

@@ -188,7 +188,7 @@ static void protect_leaf(uint64_t *entry, uint64_t size, void *argument)
 	if (protection->is_accessible)
 		new |= PTE_USER;
 	/* A frame of the root image or of a private file page that is not copied yet. */
-	if (!(old & PTE_OWNED) && !(old & PTE_WRITABLE))
+	if (!(old & (PTE_OWNED | MOTE_PTE_IMAGE)) && !(old & PTE_WRITABLE))
 		new &= ~PTE_WRITABLE;
 	if ((old & ~new & (PTE_WRITABLE | PTE_USER)) || (new & ~old & PTE_NO_EXEC))
 		protection->is_flush_due = true;

@@ -161,7 +161,7 @@ static void discard(struct mote_range *ranges, size_t *count)
 
 void pages_give_back(void)
 {
-	static struct mote_range ranges[MOTE_DISCARD_MAX];
+	static KIT_LARGE struct mote_range ranges[MOTE_DISCARD_MAX];
 	size_t count = 0;
 
 	for (size_t frame = pages.hint; frame < pages.limit && pages.stale_free;) {

@@ -5,6 +5,7 @@
 
 #include "guestkit/console.h"
 #include "guestkit/hypercall.h"
+#include "guestkit/memory.h"
 #include "guestkit/string.h"
 
 struct output {
@@ -111,7 +112,7 @@ size_t kit_format(char *buffer, size_t size, const char *text, ...)
 
 void kit_print(const char *text, ...)
 {
-	static char line[512];
+	static KIT_LARGE char line[512];
 	struct output out = {.at = line, .size = sizeof line};
 	va_list args;
 

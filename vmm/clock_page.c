@@ -93,7 +93,8 @@ uint64_t clock_page_monotonic(const struct clock_page *clock)
 	return shown_at(clock, clock_host_tsc());
 }
 
-/* #syscalls:load,run clock_gettime */
+/* The vDSO serves clock_gettime() where the host's clock source allows it, else the kernel does. */
+/* #syscalls clock_gettime */
 void clock_page_refresh(struct clock_page *clock)
 {
 	volatile struct mote_clock *page = clock->page;

@@ -13,33 +13,11 @@
 #include "seccomp_filters.h"
 
 /*
- * Calls that no single place in vmm/ makes: the C library's standard I/O, allocator, locks, clocks
- * (where the vDSO has none), return from signal handlers and exit.
+ * What the C library does without being asked: ending the process, and unblocking its own signals
+ * when the first handler is set (musl). Every other call is listed beside the code that makes it.
+ * No list has what the allocator and standard I/O need: once confined, mote uses neither.
  */
-/* #syscalls read readv write writev close mmap mprotect mremap munmap brk
- *           madvise(MADV_DONTNEED, MADV_FREE) futex clock_gettime restart_syscall
- *           rt_sigprocmask rt_sigreturn exit exit_group ioctl(TIOCGWINSZ)
- */
-
-/* The rest of what standard I/O and fopen() of musl and glibc make, to read files. */
-/* #syscalls:load open openat fcntl(F_GETFD, F_SETFD, F_GETFL) fstat newfstatat lseek pread64
- *                madvise(MADV_DONTDUMP, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_WILLNEED)
- */
-
-/* Making the machine; files of vmm/ that need more say so themselves. */
-/* #syscalls:load ioctl(KVM_CHECK_EXTENSION, KVM_CREATE_VCPU, KVM_CREATE_VM, KVM_GET_API_VERSION,
- *                      KVM_GET_MSRS, KVM_GET_SUPPORTED_CPUID, KVM_GET_VCPU_MMAP_SIZE,
- *                      KVM_SET_CPUID2, KVM_SET_MSRS, KVM_SET_SIGNAL_MASK, KVM_SET_SREGS,
- *                      KVM_SET_TSS_ADDR, KVM_SET_USER_MEMORY_REGION, KVM_SET_XCRS)
- *                eventfd2 getpid getrandom gettid rt_sigaction setitimer timer_create
- */
-
-/* Running it: exits, the console, waiting, timers, discarded memory, the crash report, the core. */
-/* #syscalls:run ioctl(KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_GET_FPU,
- *                     KVM_GET_XSAVE, KVM_GET_VCPU_EVENTS, KVM_INTERRUPT,
- *                     TCGETS, TCSETS, TCSETSF, TCSETSW)
- *               poll ppoll rt_sigtimedwait timer_settime getrusage pwrite64 lseek ftruncate
- */
+/* #syscalls exit_group rt_sigprocmask */
 
 /* A VM takes about ten descriptors; the rest is room for inherited ones, which keep their numbers.
  */

@@ -64,11 +64,18 @@ int64_t console_read(void *buffer, size_t length, uint32_t flags)
 	return got < 0 ? -errno : got;
 }
 
-static int64_t stream_kind(int stream)
+/* #syscalls:load fstat ioctl(TCGETS) */
+uint32_t console_kind(int stream)
 {
+	unsigned char termios[64];
 	struct stat status;
 
-	return fstat(stream, &status) ? -errno : (int64_t)(status.st_mode >> 12);
+	if (fstat(stream, &status))
+		return 0;
+	return status.st_mode >> 12 |
+	       (S_ISCHR(status.st_mode) && ioctl(stream, TCGETS, termios) == 0
+			? MOTE_CONSOLE_IS_TERMINAL
+			: 0);
 }
 
 /* #syscalls:load ioctl(TCGETS) */
@@ -88,7 +95,7 @@ void console_restore_terminal(void)
 }
 
 /* #syscalls:run ioctl(TCGETS) ioctl(TCSETS) ioctl(TCSETSW) ioctl(TCSETSF) */
-/* #syscalls:run ioctl(TIOCGWINSZ) ioctl(FIONREAD) fstat */
+/* #syscalls:run ioctl(TIOCGWINSZ) ioctl(FIONREAD) */
 int64_t console_control(int stream, uint32_t operation, void *block)
 {
 	static const unsigned requests[] = {
@@ -109,7 +116,6 @@ int64_t console_control(int stream, uint32_t operation, void *block)
 	case MOTE_CONSOLE_GET_TERMIOS:
 	case MOTE_CONSOLE_GET_WINDOW_SIZE:
 		return ioctl(stream, requests[operation], block) ? -errno : 0;
-	case MOTE_CONSOLE_GET_KIND: return stream_kind(stream);
 	case MOTE_CONSOLE_GET_READABLE: return ioctl(stream, FIONREAD, &readable) ? -errno : readable;
 	default: return -EINVAL;
 	}

@@ -15,6 +15,9 @@ int64_t console_read(void *buffer, size_t length, uint32_t flags);
 /* @block: 64 bytes of the VMM's own, in and out */
 int64_t console_control(int stream, uint32_t operation, void *block);
 
+/* What a stream is, as the device tree tells it: MOTE_CONSOLE_TYPE and MOTE_CONSOLE_IS_TERMINAL. */
+uint32_t console_kind(int stream);
+
 /* Put back the terminal as it was when console_remember_terminal() was called; safe at any time. */
 void console_remember_terminal(void);
 void console_restore_terminal(void);

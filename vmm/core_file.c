@@ -44,6 +44,7 @@ static int write_error(const struct core_writer *writer)
 	                        (unsigned long long)writer->offset);
 }
 
+/* #syscalls:run write */
 static int put(struct core_writer *writer, const void *data, uint64_t size)
 {
 	const char *bytes = data;
@@ -65,6 +66,7 @@ static int put(struct core_writer *writer, const void *data, uint64_t size)
 	return 0;
 }
 
+/* #syscalls:run lseek */
 static int put_zeros(struct core_writer *writer, uint64_t size)
 {
 	static const char zeros[PAGE];
@@ -335,6 +337,7 @@ static int check(const struct core_description *core, const struct core_segment 
 }
 
 /* Empty a regular file, so that what is skipped over reads as zeros. */
+/* #syscalls:run fstat ftruncate lseek */
 static int start(struct core_writer *writer)
 {
 	struct stat status;

@@ -42,7 +42,7 @@ struct core_description {
  * @fd:       open for writing and not with O_APPEND; a regular file is emptied first
  * @core:     registers and process
  * @segments: memory, best by ascending va
- * @count:    of segments, at most 65534
+ * @count:    of segments, at most 65533
  * @err:      set on failure (full disk, bad segment); the file keeps what was written
  *
  * Pages of zeros become holes in a regular file. Every page with a host pointer is read. No heap;

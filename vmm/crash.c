@@ -174,7 +174,7 @@ static void find_mappings(struct core_map *map)
 	}
 }
 
-/* #syscalls:run ioctl(KVM_GET_XSAVE) lseek ftruncate */
+/* #syscalls:run ioctl(KVM_GET_XSAVE) */
 static void write_core(struct vm *vm, const struct mote_crash *crash)
 {
 	static struct core_map map;

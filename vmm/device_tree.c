@@ -5,7 +5,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#define TREE_OVERHEAD 8192 /* structure, names, and segments; strings are counted */
+#define TREE_OVERHEAD 4096 /* structure, names, and segments; strings are counted */
 
 /* Length of a NULL-terminated array of strings, as a stringlist. */
 static size_t list_size(char *const *strings)
@@ -41,12 +41,20 @@ static int put_range(void *tree, const char *name, uint64_t start, uint64_t size
 	return fdt_property(tree, name, range, sizeof range);
 }
 
+static int put_console(void *tree, const uint32_t kinds[3])
+{
+	fdt32_t cells[3] = {cpu_to_fdt32(kinds[0]), cpu_to_fdt32(kinds[1]), cpu_to_fdt32(kinds[2])};
+
+	return fdt_property(tree, "mote,console", cells, sizeof cells);
+}
+
 static int put_chosen(void *tree, const struct device_tree_input *input)
 {
 	const struct run_options *options = input->options;
 
 	return fdt_begin_node(tree, "chosen") ||
 	       fdt_property(tree, "rng-seed", input->seed, sizeof input->seed) ||
+	       put_console(tree, input->console) ||
 	       put_list(tree, "mote,arguments", options->argv) ||
 	       put_list(tree, "mote,environment", options->env) ||
 	       fdt_property_string(tree, "mote,working-directory", options->cwd) ||

@@ -18,6 +18,7 @@ struct device_tree_input {
 	uint64_t root_size; /* bytes */
 	unsigned char seed[64]; /* rng-seed */
 	uint64_t xsave_size;     /* bytes of an XSAVE area for XCR0 */
+	uint32_t console[3];     /* console_kind() of stdin, stdout, stderr */
 	uint32_t hwcap, hwcap2;  /* AT_HWCAP and AT_HWCAP2 of the guest */
 };
 

@@ -15,6 +15,7 @@
 
 #include "mote/abi.h"
 
+/* #syscalls:load pread64 */
 int elf_read_file(const struct elf_source *source, uint64_t offset, void *buffer, size_t length)
 {
 	unsigned char *to = buffer;

@@ -10,6 +10,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* #syscalls:load mmap */
 int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err)
 {
 	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -52,6 +53,7 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
 	return 0;
 }
 
+/* #syscalls:load mmap */
 int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
                           int fd, uint64_t offset, const char *name, struct mote_error *err)
 {
@@ -84,6 +86,7 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 	return 0;
 }
 
+/* #syscalls:run madvise(MADV_DONTNEED) */
 int guest_memory_discard(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length)
 {
 	void *at = guest_range(memory, gpa, length);

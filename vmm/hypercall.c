@@ -103,7 +103,6 @@ static int64_t call_clock(struct vm *vm, const struct hypercall *call)
 	return 0;
 }
 
-/* #syscalls:run madvise(MADV_DONTNEED) */
 static int64_t call_discard(struct vm *vm, const struct hypercall *call)
 {
 	struct mote_range ranges[MOTE_DISCARD_MAX];

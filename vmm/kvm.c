@@ -32,7 +32,7 @@ static int failed(struct mote_error *err, const char *step)
 }
 
 /* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_SET_USER_MEMORY_REGION) ioctl(KVM_CREATE_VCPU) */
-/* #syscalls:load ioctl(KVM_GET_VCPU_MMAP_SIZE) mmap munmap */
+/* #syscalls:load ioctl(KVM_GET_VCPU_MMAP_SIZE) mmap */
 int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_error *err)
 {
 	struct kvm_userspace_memory_region slot = {
@@ -59,6 +59,7 @@ int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_e
 	return 0;
 }
 
+/* #syscalls:load ioctl(KVM_SET_USER_MEMORY_REGION) */
 int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, const void *host,
 			   uint64_t length, struct mote_error *err)
 {

@@ -23,7 +23,6 @@ static uint64_t page_ceiling(uint64_t value)
 	return page_floor(value + MOTE_PAGE_SIZE - 1);
 }
 
-/* #syscalls:load openat open fstat pread64 */
 int elf_file_open(struct elf_file *file, const char *path, struct mote_error *err)
 {
 	struct stat status;
@@ -232,16 +231,31 @@ int application_load(struct elf_file *application, struct layout *layout, struct
 
 	if (check_addresses(application, layout, err))
 		return -1;
+	application->gpa = layout->next;
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *segment = &image->segments[i];
-		uint64_t gpa = layout->next;
 
-		layout->next += segment_pages(segment);
-		if (place_segment(application, segment, gpa, layout, err) ||
-		    page_tables_map(&layout->tables, page_floor(segment->va) + application->bias, gpa,
-				    segment_pages(segment), segment_flags(segment) | PTE_USER,
-				    err))
+		if (place_segment(application, segment, layout->next, layout, err))
 			return -1;
+		layout->next += segment_pages(segment);
+	}
+	return 0;
+}
+
+int application_map(const struct elf_file *application, struct layout *layout,
+		    struct mote_error *err)
+{
+	const struct elf_image *image = &application->image;
+	uint64_t gpa = application->gpa;
+
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *segment = &image->segments[i];
+
+		if (page_tables_map(&layout->tables, page_floor(segment->va) + application->bias,
+				    gpa, segment_pages(segment),
+				    segment_flags(segment) | PTE_USER | MOTE_PTE_IMAGE, err))
+			return -1;
+		gpa += segment_pages(segment);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@ struct elf_file {
 	struct elf_source source;
 	struct elf_image image;
 	uint64_t bias; /* added to every address in image */
+	uint64_t gpa;  /* of the first segment's first page; the others follow without gaps */
 };
 
 /* Guest memory while it is filled from the bottom. */
@@ -52,10 +53,14 @@ int kit_load(const struct elf_file *kit, struct layout *layout, struct mote_erro
 int kit_map(const struct elf_file *kit, struct layout *layout, struct mote_error *err);
 
 /**
- * application_load() - Place and map an application whose headers have been read.
+ * application_load() - Place an application whose headers have been read at layout->next and up.
  *
- * Its segments go to layout->next and up; file pages are mapped copy-on-write, the rest reads as zeros.
+ * Small file segments are copied, large ones mapped copy-on-write; the rest reads as zeros.
  */
 int application_load(struct elf_file *application, struct layout *layout, struct mote_error *err);
+
+/* Map what application_load() has placed (after page_tables_create()). */
+int application_map(const struct elf_file *application, struct layout *layout,
+		    struct mote_error *err);
 
 #endif

@@ -75,6 +75,7 @@ static void count_pages(const struct vm *vm, struct page_counts *counts)
 }
 
 /* Resident memory of the process, in pages: second field of /proc/self/statm. */
+/* #syscalls:run pread64 */
 static uint64_t resident_pages(const struct vm *vm)
 {
 	char line[128] = "";
@@ -218,6 +219,7 @@ static void print_text(const struct vm *vm, struct text *text, const struct page
 	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
 }
 
+/* #syscalls:run write */
 void stats_print(const struct vm *vm, enum stats_format format)
 {
 	struct text text = {.length = 0};

@@ -30,6 +30,7 @@ enum unwind_register {
 	UNWIND_R14,
 	UNWIND_R15,
 	UNWIND_GPR_COUNT,
+	UNWIND_RIP = UNWIND_GPR_COUNT, /* DWARF's "return address" */
 };
 
 struct unwind_registers {
@@ -50,6 +51,12 @@ enum unwind_result {
 	UNWIND_CALLER,      /* the registers are the caller's; rip is a return address */
 	UNWIND_INTERRUPTED, /* the frame was a signal trampoline; rip is where the signal struck */
 };
+
+/* Read guest-virtual memory; false when any byte is unmapped or the range wraps. */
+bool unwind_read(const struct unwinder *unwinder, uint64_t va, void *buffer, size_t length);
+
+/* Value of a register by its DWARF number; *failed is set for one that is not unwound. */
+uint64_t unwind_register_value(const struct unwind_registers *regs, uint64_t number, bool *failed);
 
 /**
  * unwind_find_image() - The image whose code holds a guest-virtual address.

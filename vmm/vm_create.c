@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "vmm/confine.h"
+#include "vmm/console.h"
 #include "vmm/cpu_state.h"
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
@@ -31,8 +32,11 @@
 /* Segments of the application up to this size are copied, not mapped (loader.c says why). */
 #define COPY_LIMIT (4u << 20)
 
+/* KVM brings in this much at one fault where tables are shadowed (mote/abi.h). */
+#define FAULT_GROUP 0x8000ull
+
 /* Behind the kit and the application: device tree, page tables, the guest's first stack and heap. */
-#define START_PAGES 96u
+#define START_PAGES 40u
 
 static uint64_t window_gpa(uint64_t va)
 {
@@ -76,6 +80,7 @@ static int open_files(struct vm *vm, struct mote_error *err)
 /* ---- after it ---- */
 
 /* The whole file, for backtraces after the guest has died; touched only then. */
+/* #syscalls:load mmap */
 static const unsigned char *map_whole(const struct elf_file *file)
 {
 	void *bytes;
@@ -107,7 +112,7 @@ static uint64_t whole_pages(uint64_t size)
 	return (size + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
 }
 
-/* #syscalls:load getrandom */
+/* #syscalls:load getrandom write */
 static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
 			   struct mote_error *err)
 {
@@ -117,6 +122,7 @@ static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
 		.ram_size = vm->memory.size,
 		.root_gpa = ROOT_GPA,
 		.root_size = vm->root_size,
+		.console = {console_kind(0), console_kind(1), console_kind(2)},
 		.xsave_size = cpuid_xsave_size(&vm->cpuid),
 		.hwcap = cpuid_hwcap(&vm->cpuid),
 		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
@@ -180,19 +186,27 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 }
 
 /*
- * Bring the memory in that every start touches, in one call: the kit, and behind it what is written here and
+ * Bring the memory in that every start touches: the kit, and behind it the application, what is written here, and
  * what the guest uses first. Page by page, each would cost a fault here or, many times dearer, in the guest.
  */
 static int populate_start(struct vm *vm, struct mote_error *err)
 {
-	uint64_t application = 0;
+	const struct elf_image *application = &vm->application.image;
+	const struct elf_image *kit = &vm->kit.image;
+	uint64_t kit_end = whole_pages(kit->end - MOTE_WINDOW_VA);
+	uint64_t size = START_PAGES * MOTE_PAGE_SIZE;
+	uint64_t start = 0;
 
-	for (size_t i = 0; i < vm->application.image.segment_count; i++)
-		if (vm->application.image.segments[i].memory_size <= COPY_LIMIT)
-			application += vm->application.image.segments[i].memory_size;
-	return guest_memory_populate(&vm->memory, (mote_gpa_t){0},
-				     vm->kit.image.end - MOTE_WINDOW_VA + application + START_PAGES * MOTE_PAGE_SIZE,
-				     err);
+	/* The kit up to the first part of its stack segment: large buffers follow. */
+	for (size_t i = 0; i < kit->segment_count; i++)
+		if (kit->segments[i].file_size)
+			start = kit->segments[i + 1].va - MOTE_WINDOW_VA + FAULT_GROUP;
+	for (size_t i = 0; i < application->segment_count; i++)
+		if (application->segments[i].file_size <= COPY_LIMIT)
+			size += whole_pages(application->segments[i].file_size);
+	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, start, err))
+		return -1;
+	return guest_memory_populate(&vm->memory, (mote_gpa_t){kit_end}, size, err);
 }
 
 static int fill_memory(struct vm *vm, struct mote_error *err)
@@ -209,10 +223,15 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	if (populate_start(vm, err) || kit_load(&vm->kit, layout, err))
 		return -1;
 	boot.direct_start = layout->next;
-	if (page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
-	    application_load(&vm->application, layout, err) ||
-	    put_device_tree(vm, &boot.device_tree, &boot.device_tree_size, err) ||
-	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_direct(vm, boot.direct_start, err) ||
+	if (application_load(&vm->application, layout, err) ||
+	    page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
+	    application_map(&vm->application, layout, err) ||
+	    map_window(vm, vm->options->stats == STATS_PAGES, err) ||
+	    map_direct(vm, boot.direct_start, err))
+		return -1;
+	/* The tree and the free memory that follows it are the first that the kit uses of the direct map. */
+	layout->next = (layout->next + FAULT_GROUP - 1) & ~(FAULT_GROUP - 1);
+	if (put_device_tree(vm, &boot.device_tree, &boot.device_tree_size, err) ||
 	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
 		return -1;
 	boot.page_table = layout->tables.root;

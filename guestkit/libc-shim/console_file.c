@@ -2,6 +2,8 @@
 /* Files on the VMM's stdin, stdout and stderr, and on the terminal behind them. */
 #include "guestkit/libc-shim/console_file.h"
 
+#include "guestkit/machine.h"
+
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <linux/errno.h>
@@ -32,12 +34,8 @@
 #define TERMIOS_SIZE 36 /* struct termios of the kernel */
 #define WINSIZE_SIZE 8
 
-enum answer { UNKNOWN, NO, YES };
-
 struct stream {
 	struct inode inode;
-	bool has_kind;
-	enum answer is_terminal;
 };
 
 static struct stream streams[STREAMS];
@@ -54,19 +52,9 @@ static int stream_of(const struct inode *inode)
 
 /* ---- what a stream is ---- */
 
-static void learn_terminal(int stream, bool is_terminal)
-{
-	streams[stream].is_terminal = is_terminal ? YES : NO;
-}
-
 static bool is_terminal(int stream)
 {
-	unsigned char block[TERMIOS_SIZE];
-
-	if (streams[stream].is_terminal == UNKNOWN)
-		learn_terminal(stream, console_control(stream, MOTE_CONSOLE_GET_TERMIOS, block,
-		                                       sizeof(block)) >= 0);
-	return streams[stream].is_terminal == YES;
+	return machine.console[stream] & MOTE_CONSOLE_IS_TERMINAL;
 }
 
 /* The first stream from @first on that is a terminal. */
@@ -114,7 +102,7 @@ static int control_of(const struct file *file)
 
 	if (stream == STREAM_TTY)
 		return first_terminal(0);
-	return streams[stream].is_terminal == NO ? STREAM_NONE : stream;
+	return is_terminal(stream) ? stream : STREAM_NONE;
 }
 
 static void become_terminal(struct inode *inode)
@@ -123,24 +111,6 @@ static void become_terminal(struct inode *inode)
 	inode->device = terminal.device;
 	inode->number = terminal.number;
 	inode->fs_id = terminal.fs_id;
-}
-
-void console_file_refresh(struct inode *inode)
-{
-	int stream = stream_of(inode);
-	int64_t kind;
-
-	if (stream == STREAM_TTY || streams[stream].has_kind)
-		return;
-	kind = console_control(stream, MOTE_CONSOLE_GET_KIND, NULL, 0);
-	if (kind < 0)
-		return;
-	streams[stream].has_kind = true;
-	inode->mode = ((uint32_t)kind << 12 & S_IFMT) | 0600;
-	if (S_ISCHR(inode->mode) && is_terminal(stream))
-		become_terminal(inode);
-	else
-		learn_terminal(stream, false);
 }
 
 bool console_file_is_terminal(const struct inode *inode)
@@ -350,11 +320,7 @@ static int64_t terminal_ioctl(int stream, unsigned request, uint64_t argument)
 	case TCSETSF: return set_termios(stream, MOTE_CONSOLE_SET_TERMIOS_FLUSH, argument);
 	case TIOCGWINSZ:
 		return get_block(stream, MOTE_CONSOLE_GET_WINDOW_SIZE, argument, WINSIZE_SIZE);
-	}
-	/* The rest is answered here, for terminals alone. */
-	if (!is_terminal(stream))
-		return -ENOTTY;
-	switch (request) {
+	/* The rest is answered here. */
 	case TIOCGPGRP:
 	case TIOCGSID: return put_int(argument, PROCESS_ID);
 	case TIOCSPGRP: return set_foreground_group(argument);
@@ -384,19 +350,11 @@ static int64_t count_readable(const struct file *file, uint64_t argument)
 static int64_t console_ioctl(struct file *file, unsigned request, uint64_t argument)
 {
 	int stream;
-	int64_t result;
 
 	if (request == FIONREAD)
 		return count_readable(file, argument);
 	stream = control_of(file);
-	if (stream == STREAM_NONE)
-		return -ENOTTY;
-	result = terminal_ioctl(stream, request, argument);
-	/* These two ask the host itself: their answer is kept. */
-	if (request == TCGETS || request == TIOCGWINSZ)
-		if (result >= 0 || result == -ENOTTY)
-			learn_terminal(stream, result >= 0);
-	return result;
+	return stream == STREAM_NONE ? -ENOTTY : terminal_ioctl(stream, request, argument);
 }
 
 /* Bytes that wait are an answer; none may mean end of file, which a wait that is over tells. */
@@ -404,9 +362,10 @@ static struct poll_state console_poll(struct file *file)
 {
 	struct poll_state state = {.writable = true};
 
-	if (stream_of(file->inode) == 1 || stream_of(file->inode) == 2)
-		if (streams[stream_of(file->inode)].is_terminal != YES)
-			return state;
+	int stream = stream_of(file->inode);
+
+	if ((stream == 1 || stream == 2) && !is_terminal(stream))
+		return state;
 	if (input_of(file) < 0)
 		return state;
 	state.readable = console_control(0, MOTE_CONSOLE_GET_READABLE, NULL, 0) > 0 ||
@@ -457,7 +416,7 @@ int console_file_open(int stream, struct file **opened)
 		*inode = (struct inode){
 		        .ops = &stream_inode_ops,
 		        .references = 1, /* never released */
-		        .mode = S_IFIFO | 0600,
+		        .mode = ((machine.console[stream] << 12) & S_IFMT) | 0600,
 		        .links = 1,
 		        .number = (uint64_t)stream + 1,
 		        .fs_id = vfs_new_fs_id(),
@@ -465,6 +424,8 @@ int console_file_open(int stream, struct file **opened)
 		        .mtime = now,
 		        .ctime = now,
 		};
+		if (is_terminal(stream))
+			become_terminal(inode);
 	}
 	return file_open_inode(inode_get(inode), O_RDWR, NULL, opened);
 }

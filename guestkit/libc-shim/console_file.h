@@ -5,15 +5,6 @@
 
 #include "guestkit/libc-shim/vfs.h"
 
-/**
- * console_file_refresh() - Ask what a console stream is, where nobody has asked yet.
- * @inode: any inode; nothing happens to those that are no console stream
- *
- * The first call for a stream costs one or two exits. To be called before mode, device or number
- * of an inode are shown (stat, statx).
- */
-void console_file_refresh(struct inode *inode);
-
 /* pseudo_node.open of /dev/tty and /dev/console: -ENXIO when no stream is a terminal. */
 int console_terminal_open(struct inode *inode, struct file *file);
 

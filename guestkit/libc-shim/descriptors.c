@@ -129,8 +129,7 @@ static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct in
 	bool follow = !(flags & O_NOFOLLOW) && !(creates && (flags & O_EXCL));
 
 	*made = false;
-	if (creates && walk->has_slash)
-		return -EISDIR;
+	walk->is_for_file = creates;
 	int result = walk_last(walk, follow, inode);
 
 	if (result)
@@ -143,8 +142,6 @@ static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct in
 	}
 	if (!creates)
 		return -ENOENT;
-	if (walk->has_slash)
-		return -EISDIR;
 	if (!walk->dir->ops->create)
 		return -EROFS;
 	*made = true;

@@ -4,6 +4,7 @@
 #include <linux/fcntl.h>
 
 #include "guestkit/libc-shim/path.h"
+#include "guestkit/memory.h"
 #include "guestkit/user.h"
 
 static char path_buffers[3][VFS_PATH_MAX];

@@ -35,7 +35,6 @@ static int64_t fd_readlink(struct inode *link, char *buffer, size_t size)
 
 	if (!file)
 		return -ENOENT;
-	console_file_refresh(file->inode);
 	target = file->path;
 	if (!target && console_file_is_terminal(file->inode))
 		target = "/dev/console";

@@ -27,6 +27,7 @@
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal_frame.h"
 #include "guestkit/libc-shim/timers.h"
+#include "guestkit/memory.h"
 #include "guestkit/process_end.h"
 #include "guestkit/string.h"
 #include "mote/abi.h"
@@ -62,7 +63,7 @@ struct signal_thread *signal_thread = &first_thread;
 
 /* Of the process, shared by its threads. */
 static struct signal_action actions[SIGNAL_LAST + 1];
-static struct pending_signal queue[QUEUE_SIZE]; /* oldest first */
+static KIT_LARGE struct pending_signal queue[QUEUE_SIZE]; /* oldest first */
 static size_t queue_length;
 static uint64_t pending_set; /* of what is in the queue */
 

@@ -49,6 +49,7 @@
 #define FPU_EXTENDED      (FPU_LEGACY_SIZE + FPU_HEADER_SIZE)
 #define FPU_SIZE_AVX      (FPU_EXTENDED + 256)
 #define FPU_SIZE_MAX      4096
+#define FEATURE_PKRU      (1ull << 9)
 #define FEATURES_LEGACY   3ull /* x87, SSE */
 #define FEATURES_AVX      7ull
 #define MXCSR_MASK_OLDEST 0xffbfu /* where the CPU gives none: SDM vol. 1, 11.6.6 */
@@ -61,7 +62,7 @@ _Static_assert(sizeof(struct signal_frame) == 440, "struct rt_sigframe");
 _Static_assert(sizeof(struct signal_fpu_note) == FPU_LEGACY_SIZE - FPU_NOTE, "sw_reserved");
 
 /* The application's FPU state on its way to or from its stack; the magic number may follow it. */
-static _Alignas(FPU_ALIGNMENT) unsigned char fpu_area[FPU_SIZE_MAX + sizeof(uint32_t)];
+static KIT_LARGE _Alignas(FPU_ALIGNMENT) unsigned char fpu_area[FPU_SIZE_MAX + sizeof(uint32_t)];
 
 static uint32_t fpu_size = FPU_LEGACY_SIZE;
 static uint64_t fpu_features; /* 0: FXSAVE only */
@@ -105,7 +106,9 @@ void signal_frame_init(uint64_t xsave_size)
 	fpu_features = 0;
 	fpu_size = FPU_LEGACY_SIZE;
 	if (xsave_size >= FPU_EXTENDED) {
-		fpu_features = read_xcr0();
+		/* Protection keys would lock the kit out of its own memory: they stay as they are.
+		 */
+		fpu_features = read_xcr0() & ~FEATURE_PKRU;
 		fpu_size = (uint32_t)xsave_size;
 		if (xsave_size > FPU_SIZE_MAX) {
 			/* More than AVX-512: no feature that the VMM gives; keep what is sure to
@@ -218,7 +221,7 @@ static void fill_registers(struct signal_registers *to, const struct context *fr
 	};
 }
 
-static void enter_handler(struct context *context, uint64_t frame,
+static void start_handler(struct context *context, uint64_t frame,
                           const struct signal_frame_request *request)
 {
 	context->rdi = (uint64_t)request->info.signal;
@@ -263,7 +266,7 @@ int signal_frame_push(struct context *context, struct signal_stack *stack,
 		return -EFAULT;
 	if (stack->flags & STACK_AUTODISARM)
 		*stack = (struct signal_stack){.flags = STACK_DISABLED};
-	enter_handler(context, address, request);
+	start_handler(context, address, request);
 	return 0;
 }
 

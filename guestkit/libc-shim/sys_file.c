@@ -316,8 +316,7 @@ int64_t sys_ftruncate(const uint64_t *arg)
 /* Modes that exist; a hole may not reach past the end of the file and move it. */
 static bool is_allocate_mode(uint32_t mode)
 {
-	return !(mode & ~0x7fu) &&
-	       (!(mode & FALLOC_FL_PUNCH_HOLE) || (mode & FALLOC_FL_KEEP_SIZE));
+	return !(mode & ~0x7fu) && (!(mode & FALLOC_FL_PUNCH_HOLE) || (mode & FALLOC_FL_KEEP_SIZE));
 }
 
 int64_t sys_fallocate(const uint64_t *arg)

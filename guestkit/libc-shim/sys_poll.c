@@ -12,11 +12,11 @@
 #include "guestkit/user.h"
 #include "mote/abi.h"
 
-#define NS_PER_SECOND     1000000000ull
-#define NO_DEADLINE  UINT64_MAX
-#define POLL_CHUNK   32
-#define SELECT_WORDS (VFS_OPEN_MAX / 64)
-#define SIGSET_BYTES 8
+#define NS_PER_SECOND 1000000000ull
+#define NO_DEADLINE   UINT64_MAX
+#define POLL_CHUNK    32
+#define SELECT_WORDS  (VFS_OPEN_MAX / 64)
+#define SIGSET_BYTES  8
 
 #define READ_BITS  (POLLIN | POLLRDNORM)
 #define WRITE_BITS (POLLOUT | POLLWRNORM)
@@ -92,7 +92,8 @@ static void give_remaining(uint64_t user, uint64_t deadline, uint64_t unit)
 {
 	uint64_t now = clock_monotonic();
 	uint64_t left = deadline > now ? deadline - now : 0;
-	int64_t value[2] = {(int64_t)(left / NS_PER_SECOND), (int64_t)(left % NS_PER_SECOND / unit)};
+	int64_t value[2] = {(int64_t)(left / NS_PER_SECOND),
+	                    (int64_t)(left % NS_PER_SECOND / unit)};
 
 	if (user && deadline != NO_DEADLINE)
 		(void)user_write(user, value, sizeof(value));

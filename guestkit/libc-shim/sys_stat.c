@@ -8,7 +8,6 @@
 #include <linux/time_types.h>
 
 #include "guestkit/clock.h"
-#include "guestkit/libc-shim/console_file.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/path.h"
 #include "guestkit/libc-shim/syscall.h"
@@ -44,7 +43,6 @@ static int64_t give_stat(struct inode *inode, uint64_t user)
 	struct stat out = {0};
 	uint32_t ns;
 
-	console_file_refresh(inode);
 	out.st_dev = inode->fs_id;
 	out.st_ino = inode->number;
 	out.st_nlink = inode->links;
@@ -126,7 +124,6 @@ static int64_t give_statx(struct inode *inode, uint64_t user)
 {
 	struct statx out = {0};
 
-	console_file_refresh(inode);
 	out.stx_mask = STATX_BASIC_STATS;
 	out.stx_blksize = PAGE_SIZE;
 	out.stx_nlink = inode->links;

@@ -18,7 +18,8 @@
  * parent without a reference while it is in it, and by a reference once it was removed.
  */
 
-#define ENTRY_BYTES 20 /* what an entry ("." and ".." too) adds to a directory's st_size, as on Linux */
+#define ENTRY_BYTES \
+	20 /* what an entry ("." and ".." too) adds to a directory's st_size, as on Linux */
 
 static const struct inode_ops tmpfs_ops, tmpfs_special_ops;
 

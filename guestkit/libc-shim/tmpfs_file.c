@@ -226,7 +226,7 @@ int tmpfs_truncate(struct inode *inode, uint64_t size)
 
 	if (size > FILE_SIZE_MAX)
 		return -EFBIG;
-	if (size < inode->size) {
+	if (size <= inode->size) { /* equal: gives back what fallocate put behind the end */
 		uint64_t keep = page_round_up(size) / PAGE_SIZE;
 
 		inode->size = size;

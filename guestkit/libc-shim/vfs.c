@@ -6,6 +6,7 @@
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/libc-shim/walk.h"
+#include "guestkit/memory.h"
 #include "guestkit/string.h"
 
 #define VFS_MOUNT_MAX 8

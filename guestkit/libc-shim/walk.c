@@ -179,6 +179,7 @@ int walk_start(struct walk *walk, int dirfd, const char *path, bool track)
 	walk->dir = NULL;
 	walk->links = 0;
 	walk->is_tracked = false;
+	walk->is_for_file = false;
 	walk->has_jumped = false;
 	if (!length)
 		return -ENOENT;
@@ -212,7 +213,9 @@ int walk_last(struct walk *walk, bool follow, struct inode **found)
 {
 	for (;;) {
 		bool follow_now = follow || walk->has_slash;
-		int result = walk_step(walk, follow_now, found);
+		int result = walk->has_slash && walk->is_for_file
+		                     ? -EISDIR
+		                     : walk_step(walk, follow_now, found);
 
 		if (result == -ENOENT && !walk->has_jumped) {
 			*found = NULL;

@@ -16,6 +16,8 @@ struct walk {
 	unsigned links;    /* symbolic links followed so far */
 	bool has_slash;    /* slashes follow `last`: it must be a directory */
 	bool is_tracked;   /* the absolute path of `dir` is being kept; see walk_path() */
+	bool is_for_file;  /* set by the caller to make a file: slashes behind its name are -EISDIR
+	                    */
 	bool has_jumped;   /* `last` led through a magic link */
 	uint8_t length;    /* of `last` */
 	char last[VFS_NAME_MAX + 1]; /* "." for "/" */

@@ -35,16 +35,17 @@
 /* The root image, read-only and not executable, where there is one. */
 #define MOTE_ROOT_VA 0xffffffc000000000UL
 /*
- * The kit's window, below 2 MiB: one page table. Supervisor pages first (ring-0 stub and CPU
- * tables), then the shared pages, then kit.elf as linked.
+ * The kit's window, below 2 MiB: one page table. Guest-physical address = virtual - MOTE_WINDOW_VA. What
+ * every start touches comes first and without holes: where tables are shadowed, KVM brings in the present
+ * pages of an aligned group of eight (32 KiB) at one fault, up to the first hole.
  */
 #define MOTE_WINDOW_VA     0xffffffff80000000UL
-#define MOTE_CPU_TABLES_VA (MOTE_WINDOW_VA + 0x1000)  /* GDT, TSS, IDT; supervisor */
-#define MOTE_RING0_VA      (MOTE_WINDOW_VA + 0x4000)  /* kit.elf's trap stub; supervisor */
-#define MOTE_BOOT_VA       (MOTE_WINDOW_VA + 0x10000) /* struct mote_boot; read-only */
-#define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0x11000) /* struct mote_clock; read-only */
-#define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0x12000) /* struct mote_run; read-write */
-#define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0x20000) /* kit.elf, all but its ring-0 stub */
+#define MOTE_CPU_TABLES_VA (MOTE_WINDOW_VA + 0x0000) /* GDT, TSS, IDT; supervisor */
+#define MOTE_RING0_VA      (MOTE_WINDOW_VA + 0x1000) /* kit.elf's trap stub; supervisor */
+#define MOTE_BOOT_VA       (MOTE_WINDOW_VA + 0x2000) /* struct mote_boot; read-only */
+#define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0x3000) /* struct mote_clock; read-only */
+#define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0x4000) /* struct mote_run; read-write */
+#define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0x5000) /* kit.elf, all but its ring-0 stub */
 #define MOTE_WINDOW_END    (MOTE_WINDOW_VA + 0x200000)
 /* Everything the application may map lies below; the last page stays unmapped as on Linux. */
 #define MOTE_USER_END 0x00007ffffffff000UL
@@ -53,6 +54,9 @@
 #define MOTE_PIE_BASE 0x10000000UL
 /* The initial stack ends here; file and anonymous mappings grow down from below it. */
 #define MOTE_STACK_TOP 0x7ffffff000UL
+
+/* Software bit of page-table entries: a frame of the application's image, which it may make writable. */
+#define MOTE_PTE_IMAGE (1UL << 10)
 
 /* ---- descriptor tables (the layout of Linux, so that CS and SS look right to programs) ---- */
 
@@ -182,9 +186,12 @@ enum mote_console_operation {
 	MOTE_CONSOLE_SET_TERMIOS_DRAIN = 3, /* TCSETSW */
 	MOTE_CONSOLE_SET_TERMIOS_FLUSH = 4, /* TCSETSF */
 	MOTE_CONSOLE_GET_WINDOW_SIZE = 5,   /* struct winsize as TIOCGWINSZ has it: 8 bytes */
-	MOTE_CONSOLE_GET_KIND = 6,          /* returns S_IFMT bits of the stream >> 12; gpa unused */
-	MOTE_CONSOLE_GET_READABLE = 7,      /* returns bytes readable (FIONREAD); gpa unused */
+	MOTE_CONSOLE_GET_READABLE = 6,      /* returns bytes readable (FIONREAD); gpa unused */
 };
+
+/* The device tree's mote,console: a cell for each of stdin, stdout and stderr */
+#define MOTE_CONSOLE_TYPE        0x00fu /* S_IFMT bits of the host's file >> 12; 0: closed */
+#define MOTE_CONSOLE_IS_TERMINAL 0x100u
 
 /* exit: status 0..255 is the application's; MOTE_EXIT_SIGNAL | number ends it by a signal */
 #define MOTE_EXIT_SIGNAL        0x100u

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes backtraces: registers, a stack and an ELF image, all from the input. */
 #include "../../vmm/backtrace.c"
+#include "../../vmm/cfi_row.c"
+#include "../../vmm/cfi_table.c"
+#include "../../vmm/dwarf_expression.c"
 #include "../../vmm/dwarf_line.c"
 #include "../../vmm/elf_symbols.c"
 #include "../../vmm/unwind.c"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kit's core for unit tests in an ordinary process: page frames, heap, clock, and user memory that is
- * the process's own. To be included once, before the kit's sources, in a file that defines MOTE_HOSTED.
+ * The kit's core for unit tests in an ordinary process: page frames, heap, clock, and user memory
+ * that is the process's own. To be included once, before the kit's sources, in a file that defines
+ * MOTE_HOSTED.
  */
 #ifndef MOTE_TESTS_KIT_FAKES_H
 #define MOTE_TESTS_KIT_FAKES_H
@@ -33,7 +34,7 @@ static void fake_init(void)
 {
 	if (!fake_arena)
 		fake_arena = mmap(NULL, FAKE_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 void *direct_map(uint64_t physical)

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of signal frames: their layout as the C library knows it, the way back, hostile frames. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* REG_* */
-#endif
-
 #include <cpuid.h>
 #include <criterion/criterion.h>
 #include <signal.h>
