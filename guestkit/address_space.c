@@ -21,7 +21,6 @@
 #include "guestkit/populate.h"
 
 #define STACK_GUARD (256 * PAGE_SIZE)
-#define STACK_FIRST (8 * PAGE_SIZE) /* of the stack: given its frames at start */
 
 static struct {
 	bool allow_wx;
@@ -54,10 +53,7 @@ int address_space_add_stack(uint64_t top, uint64_t size)
 			  .flags = MAP_PRIVATE | VMA_STACK};
 
 	space.map_limit = vma.start - STACK_GUARD;
-	if (vma_insert(&vma))
-		return -ENOMEM;
-	populate_new(top - STACK_FIRST, top, false);
-	return 0;
+	return vma_insert(&vma);
 }
 
 /* A range of whole pages below MOTE_USER_END: 0, or @error. */

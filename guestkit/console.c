@@ -8,7 +8,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
 
-KIT_LARGE unsigned char console_buffer[CONSOLE_BUFFER];
+KIT_FIRST(3) unsigned char console_buffer[CONSOLE_BUFFER];
 
 uint64_t kit_physical(const void *object)
 {

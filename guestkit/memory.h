@@ -17,8 +17,11 @@
 /* A large zeroed object of which a start touches nothing: kept apart from what it does touch. */
 #ifdef MOTE_HOSTED
 #define KIT_LARGE
+#define KIT_FIRST(order)
 #else
 #define KIT_LARGE __attribute__((section(".lbss")))
+/* The same for one of which a start touches the beginning; placed by @order. */
+#define KIT_FIRST(order) __attribute__((section(".lbss.first." #order)))
 #endif
 
 #define PAGE_SIZE MOTE_PAGE_SIZE

@@ -24,6 +24,7 @@ static struct {
 	size_t free;
 	size_t stale_free;
 	size_t hint; /* no frame below this is free */
+	bool is_marked;
 } pages;
 
 static bool test_bit(const uint64_t *map, size_t bit)
@@ -45,19 +46,24 @@ static void set_bits(uint64_t *map, size_t first, size_t count, bool value)
 
 void pages_init(uint64_t free_start, uint64_t ram_end)
 {
-	size_t first;
-	size_t map_bytes;
+	uint64_t map_bytes;
 
 	pages.limit = ram_end / PAGE_SIZE;
 	map_bytes = (pages.limit + WORD_BITS - 1) / WORD_BITS * 8;
 	pages.used = direct_map(free_start);
 	pages.stale = direct_map(free_start + map_bytes);
-	first = (free_start + 2 * map_bytes + PAGE_SIZE - 1) / PAGE_SIZE;
-	/* The maps begin as zeros: whole words of the frames below are set at once. */
+	pages.hint = (free_start + 2 * map_bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+	pages.total = pages.free = pages.limit - pages.hint;
+}
+
+/* The maps begin as zeros: mark what lies below the first free frame. Put off until somebody needs a frame. */
+static void mark_boot_frames(void)
+{
+	size_t first = pages.hint;
+
 	memset(pages.used, 0xff, first / WORD_BITS * 8);
 	set_bits(pages.used, first / WORD_BITS * WORD_BITS, first % WORD_BITS, true);
-	pages.hint = first;
-	pages.total = pages.free = pages.limit - first;
+	pages.is_marked = true;
 }
 
 /* First of @count free frames in a row at a multiple of @align, at or after @from; or limit. */
@@ -96,6 +102,8 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 
 	if (!count || count > pages.free)
 		return 0;
+	if (!pages.is_marked)
+		mark_boot_frames();
 	first = find_run(pages.hint, count, align);
 	if (first >= pages.limit)
 		return 0;

@@ -35,8 +35,8 @@ static const struct selector selectors[] = {
 #define SELECTOR_COUNT (sizeof selectors / sizeof *selectors)
 
 /*
- * Calls that no annotation may name: a slip in a comment must not open the sandbox. Files are opened
- * before the first phase.
+ * Calls that no annotation may name: a slip in a comment must not open the sandbox. Files are
+ * opened before the first phase.
  */
 static const char *const never[] = {
         "add_key",

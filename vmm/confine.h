@@ -10,9 +10,11 @@
 
 /*
  * How it works. mote gives up rights in two steps, each before it touches something hostile: `load`
- * before the first untrusted file is parsed, `run` before the first guest instruction. From then on
- * a system call that is not on the phase's list kills the process (SIGSYS, logged by the kernel
- * with the call's number), and so does any call through a 32-bit or x32 entry.
+ * before the first untrusted file is parsed, `run` before the first guest instruction. Every file
+ * is open by then: neither phase has a call that takes a path, and the only descriptors that `load`
+ * can make are those of a VM. A system call that is not on the phase's list kills the process
+ * (SIGSYS, logged by the kernel with the call's number), and so does any call through a 32-bit or
+ * x32 entry.
  *
  * The lists stand beside the code that makes the calls, as comments that begin with the word
  * #syscalls in any vmm source file (not in headers); tools/seccomp-gen collects them at build time:
@@ -27,21 +29,20 @@
  * The annotation fills its comment, which may have several lines; other words belong into another
  * comment. A name is the kernel's (pread64, exit_group). The selector argument is the one that says
  * what the call does: the request of ioctl, the protection of mmap. ioctl, fcntl, madvise, prctl
- *and seccomp must name the values they permit; open and openat alone mean for reading, mmap and
- * mprotect alone mean without PROT_EXEC. tools/seccomp-names.h lists the selectors, the constants,
- * and the calls that no phase may have. A filter stays when the next is added, so what `run` may do
- * `load` may, too. The same call may be listed in many places.
+ * and seccomp must name the values they permit; mmap and mprotect alone mean without PROT_EXEC.
+ * tools/seccomp-names.h lists the selectors, the constants, and the calls that no phase may have. A
+ * filter stays when the next is added, so what `run` may do `load` may, too. The same call may be
+ * listed in many places.
  */
 enum confine_phase {
-	CONFINE_LOAD, /* parse the untrusted ELF, kit and image; make the VM */
+	CONFINE_LOAD, /* parse the untrusted ELF and kit; make the VM */
 	CONFINE_RUN,  /* run the guest and report how it ended */
 };
 
 struct confine_options {
 	/*
-	 * What phase load may still open, if the kernel has Landlock; the filter of phase load
-	 * permits opening for reading only. Anything else has to be open before: /dev/kvm, the
-	 * --core file, caches that are written.
+	 * What Landlock leaves in reach. Only for a caller whose phase load had a call that opens;
+	 * mote's has none and gives no paths.
 	 */
 	const struct landlock_path *paths;
 	size_t path_count;
@@ -50,14 +51,13 @@ struct confine_options {
 /**
  * confine_enter() - Give up all rights that a phase does not need. There is no way back.
  * @phase:   CONFINE_LOAD first, then CONFINE_RUN
- * @options: for CONFINE_LOAD; NULL, or no paths: no file may be opened. CONFINE_RUN has no call
- * that takes a path and ignores it
+ * @options: for CONFINE_LOAD; NULL: Landlock denies every path. CONFINE_RUN ignores it
  * @err:     filled on failure
  *
  * Holds for the calling thread and threads it makes: call it while there is only one. Works without
  * privileges. CONFINE_LOAD sets resource limits (no core dump; at most 256 open files),
  * no_new_privs, Landlock as far as the kernel has it, and the filter; CONFINE_RUN adds a shorter
- * filter.
+ * filter. Neither allows what malloc() and standard I/O need.
  *
  * Return: 0, or -1 when no_new_privs, a limit, a filter, or a Landlock ruleset on a kernel that
  * has Landlock, could not be set: the caller must then not go on. A kernel without Landlock is not

@@ -31,7 +31,7 @@ static int failed(struct mote_error *err, const char *step)
 	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a virtual machine: %s", step);
 }
 
-/* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_SET_USER_MEMORY_REGION) ioctl(KVM_CREATE_VCPU) */
+/* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_SET_USER_MEMORY_REGION) ioctl(KVM_CREATE_VCPU) ioctl(KVM_ENABLE_CAP) */
 /* #syscalls:load ioctl(KVM_GET_VCPU_MMAP_SIZE) mmap */
 int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_error *err)
 {
@@ -46,6 +46,7 @@ int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_e
 		return failed(err, "KVM_CREATE_VM");
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 		return failed(err, "KVM_SET_USER_MEMORY_REGION");
+	{struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP}; ioctl(kvm->vm, KVM_ENABLE_CAP, &cap);}
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0);
 	if (kvm->vcpu < 0)
 		return failed(err, "KVM_CREATE_VCPU");

@@ -35,6 +35,10 @@
 /* KVM brings in this much at one fault where tables are shadowed (mote/abi.h). */
 #define FAULT_GROUP 0x8000ull
 
+/* Offset of the device tree in the boot record's page. */
+#define TREE_IN_BOOT_PAGE 512u
+_Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends before the tree");
+
 /* Behind the kit and the application: device tree, page tables, the guest's first stack and heap. */
 #define START_PAGES 40u
 
@@ -112,9 +116,25 @@ static uint64_t whole_pages(uint64_t size)
 	return (size + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
 }
 
-/* #syscalls:load getrandom write */
-static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
-			   struct mote_error *err)
+/*
+ * The tree goes into the boot record's own page, which the guest reads anyway, or where it is too long
+ * for that into pages of its own.
+ */
+static void *tree_place(struct vm *vm, uint64_t size, uint64_t *address)
+{
+	uint64_t gpa = window_gpa(MOTE_BOOT_VA) + TREE_IN_BOOT_PAGE;
+
+	*address = MOTE_BOOT_VA + TREE_IN_BOOT_PAGE;
+	if (size > MOTE_PAGE_SIZE - TREE_IN_BOOT_PAGE) {
+		gpa = vm->layout.next;
+		*address = MOTE_DIRECT_VA + gpa;
+		vm->layout.next += whole_pages(size);
+	}
+	return guest_range(&vm->memory, (mote_gpa_t){gpa}, size);
+}
+
+/* #syscalls:load getrandom write brk mmap munmap */
+static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_error *err)
 {
 	struct device_tree_input input = {
 		.options = vm->options,
@@ -128,23 +148,25 @@ static int put_device_tree(struct vm *vm, uint64_t *address, uint64_t *size,
 		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
 	};
 	size_t bound = device_tree_bound(&input), used;
-	void *at = guest_range(&vm->memory, (mote_gpa_t){vm->layout.next}, bound);
+	void *tree = malloc(bound), *to;
 
-	if (!at)
+	if (!tree)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the device tree");
+	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+	if (device_tree_build(&input, tree, bound, &used, err))
+		return -1;
+	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, used) != (ssize_t)used)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
+					vm->options->dump_dtb_path);
+	to = tree_place(vm, used, &boot->device_tree);
+	if (!to)
 		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
 				      "the guest's memory has no room for its arguments. Give it more "
 				      "with --mem");
-	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
-	if (device_tree_build(&input, at, bound, &used, err))
-		return -1;
-	if (vm->dump_fd >= 0 && write(vm->dump_fd, at, used) != (ssize_t)used)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
-					vm->options->dump_dtb_path);
-	*address = MOTE_DIRECT_VA + vm->layout.next;
-	*size = used;
-	/* libfdt used all of the buffer on the way, so none of it is zero any more. */
-	vm->layout.next += whole_pages(bound);
+	memcpy(to, tree, used);
+	boot->device_tree_size = used;
+	free(tree);
 	return 0;
 }
 
@@ -172,6 +194,17 @@ static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
 	return status;
 }
 
+/* The first pages of the application's stack, so that the kit need not touch page tables to start. */
+static int map_stack(struct layout *layout, struct mote_error *err)
+{
+	uint64_t gpa = layout->next;
+
+	layout->next += MOTE_STACK_FIRST;
+	return page_tables_map(&layout->tables, MOTE_STACK_TOP - MOTE_STACK_FIRST, gpa,
+			       MOTE_STACK_FIRST,
+			       PTE_USER | PTE_WRITABLE | PTE_NO_EXEC | MOTE_PTE_IMAGE, err);
+}
+
 static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *err)
 {
 	struct page_tables *tables = &vm->layout.tables;
@@ -195,17 +228,21 @@ static int populate_start(struct vm *vm, struct mote_error *err)
 	const struct elf_image *kit = &vm->kit.image;
 	uint64_t kit_end = whole_pages(kit->end - MOTE_WINDOW_VA);
 	uint64_t size = START_PAGES * MOTE_PAGE_SIZE;
-	uint64_t start = 0;
 
-	/* The kit up to the first part of its stack segment: large buffers follow. */
-	for (size_t i = 0; i < kit->segment_count; i++)
-		if (kit->segments[i].file_size)
-			start = kit->segments[i + 1].va - MOTE_WINDOW_VA + FAULT_GROUP;
 	for (size_t i = 0; i < application->segment_count; i++)
 		if (application->segments[i].file_size <= COPY_LIMIT)
 			size += whole_pages(application->segments[i].file_size);
-	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, start, err))
+	/* Of the kit: its first two groups, and then text and constants. */
+	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, 2 * FAULT_GROUP, err))
 		return -1;
+	for (size_t i = 0; i < kit->segment_count; i++) {
+		const struct elf_segment *segment = &kit->segments[i];
+
+		if (segment->file_size && segment->va >= MOTE_WINDOW_VA + 2 * FAULT_GROUP &&
+		    guest_memory_populate(&vm->memory, (mote_gpa_t){segment->va - MOTE_WINDOW_VA},
+					  whole_pages(segment->file_size), err))
+			return -1;
+	}
 	return guest_memory_populate(&vm->memory, (mote_gpa_t){kit_end}, size, err);
 }
 
@@ -226,12 +263,10 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	if (application_load(&vm->application, layout, err) ||
 	    page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
 	    application_map(&vm->application, layout, err) ||
-	    map_window(vm, vm->options->stats == STATS_PAGES, err) ||
+	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_stack(layout, err) ||
 	    map_direct(vm, boot.direct_start, err))
 		return -1;
-	/* The tree and the free memory that follows it are the first that the kit uses of the direct map. */
-	layout->next = (layout->next + FAULT_GROUP - 1) & ~(FAULT_GROUP - 1);
-	if (put_device_tree(vm, &boot.device_tree, &boot.device_tree_size, err) ||
+	if (put_device_tree(vm, &boot, err) ||
 	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
 		return -1;
 	boot.page_table = layout->tables.root;

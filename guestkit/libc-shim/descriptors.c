@@ -14,7 +14,7 @@
 #define FLAGS_OF_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 #define FLAGS_OF_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH)
 
-static struct file *table[VFS_OPEN_MAX];
+static KIT_FIRST(2) struct file *table[VFS_OPEN_MAX]; /* mostly its beginning is used */
 static uint64_t close_on_exec_bits[VFS_OPEN_MAX / 64];
 static int lowest_free; /* no descriptor below it is free */
 unsigned descriptor_limit = VFS_OPEN_MAX;

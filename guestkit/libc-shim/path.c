@@ -7,7 +7,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/user.h"
 
-static char path_buffers[3][VFS_PATH_MAX];
+static KIT_LARGE char path_buffers[3][VFS_PATH_MAX];
 
 char *path_scratch(void)
 {

@@ -66,7 +66,6 @@ static KIT_LARGE _Alignas(FPU_ALIGNMENT) unsigned char fpu_area[FPU_SIZE_MAX + s
 
 static uint32_t fpu_size = FPU_LEGACY_SIZE;
 static uint64_t fpu_features; /* 0: FXSAVE only */
-static uint32_t mxcsr_mask = MXCSR_MASK_OLDEST;
 
 static uint64_t read_xcr0(void)
 {
@@ -101,8 +100,6 @@ static void fpu_load(void)
 
 void signal_frame_init(uint64_t xsave_size)
 {
-	uint32_t mask;
-
 	fpu_features = 0;
 	fpu_size = FPU_LEGACY_SIZE;
 	if (xsave_size >= FPU_EXTENDED) {
@@ -117,9 +114,25 @@ void signal_frame_init(uint64_t xsave_size)
 			fpu_size = FPU_SIZE_AVX;
 		}
 	}
-	fpu_save();
-	memcpy(&mask, fpu_area + FPU_MXCSR_MASK, sizeof(mask));
-	mxcsr_mask = mask ? mask : MXCSR_MASK_OLDEST;
+}
+
+/* Which MXCSR bits this CPU has: asked when the first frame comes back, so that a start pays nothing. */
+static uint32_t mxcsr_mask(void)
+{
+	static uint32_t known;
+
+	if (!known) {
+		struct {
+			_Alignas(16) unsigned char bytes[FPU_LEGACY_SIZE];
+		} area;
+
+		memset(&area, 0, sizeof(area));
+		__asm__ volatile("fxsave64 %0" : "=m"(area));
+		memcpy(&known, area.bytes + FPU_MXCSR_MASK, sizeof(known));
+		if (!known)
+			known = MXCSR_MASK_OLDEST;
+	}
+	return known;
 }
 
 /* Bytes from the FPU's state to what lies above it, without alignment. */
@@ -293,7 +306,7 @@ static void clean_fpu_area(uint64_t features)
 	uint32_t mxcsr;
 
 	memcpy(&mxcsr, fpu_area + FPU_MXCSR, sizeof(mxcsr));
-	mxcsr &= mxcsr_mask;
+	mxcsr &= mxcsr_mask();
 	memcpy(fpu_area + FPU_MXCSR, &mxcsr, sizeof(mxcsr));
 	memcpy(&held, fpu_area + FPU_FEATURES, sizeof(held));
 	held &= features & fpu_features;

@@ -93,6 +93,25 @@ bool vfs_is_mount(const struct inode *dir, const char *name, size_t length)
 	return mount_by_name(dir, name, length) != NULL;
 }
 
+/* Mount @root as @name in @parent; takes over both references. */
+static int mount_at(struct inode *parent, const char *name, struct inode *root)
+{
+	size_t length = strlen(name);
+	struct mount *mount;
+
+	if (!root || mount_count == VFS_MOUNT_MAX || length >= sizeof(mounts->name)) {
+		inode_put(parent);
+		inode_put(root);
+		return root ? -ENOSPC : -ENOMEM;
+	}
+	mount = &mounts[mount_count++];
+	mount->parent = parent;
+	mount->root = root;
+	mount->length = (uint8_t)length;
+	memcpy(mount->name, name, length + 1);
+	return 0;
+}
+
 int vfs_mount(const char *path, struct inode *root)
 {
 	char name[VFS_NAME_MAX + 1];
@@ -106,20 +125,7 @@ int vfs_mount(const char *path, struct inode *root)
 		inode_put(root);
 		return result;
 	}
-	size_t length = strlen(name);
-
-	if (mount_count == VFS_MOUNT_MAX || length >= sizeof(mounts->name)) {
-		inode_put(parent);
-		inode_put(root);
-		return -ENOSPC;
-	}
-	struct mount *mount = &mounts[mount_count++];
-
-	mount->parent = parent;
-	mount->root = root;
-	mount->length = (uint8_t)length;
-	memcpy(mount->name, name, length + 1);
-	return 0;
+	return mount_at(parent, name, root);
 }
 
 static bool is_name(const char *name, size_t length, const char *wanted)
@@ -256,7 +262,7 @@ int64_t vfs_directory_path(struct inode *dir, char *buffer, size_t size)
 	return (int64_t)(size - at);
 }
 
-static char working_path[VFS_PATH_MAX];
+static KIT_LARGE char working_path[VFS_PATH_MAX];
 static bool has_working_path;
 
 void vfs_working_path_changed(void)
@@ -283,9 +289,10 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 	if (!vfs_root)
 		return root_image ? -EUCLEAN : -ENOMEM;
 	vfs_working_directory = inode_get(vfs_root);
-	if ((result = vfs_mount("/tmp", tmpfs_create(01777))) != 0 ||
-	    (result = vfs_mount("/dev", devfs_create())) != 0 ||
-	    (result = vfs_mount("/proc", procfs_create())) != 0)
+	/* By name, not by path: a start touches as little memory as it can. */
+	if ((result = mount_at(inode_get(vfs_root), "tmp", tmpfs_create(01777))) != 0 ||
+	    (result = mount_at(inode_get(vfs_root), "dev", devfs_create())) != 0 ||
+	    (result = mount_at(inode_get(vfs_root), "proc", procfs_create())) != 0)
 		return result;
 
 	for (int stream = 0; stream < 3; stream++) {
@@ -296,7 +303,7 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 			return result;
 		descriptor_install(file, stream, false);
 	}
-	if (cwd) {
+	if (cwd && strcmp(cwd, "/")) {
 		struct inode *dir;
 
 		result = vfs_walk(-1, cwd, WALK_DIRECTORY, &dir);

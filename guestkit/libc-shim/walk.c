@@ -15,8 +15,8 @@
  * left of it, so links nest without recursion. Beside it, walk_track holds the absolute path of
  * walk->dir with all links resolved, which is what /proc/self/fd shows.
  */
-static char walk_text[2 * VFS_PATH_MAX];
-static char walk_track[VFS_PATH_MAX];
+static KIT_LARGE char walk_text[2 * VFS_PATH_MAX];
+static KIT_LARGE char walk_track[VFS_PATH_MAX];
 static size_t walk_track_length; /* 0 is "/" */
 
 static void track_set(struct walk *walk, const char *path)

@@ -54,8 +54,11 @@
 #define MOTE_PIE_BASE 0x10000000UL
 /* The initial stack ends here; file and anonymous mappings grow down from below it. */
 #define MOTE_STACK_TOP 0x7ffffff000UL
+/* Of the stack, what the VMM has mapped; the kit gives more as it is used. A group of eight pages. */
+#define MOTE_STACK_FIRST 0x8000UL
 
-/* Software bit of page-table entries: a frame of the application's image, which it may make writable. */
+/* Software bit of page-table entries: a frame that the VMM placed (image, first stack): it may
+ * be made writable, and is never freed. */
 #define MOTE_PTE_IMAGE (1UL << 10)
 
 /* ---- descriptor tables (the layout of Linux, so that CS and SS look right to programs) ---- */

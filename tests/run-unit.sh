@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs Criterion test binaries and adds up their results.
+#
+# usage: run-unit.sh BINARY...
+#
+# BUILD      the build folder (build); logs of failed binaries stay in $BUILD/unit-logs/
+# UNIT_JOBS  binaries at a time (2)
+#
+# One line is printed for each binary, the log of a failed one below it, and the totals alone on the
+# last line. A binary that ends without Criterion's summary, or by the time limit, is one failure.
+set -euo pipefail
+
+BUILD=${BUILD:-$(dirname "${BASH_SOURCE[0]}")/../build}
+logs=$BUILD/unit-logs
+jobs_max=${UNIT_JOBS:-2}
+time_limit=180
+
+# Prints "TESTED PASSED FAILED SKIPPED" of a log, or nothing when it has no summary. Criterion counts
+# a test that crashed among the failing ones; skipped ones are announced and then not counted.
+summary_of() { # LOG
+	awk '
+		/^\[SKIP\] / { skipped++ }
+		/^\[====\] Synthesis: / {
+			gsub(/[^0-9]+/, " ")
+			tested = $1; passed = $2; failed = $3; found = 1
+		}
+		END { if (found) print tested, passed, failed, skipped + 0 }
+	' "$1"
+}
+
+run_one() { # BINARY
+	local name log status=0 start=${EPOCHREALTIME/[.,]/} milliseconds
+	local tested=0 passed=0 failed=0 skipped=0 word=ok
+	name=$(basename "$1")
+	log=$logs/$name.log
+	timeout -k 5 "$time_limit" "$1" --color=never -j1 </dev/null >"$log" 2>&1 || status=$?
+	read -r tested passed failed skipped < <(summary_of "$log") || true
+	if [ "$status" -ne 0 ] && [ "${failed:-0}" -eq 0 ]; then
+		printf '%s ended with status %d\n' "$1" "$status" >>"$log"
+		failed=1
+	elif [ -z "$tested" ]; then
+		printf '%s printed no summary\n' "$1" >>"$log"
+		failed=1
+	fi
+	milliseconds=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+	[ "$failed" -eq 0 ] || word=FAILED
+	# One write, so that lines of binaries that end together stay whole.
+	printf '%s\n' "unit.$name: $word, ${passed:-0} passed${skipped:+$(skipped_text "$skipped")} ($milliseconds ms)$(
+		[ "$failed" -eq 0 ] || { printf '\n' && sed 's/^/    /' "$log"; }
+	)"
+	printf '%d %d %d\n' "${passed:-0}" "$failed" "${skipped:-0}" >"$logs/$name.result"
+	[ "$failed" -ne 0 ] || rm -f "$log"
+}
+
+skipped_text() { # COUNT
+	[ "$1" -eq 0 ] || printf ', %d skipped' "$1"
+}
+
+if [ $# -eq 0 ]; then
+	printf 'usage: run-unit.sh BINARY...\n' >&2
+	exit 2
+fi
+rm -rf "$logs"
+mkdir -p "$logs"
+for binary; do
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
+		wait -n || true
+	done
+	run_one "$binary" &
+done
+wait
+
+read -r passed failed skipped < <(
+	awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$logs"/*.result
+)
+# A runner that was itself killed leaves no result.
+results=$(find "$logs" -name '*.result' | wc -l)
+failed=$((failed + $# - results))
+rm -f "$logs"/*.result
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
