@@ -27,7 +27,7 @@ UAPI := $(BUILD)/uapi
 HOSTCC := gcc
 CC_HOST := musl-gcc
 HOST_CFLAGS := $(COMMON) -O2 -g -isystem $(FDT)/libfdt -idirafter $(UAPI)
-HOST_LDFLAGS := -static -Wl,-z,noseparate-code -Wl,--build-id=none
+HOST_LDFLAGS := -static -s -Wl,-z,noseparate-code -Wl,--build-id=none
 
 KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgeneral-regs-only \
 	-mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \

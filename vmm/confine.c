@@ -15,7 +15,7 @@
 /*
  * What the C library does without being asked: ending the process, and unblocking its own signals
  * when the first handler is set (musl). Every other call is listed beside the code that makes it.
- * No list has what the allocator and standard I/O need: once confined, mote uses neither.
+ * Standard I/O is not used once confined, nor the allocator in run.
  */
 /* #syscalls exit_group rt_sigprocmask */
 

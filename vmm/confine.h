@@ -57,7 +57,7 @@ struct confine_options {
  * Holds for the calling thread and threads it makes: call it while there is only one. Works without
  * privileges. CONFINE_LOAD sets resource limits (no core dump; at most 256 open files),
  * no_new_privs, Landlock as far as the kernel has it, and the filter; CONFINE_RUN adds a shorter
- * filter. Neither allows what malloc() and standard I/O need.
+ * filter. It has none of what malloc() and standard I/O need.
  *
  * Return: 0, or -1 when no_new_privs, a limit, a filter, or a Landlock ruleset on a kernel that
  * has Landlock, could not be set: the caller must then not go on. A kernel without Landlock is not

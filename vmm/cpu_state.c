@@ -37,6 +37,7 @@ _Static_assert(TSS_OFFSET + TSS_LIMIT < IDT_OFFSET, "the tables do not overlap")
 #define CR4_VALUE 0x00050668u /* OSXSAVE FSGSBASE OSXMMEXCPT OSFXSR MCE PAE DE */
 #define EFER_VALUE 0xd01u     /* NXE LMA LME SCE */
 #define RFLAGS_VALUE 0x202u   /* IF */
+#define APIC_BASE_VALUE 0xfee00900u /* after reset, on the bootstrap processor (SDM vol. 3, 11.4.4) */
 
 #define MSR_STAR           0xc0000081u
 #define MSR_LSTAR          0xc0000082u
@@ -113,23 +114,31 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type, bool is_
 				    .g = 1};
 }
 
+/* All of them, from nothing: asking KVM for its own first would cost an ioctl. */
 static void set_sregs(struct kvm_sregs *sregs, uint64_t page_table)
 {
 	struct kvm_segment data = flat_segment(MOTE_USER_SS, 3, false);
 
-	sregs->cr0 = CR0_VALUE;
-	sregs->cr3 = page_table;
-	sregs->cr4 = CR4_VALUE;
-	sregs->efer = EFER_VALUE;
-	sregs->cs = flat_segment(MOTE_USER_CS, 0xb, true);
-	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
-	sregs->gdt = (struct kvm_dtable){.base = MOTE_CPU_TABLES_VA + GDT_OFFSET, .limit = GDT_LIMIT};
-	sregs->idt = (struct kvm_dtable){.base = MOTE_CPU_TABLES_VA + IDT_OFFSET, .limit = IDT_LIMIT};
-	sregs->tr = (struct kvm_segment){.base = MOTE_CPU_TABLES_VA + TSS_OFFSET,
-					 .limit = TSS_LIMIT,
-					 .selector = MOTE_TSS,
-					 .type = 11,
-					 .present = 1};
+	*sregs = (struct kvm_sregs){
+		.cr0 = CR0_VALUE,
+		.cr3 = page_table,
+		.cr4 = CR4_VALUE,
+		.efer = EFER_VALUE,
+		.apic_base = APIC_BASE_VALUE,
+		.cs = flat_segment(MOTE_USER_CS, 0xb, true),
+		.ds = data,
+		.es = data,
+		.fs = data,
+		.gs = data,
+		.ss = data,
+		.gdt = {.base = MOTE_CPU_TABLES_VA + GDT_OFFSET, .limit = GDT_LIMIT},
+		.idt = {.base = MOTE_CPU_TABLES_VA + IDT_OFFSET, .limit = IDT_LIMIT},
+		.tr = {.base = MOTE_CPU_TABLES_VA + TSS_OFFSET,
+		       .limit = TSS_LIMIT,
+		       .selector = MOTE_TSS,
+		       .type = 11,
+		       .present = 1},
+	};
 }
 
 static int failed(struct mote_error *err, const char *step)
@@ -150,31 +159,27 @@ static int set_msrs(const struct kvm *kvm, uint64_t syscall_entry)
 	return ioctl(kvm->vcpu, KVM_SET_MSRS, &msrs) == 3 ? 0 : -1;
 }
 
-/* #syscalls:load ioctl(KVM_SET_CPUID2) ioctl(KVM_GET_SREGS) ioctl(KVM_SET_SREGS) */
+/* #syscalls:load ioctl(KVM_SET_CPUID2) */
 /* #syscalls:load ioctl(KVM_SET_XCRS) ioctl(KVM_SET_MSRS) */
 int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
 		  struct mote_error *err)
 {
-	struct kvm_sregs sregs;
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = cpuid_xcr0(cpuid)}}};
 	struct kvm_regs *regs = &kvm->run->s.regs.regs;
 
 	if (ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0)
 		return failed(err, "KVM_SET_CPUID2");
-	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &sregs) < 0)
-		return failed(err, "KVM_GET_SREGS");
-	set_sregs(&sregs, start->page_table);
-	if (ioctl(kvm->vcpu, KVM_SET_SREGS, &sregs) < 0)
-		return failed(err, "KVM_SET_SREGS");
 	if (ioctl(kvm->vcpu, KVM_SET_XCRS, &xcrs) < 0)
 		return failed(err, "KVM_SET_XCRS");
 	if (set_msrs(kvm, start->syscall_entry))
 		return failed(err, "KVM_SET_MSRS");
+	/* General and special registers go in with the first KVM_RUN. */
+	set_sregs(&kvm->run->s.regs.sregs, start->page_table);
 	memset(regs, 0, sizeof *regs);
 	regs->rip = start->entry;
 	regs->rdi = start->argument;
 	regs->rflags = RFLAGS_VALUE;
-	kvm->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	kvm->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	kvm->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
 	return 0;
 }

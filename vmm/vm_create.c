@@ -40,7 +40,7 @@
 _Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends before the tree");
 
 /* Behind the kit and the application: device tree, page tables, the guest's first stack and heap. */
-#define START_PAGES 40u
+#define START_PAGES 28u
 
 static uint64_t window_gpa(uint64_t va)
 {
@@ -133,7 +133,9 @@ static void *tree_place(struct vm *vm, uint64_t size, uint64_t *address)
 	return guest_range(&vm->memory, (mote_gpa_t){gpa}, size);
 }
 
-/* #syscalls:load getrandom write brk mmap munmap */
+/* #syscalls:load getrandom write */
+/* malloc() of musl: */
+/* #syscalls:load brk mmap mprotect munmap */
 static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_error *err)
 {
 	struct device_tree_input input = {

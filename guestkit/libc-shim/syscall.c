@@ -15,8 +15,22 @@
 #define SYSCALL_LIMIT 512
 #define RFLAGS_TF     0x100u
 
-static const struct syscall_entry table[SYSCALL_LIMIT] = {
-#define SYSCALL(number, name, arguments) [number] = {sys_##name, #name, arguments},
+/* Dense, and an index by number that is 0 for calls not served: few pages. */
+enum syscall_index {
+	SYSCALL_NOT_SERVED,
+#define SYSCALL(number, name, arguments) SYSCALL_##name,
+#include "guestkit/libc-shim/syscall_table.h"
+#undef SYSCALL
+};
+
+static const uint8_t index_of[SYSCALL_LIMIT] = {
+#define SYSCALL(number, name, arguments) [number] = SYSCALL_##name,
+#include "guestkit/libc-shim/syscall_table.h"
+#undef SYSCALL
+};
+
+static const struct syscall_entry table[] = {
+#define SYSCALL(number, name, arguments) [SYSCALL_##name] = {sys_##name, #name, arguments},
 #include "guestkit/libc-shim/syscall_table.h"
 #undef SYSCALL
 };
@@ -50,9 +64,8 @@ static bool does_not_return(uint64_t number)
 
 static int64_t call(uint64_t number, const uint64_t *arg)
 {
-	const struct syscall_entry *entry = number < SYSCALL_LIMIT && table[number].handler
-						    ? &table[number]
-						    : NULL;
+	const struct syscall_entry *entry =
+		number < SYSCALL_LIMIT && index_of[number] ? &table[index_of[number]] : NULL;
 	int64_t result;
 
 	if (machine.strace && does_not_return(number))
