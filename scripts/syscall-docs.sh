@@ -5,8 +5,9 @@
 #
 # usage: syscall-docs.sh [--check]
 #
-# --check  change nothing; fail when the table is not what the sources give, when a call of its second
-#          table (not served) is served, or when a call is in neither order nor number what it was
+# --check  change nothing; fail where the page would change
+#
+# Either way it fails where the page's second table, of calls that are not served, has one that is.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -31,11 +32,12 @@ served() {
 lines=$(grep -c '^SYSCALL(' "$table") || fail "$table lists no system calls"
 [ "$(served | wc -l)" -eq "$lines" ] || fail "a line of $table is not SYSCALL(number, name, \"letters\")"
 twice=$(served | cut -d' ' -f1 | uniq -d)
-[ -z "$twice" ] || fail "$table has a number twice:" $twice
+[ -z "$twice" ] || fail "$table has a number twice: ${twice//$'\n'/ }"
 for mark in served not-served; do
-	[ "$(grep -cx "<!-- $mark: begin -->" "$page")" -eq 1 ] &&
-		[ "$(grep -cx "<!-- $mark: end -->" "$page")" -eq 1 ] ||
-		fail "$page needs the lines <!-- $mark: begin --> and <!-- $mark: end -->, once each"
+	for end in begin end; do
+		[ "$(grep -cx "<!-- $mark: $end -->" "$page")" -eq 1 ] ||
+			fail "$page needs the line <!-- $mark: $end --> once"
+	done
 done
 
 # Rows between the marks of a table, without its head: | number | `name` | note |
@@ -43,9 +45,10 @@ rows() { # MARK
 	sed -n "/^<!-- $1: begin -->\$/,/^<!-- $1: end -->\$/p" "$page" | grep -E '^\| [0-9]+ \|' || true
 }
 
+# shellcheck disable=SC2016 # the backquotes are Markdown's
 both=$(join -j 1 <(served | cut -d' ' -f2 | sort) \
 	<(rows not-served | sed -E 's/^\| [0-9]+ \| `([a-z0-9_]+)` .*/\1/' | sort))
-[ -z "$both" ] || fail "docs/syscalls.md says that these are not served, and they are:" $both
+[ -z "$both" ] || fail "docs/syscalls.md says that these are not served, and they are: ${both//$'\n'/ }"
 
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT

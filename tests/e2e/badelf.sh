@@ -37,7 +37,7 @@ test_hostile_name() {
 
 test_dynamic() {
 	need_kvm
-	LC_ALL=C grep -q ld-linux /bin/true || skip "/bin/true is static here"
+	is_dynamic /bin/true || skip "/bin/true is static here"
 	refused /bin/true 'dynamically linked.*-static'
 }
 

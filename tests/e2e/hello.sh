@@ -130,10 +130,9 @@ test_stats_limits() {
 import json, sys
 stats = json.load(open(sys.argv[1]))
 assert stats["exits"]["total"] <= 5, f'{stats["exits"]["total"]} exits'
-assert stats["kit_pages_touched"] <= 40, f'{stats["kit_pages_touched"]} pages of the kit'
 assert stats["vmm_rss_kib"] <= 2048, f'{stats["vmm_rss_kib"]} KiB resident'
 PYTHON
-	[ "$(stat -c %s "$BUILD/kit.elf")" -gt 0 ] || fail "no kit.elf"
+	[ "$(stat -c %s "$BUILD/kit.elf")" -le 204800 ] || fail "kit.elf is larger than 200 KiB"
 }
 
 test_stats_text() {

@@ -106,7 +106,7 @@ test_unbacked_memory() {
 test_rewrites_ring_0() {
 	local byte
 	for byte in 0xf4 0xcc 0xe6 0xec 0x0f 0x90 0x00 0xff 0xc3 0xcf 0xfa 0x62; do
-		ends_somehow hostile_tables stub "$byte"
+		hostile --timeout 0.3 "$guests/hostile_tables" -- stub "$byte"
 		[ "$status" -ne 0 ] || fail "survived"
 	done
 }
@@ -129,11 +129,11 @@ test_hypercall_exit() {
 	local argument
 	hostile_guest hostile_hypercall exit 7
 	expect_status 7
-	hostile_guest hostile_hypercall exit 0x10f
+	# Ends by a signal or for want of memory say nothing: that is the kit's to do.
+	guest hostile_hypercall exit 0x10f
 	expect_status 143
 	for argument in 0x200 0xffffffffffffffff; do
-		status=0
-		timeout 10 "$mote" run "$guests/hostile_hypercall" -- exit "$argument" >out 2>err || status=$?
+		guest hostile_hypercall exit "$argument"
 		expect_status 137
 	done
 }
@@ -177,7 +177,7 @@ test_hypercall_port_misused() {
 test_port_scan() {
 	hostile_guest hostile_port scan
 	expect_status 0
-	expect_out '0 ports let through'
+	expect_in out '^0 ports let through$'
 }
 
 # Some are harmless on some processors; none may end otherwise than by a signal of the guest.
@@ -186,8 +186,9 @@ test_privileged_instructions() {
 	"$guests/hostile_instruction" >names
 	for name in $(<names); do
 		hostile_guest hostile_instruction "$name"
-		case $status in
-		132 | 133 | 135 | 139) expect_no_out ;;
+		case $name:$status in
+		*:132 | *:133 | *:135 | *:139) expect_no_out ;;
+		vmcall:0 | vmmcall:0) ;; # KVM's own hypercalls, which it refuses by their result
 		*) fail "$name" ;;
 		esac
 	done

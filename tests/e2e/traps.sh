@@ -81,7 +81,7 @@ test_without_symbols() {
 	strip -o stripped "$guests/crash"
 	run stripped -- write
 	expect_status 139
-	expect_in err '^ +#0 0x[0-9a-f]{16} in \?\? \(stripped\+0x[0-9a-f]+\)'
+	expect_in err '^ +#0 +0x[0-9a-f]{16} in \?\? \(stripped\+0x[0-9a-f]+\)'
 }
 
 test_static_pie() {
