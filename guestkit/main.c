@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kit's entry point in C: brings everything up, then starts the application. */
+#include <linux/errno.h>
+
 #include "guestkit/address_space.h"
 #include "guestkit/clock.h"
 #include "guestkit/console.h"
@@ -41,7 +43,9 @@ void kit_main(const struct mote_boot *boot)
 	status = vfs_init(machine.root_size ? (const void *)MOTE_ROOT_VA : NULL, machine.root_size,
 			  machine.root_physical, machine.working_directory);
 	if (status) {
-		kit_print("mote: guest: cannot set up the root file system (errno %d)\n", -status);
+		kit_print("mote: guest: cannot start in %s: %s (errno %d)\n", machine.working_directory,
+			  status == -ENOENT ? "there is no such directory in the root" : "the root failed",
+			  -status);
 		end_exit(125);
 	}
 	start_application();

@@ -42,6 +42,28 @@ static int fault_signal(enum fault_result result, struct signal_cause *cause)
 	return result == FAULT_BEYOND_FILE ? SIGBUS : SIGSEGV;
 }
 
+/* Which floating-point exception struck: the unmasked flags of MXCSR or of the x87 status word. */
+static int float_code(uint64_t vector)
+{
+	uint16_t control, status;
+	uint32_t mxcsr, flags;
+
+	if (vector == VECTOR_XM) {
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		flags = mxcsr & ~(mxcsr >> 7);
+	} else {
+		__asm__ volatile("fnstcw %0" : "=m"(control));
+		__asm__ volatile("fnstsw %0" : "=m"(status));
+		flags = status & ~(uint32_t)control;
+	}
+	return flags & 1    ? FPE_FLTINV
+	       : flags & 4  ? FPE_FLTDIV
+	       : flags & 8  ? FPE_FLTOVF
+	       : flags & 18 ? FPE_FLTUND
+	       : flags & 32 ? FPE_FLTRES
+			    : FPE_FLTINV;
+}
+
 /* Signals of the other exceptions, as Linux has them (arch/x86/kernel/traps.c). */
 static int trap_signal(uint64_t vector, uint64_t rip, struct signal_cause *cause)
 {
@@ -49,7 +71,7 @@ static int trap_signal(uint64_t vector, uint64_t rip, struct signal_cause *cause
 	switch (vector) {
 	case VECTOR_DE: cause->code = FPE_INTDIV; return SIGFPE;
 	case VECTOR_MF:
-	case VECTOR_XM: cause->code = FPE_FLTINV; return SIGFPE;
+	case VECTOR_XM: cause->code = float_code(vector); return SIGFPE;
 	case VECTOR_UD: cause->code = ILL_ILLOPN; return SIGILL;
 	case VECTOR_DB: cause->code = TRAP_TRACE; return SIGTRAP;
 	case VECTOR_BP:

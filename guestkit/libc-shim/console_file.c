@@ -14,6 +14,7 @@
 #include "guestkit/console.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/timers.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
@@ -127,12 +128,32 @@ void console_terminal_identity(const struct inode *inode)
 
 /* ---- reading ---- */
 
+/* One exit where nothing but input can end the wait: a timer or a new window size needs shim_wait(). */
+static int64_t read_blocking(size_t length)
+{
+	for (;;) {
+		bool has_timer = timers_deadline() != MOTE_WAIT_FOREVER;
+		uint64_t before = clock_monotonic();
+		int64_t result = console_read_buffer(length, has_timer ? 0 : MOTE_CONSOLE_BLOCK);
+
+		process.waited += clock_monotonic() - before;
+		if (result == -EAGAIN)
+			result = shim_wait(MOTE_WAIT_FOREVER, MOTE_EVENT_INPUT);
+		else if (result == -EINTR)
+			result = shim_wait(0, MOTE_EVENT_INPUT);
+		else
+			return result;
+		if (signal_is_pending())
+			return -EINTR;
+		if (result < 0)
+			return result;
+	}
+}
+
 /* Reads into console_buffer; time asleep in the host is no CPU time. */
 static int64_t fill_buffer(const struct file *file, size_t length)
 {
 	int input = input_of(file);
-	uint64_t before;
-	int64_t result;
 
 	if (input < 0)
 		return input;
@@ -140,12 +161,8 @@ static int64_t fill_buffer(const struct file *file, size_t length)
 		return 0;
 	if (length > CONSOLE_BUFFER)
 		length = CONSOLE_BUFFER;
-	if (file->flags & O_NONBLOCK)
-		return console_read_buffer(length, 0);
-	before = clock_monotonic();
-	result = console_read_buffer(length, MOTE_CONSOLE_BLOCK);
-	process.waited += clock_monotonic() - before;
-	return result;
+	return file->flags & O_NONBLOCK ? console_read_buffer(length, 0)
+					: read_blocking(length);
 }
 
 static int64_t console_read(struct file *file, uint64_t user_buffer, size_t length,

@@ -135,8 +135,10 @@ static int fd_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *ent
 		return pseudo_fs_dots(dir, cookie, entry);
 	while (*cookie - 2 < VFS_OPEN_MAX) {
 		int fd = (int)((*cookie)++ - 2);
+		const struct file *file = descriptor_file(fd);
 
-		if (!descriptor_file(fd))
+		/* Not the descriptor this very folder is listed through: gone before anyone looks. */
+		if (!file || file->inode == dir)
 			continue;
 		entry->number = FIRST_LINK_NUMBER + (unsigned)fd;
 		entry->type = S_IFLNK >> 12;

@@ -52,6 +52,8 @@
 #define FEATURE_PKRU      (1ull << 9)
 #define FEATURES_LEGACY   3ull /* x87, SSE */
 #define FEATURES_AVX      7ull
+#define FEATURES_AVX512   0xe0ull
+#define FPU_SIZE_AVX512   2688 /* where Intel puts the last component; AMD needs less */
 #define MXCSR_MASK_OLDEST 0xffbfu /* where the CPU gives none: SDM vol. 1, 11.6.6 */
 #define MXCSR_INITIAL     0x1f80u
 #define CONTROL_INITIAL   0x37fu /* FCW */
@@ -107,6 +109,11 @@ void signal_frame_init(uint64_t xsave_size)
 		 */
 		fpu_features = read_xcr0() & ~FEATURE_PKRU;
 		fpu_size = (uint32_t)xsave_size;
+		/* kvm-pvm leaves the host's XCR0 in force whatever the VMM asked for. */
+		if (fpu_features & FEATURES_AVX512 && fpu_size < FPU_SIZE_AVX512)
+			fpu_size = FPU_SIZE_AVX512;
+		else if (fpu_features & FEATURES_AVX & ~FEATURES_LEGACY && fpu_size < FPU_SIZE_AVX)
+			fpu_size = FPU_SIZE_AVX;
 		if (xsave_size > FPU_SIZE_MAX) {
 			/* More than AVX-512: no feature that the VMM gives; keep what is sure to
 			 * fit. */

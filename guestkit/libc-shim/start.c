@@ -140,12 +140,29 @@ static uint64_t build_stack(void)
 	return stack;
 }
 
+/* /proc/self/exe is absolute; the program lies outside the guest's root, so "/" stands for its folder. */
+static const char *absolute_path(const char *path)
+{
+	size_t size = strlen(path) + 2;
+	char *absolute;
+
+	if (path[0] == '/')
+		return path;
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	absolute = heap_alloc(size);
+	if (!absolute)
+		no_memory();
+	kit_format(absolute, size, "/%s", path);
+	return absolute;
+}
+
 static void describe_process(void)
 {
 	const char *path = machine.arguments.strings;
 	const char *slash = strrchr(path, '/');
 
-	process.executable_path = path;
+	process.executable_path = absolute_path(path);
 	process.command_line = (struct process_bytes){machine.arguments.strings,
 						      machine.arguments.size};
 	process.environment = (struct process_bytes){machine.environment.strings,

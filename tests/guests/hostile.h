@@ -1,11 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What hostile guests share: hypercalls of their own, and guest-physical addresses. */
+/* What hostile guests share: addresses by name, hypercalls of their own, page tables. */
 #ifndef TESTS_GUESTS_HOSTILE_H
 #define TESTS_GUESTS_HOSTILE_H
 
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../../include/mote/abi.h"
+
+/* Reads a number, or a name of the layout with an offset behind it: kit+0x100. */
+static inline uint64_t parse_address(const char *text)
+{
+	static const struct {
+		const char *name;
+		uint64_t address;
+	} names[] = {
+	        {"tables", MOTE_CPU_TABLES_VA}, {"stub", MOTE_RING0_VA}, {"boot", MOTE_BOOT_VA},
+	        {"clock", MOTE_CLOCK_VA},       {"run", MOTE_RUN_VA},    {"kit", MOTE_KIT_VA},
+	        {"direct", MOTE_DIRECT_VA},     {"root", MOTE_ROOT_VA},
+	};
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+		size_t length = strlen(names[i].name);
+
+		if (!strncmp(text, names[i].name, length))
+			return names[i].address + strtoull(text + length, NULL, 0);
+	}
+	return strtoull(text, NULL, 0);
+}
 
 static inline int hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads, writes or calls an address: `hostile_address read|write|call ADDRESS [COUNT]`. */
+/* Reads, writes or calls an address: `hostile_address read|write|call ADDRESS`. */
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "hostile.h"
 
 __attribute__((noinline)) static void use(const char *how, uintptr_t address)
 {
@@ -22,6 +23,6 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 2;
-	use(argv[1], strtoull(argv[2], NULL, 0));
+	use(argv[1], parse_address(argv[2]));
 	return 0;
 }

@@ -8,7 +8,7 @@
 int main(int argc, char **argv)
 {
 	uint64_t to = MOTE_KIT_VA + (argc > 1 ? strtoull(argv[1], NULL, 0) : 0);
-	uint64_t value = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_MAX;
+	uint64_t value = argc > 2 ? parse_address(argv[2]) : UINT64_MAX;
 
 	__asm__ volatile(
 	        "mov %1, %%rbx; mov %1, %%rcx; mov %1, %%rdx; mov %1, %%rsi; mov %1, %%rdi;"

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hostile.h"
+
 static void handler(int number)
 {
 	_exit(100 + number);
@@ -28,6 +30,6 @@ int main(int argc, char **argv)
 		signal(SIGILL, handler);
 	if (argc < 2 || !strcmp(argv[1], "overflow"))
 		return overflow(0);
-	__asm__ volatile("mov %0, %%rsp; ud2" ::"r"(strtoull(argv[1], NULL, 0)) : "memory");
+	__asm__ volatile("mov %0, %%rsp; ud2" ::"r"(parse_address(argv[1])) : "memory");
 	return 0;
 }

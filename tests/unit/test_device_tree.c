@@ -98,7 +98,7 @@ static void expect_list(const char *name, char *const *strings)
 Test(device_tree, machine)
 {
 	build();
-	cr_assert_str_eq(property("/", "compatible", 14), "mote,microvm");
+	cr_assert_str_eq(property("/", "compatible", 13), "mote,microvm");
 	cr_assert_str_eq(property("/cpus/cpu@0", "device_type", 4), "cpu");
 	cr_assert_eq(number("/cpus/cpu@0", "mote,xsave-size"), 2696);
 	cr_assert_eq(cell("/cpus/cpu@0", "mote,hwcap"), 0x0789a17f);
@@ -197,7 +197,7 @@ Test(device_tree, follows_the_conventions)
 	int depth = 0, node;
 
 	build();
-	for (node = 0; node >= 0; node = fdt_next_node(tree, node, &depth)) {
+	for (node = 0; node >= 0 && depth >= 0; node = fdt_next_node(tree, node, &depth)) {
 		const char *name = fdt_get_name(tree, node, NULL), *at = strchr(name, '@');
 		int size, parent = fdt_parent_offset(tree, node), other;
 		const void *reg = fdt_getprop(tree, node, "reg", &size);
@@ -220,7 +220,7 @@ Test(device_tree, follows_the_conventions)
 			cr_assert_eq(twin, other, "two nodes of one name");
 		}
 	}
-	cr_assert_eq(node, -FDT_ERR_NOTFOUND);
+	cr_assert_lt(depth, 0, "visited to the end");
 }
 
 Test(device_tree, largest_command_line_and_most_segments)

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unit tests of stop requests: signals, the time limit, and a poll that none of them slips past. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/stop.h"
+
+static struct kvm_run run;
+static struct mote_error err;
+
+static void start(void)
+{
+	cr_assert_eq(stop_init(&run, 0, &err), 0);
+}
+
+TestSuite(stop, .init = start, .timeout = 20);
+
+static enum stop_reason reason(void)
+{
+	int number;
+
+	return stop_requested(&number);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+Test(stop, nothing_has_happened)
+{
+	cr_assert_eq(reason(), STOP_NONE);
+	cr_assert_not(stop_take_window_change());
+	cr_assert_eq(run.immediate_exit, 0);
+}
+
+static void check_signal(int number)
+{
+	int told = 0;
+
+	cr_assert_eq(raise(number), 0);
+	cr_assert_eq(stop_requested(&told), STOP_SIGNAL);
+	cr_assert_eq(told, number);
+	cr_assert_eq(run.immediate_exit, 1, "KVM_RUN returns");
+}
+
+Test(stop, interrupt)
+{
+	check_signal(SIGINT);
+}
+
+Test(stop, terminate)
+{
+	check_signal(SIGTERM);
+}
+
+Test(stop, hang_up)
+{
+	check_signal(SIGHUP);
+}
+
+Test(stop, quit)
+{
+	check_signal(SIGQUIT);
+}
+
+Test(stop, first_signal_counts)
+{
+	int told;
+
+	raise(SIGTERM);
+	raise(SIGINT);
+	raise(SIGALRM);
+	cr_assert_eq(stop_requested(&told), STOP_SIGNAL);
+	cr_assert_eq(told, SIGTERM);
+}
+
+Test(stop, closed_pipe_does_not_kill)
+{
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	close(ends[0]);
+	cr_assert_eq(write(ends[1], "x", 1), -1);
+	cr_assert_eq(errno, EPIPE);
+	cr_assert_eq(reason(), STOP_NONE);
+}
+
+Test(stop, resized_window_is_told_once)
+{
+	raise(SIGWINCH);
+	cr_assert_eq(reason(), STOP_NONE);
+	cr_assert_eq(run.immediate_exit, 1);
+	cr_assert(stop_take_window_change());
+	cr_assert_not(stop_take_window_change());
+}
+
+static void check_time_limit(uint64_t ns, uint64_t at_least)
+{
+	uint64_t before = now_ns();
+
+	cr_assert_eq(stop_init(&run, ns, &err), 0);
+	while (reason() == STOP_NONE)
+		usleep(1000);
+	cr_assert_eq(reason(), STOP_TIMEOUT);
+	cr_assert_geq(now_ns() - before, at_least);
+	cr_assert_eq(run.immediate_exit, 1);
+}
+
+Test(stop, time_limit)
+{
+	check_time_limit(100000000, 99000000);
+}
+
+Test(stop, time_limit_under_a_microsecond_is_not_none)
+{
+	check_time_limit(1, 0);
+}
+
+Test(stop, poll_is_ready)
+{
+	int ends[2];
+	struct pollfd in;
+
+	cr_assert_eq(pipe(ends), 0);
+	in = (struct pollfd){.fd = ends[0], .events = POLLIN};
+	cr_assert_eq(stop_poll(&in, 1, 0), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_assert_eq(stop_poll(&in, 1, UINT64_MAX), 1);
+	cr_assert_eq(in.revents, POLLIN);
+}
+
+Test(stop, poll_waits_as_long_as_asked)
+{
+	uint64_t before = now_ns();
+
+	cr_assert_eq(stop_poll(NULL, 0, 50000000), 0);
+	cr_assert_geq(now_ns() - before, 50000000);
+}
+
+Test(stop, poll_sees_a_signal_that_came_before)
+{
+	raise(SIGTERM);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(errno, EINTR);
+}
+
+Test(stop, poll_sees_a_resize_that_came_before_until_it_was_taken)
+{
+	raise(SIGWINCH);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(errno, EINTR);
+	cr_assert(stop_take_window_change());
+	cr_assert_eq(stop_poll(NULL, 0, 0), 0);
+}
+
+/* A child signals again and again at random moments; each poll without a limit must end. */
+Test(stop, poll_sees_every_signal_that_comes_meanwhile)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child == 0) {
+		for (;;) {
+			usleep((useconds_t)random() % 300);
+			kill(parent, SIGWINCH);
+		}
+	}
+	for (int i = 0; i < 1000; i++) {
+		cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+		cr_assert_eq(errno, EINTR);
+		cr_assert(stop_take_window_change());
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+Test(stop, poll_leaves_the_signal_mask_as_it_was)
+{
+	sigset_t before, after;
+
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	stop_poll(NULL, 0, 0);
+	sigprocmask(SIG_SETMASK, NULL, &after);
+	for (int number = 1; number < 32; number++)
+		cr_assert_eq(sigismember(&after, number), number == SIGUSR1);
+}
