@@ -157,6 +157,10 @@ test_other_applets() {
 	compare tr a-z A-Z </dev/null
 	compare head -n 5 text
 	compare tail -n 5 text
+}
+
+test_more_applets() {
+	make_root
 	compare od -A x -t x1 -N 1000 noise
 	compare bzip2 -c -k -1 text
 	compare find text noise link -type f -size +9000k

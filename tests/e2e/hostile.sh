@@ -94,12 +94,17 @@ test_scribbles_over_everything() {
 
 test_unbacked_memory() {
 	local gpa
-	for gpa in 0x10000000 0xfee00000 0xfffff000 0x7fffffff000 0x3fffffffff000 0xffffffffff000; do
+	for gpa in 0x10000000 0xfec00000 0xfffff000 0x7fffffff000 0x3fffffffff000 0xffffffffff000; do
 		ends_somehow hostile_tables unbacked "$gpa"
 		[ "$status" -ge 128 ] || fail "there is something at $gpa"
 	done
 	hostile_guest hostile_tables unbacked 0x10000000
 	expect_in err '^mote: the guest read from guest-physical address 0x10000000, where there is no memory$'
+}
+
+# Where KVM has a local APIC for the guest, the guest can reach it: only itself gets its interrupts.
+test_local_apic() {
+	ends_somehow hostile_tables apic
 }
 
 # The program becomes its own ring 0: with hlt, int3, out, a far jump, and what no KVM emulates.

@@ -98,7 +98,7 @@ static void bad_values(void)
 		expect("stream", streams[i],
 		       hypercall(MOTE_HC_console_write, streams[i], gpa, sizeof text - 1), -EBADF);
 	expect("control stream", 3,
-	       hypercall(MOTE_HC_console_control, 3, MOTE_CONSOLE_GET_READABLE + 1, 0), -EBADF);
+	       hypercall(MOTE_HC_console_control, 3, MOTE_CONSOLE_GET_READABLE, 0), -EBADF);
 	for (uint64_t operation = 8; operation; operation <<= 1)
 		expect("operation", operation,
 		       hypercall(MOTE_HC_console_control, 1, operation, gpa), -EINVAL);

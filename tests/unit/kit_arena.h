@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, and the discard
+ * hypercall gives pages of it back. To be included once, before the kit's sources.
+ */
+#ifndef MOTE_TESTS_KIT_ARENA_H
+#define MOTE_TESTS_KIT_ARENA_H
+
+#define MOTE_HOSTED
+#define MOTE_GUESTKIT_HYPERCALL_H /* its place is taken by hypercall() below */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guestkit/memory.h"
+
+#define ARENA_FRAMES 20000ul
+#define ARENA_FREE   (37 * PAGE_SIZE) /* free_start: below it is what the VMM has loaded */
+
+static unsigned char *arena; /* physical 0 */
+static size_t arena_discards, arena_discarded_frames;
+
+void *direct_map(uint64_t physical)
+{
+	if (physical < ARENA_FREE || physical >= ARENA_FRAMES * PAGE_SIZE)
+		abort();
+	return arena + physical;
+}
+
+uint64_t direct_physical(const void *address)
+{
+	return (uint64_t)((const unsigned char *)address - arena);
+}
+
+static uint64_t kit_physical(const void *object)
+{
+	return (uint64_t)object;
+}
+
+static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+	const struct mote_range *ranges = (const struct mote_range *)a;
+
+	if (number != MOTE_HC_discard || !b || b > MOTE_DISCARD_MAX || c)
+		abort();
+	arena_discards++;
+	for (uint64_t i = 0; i < b; i++) {
+		if ((ranges[i].start | ranges[i].end) % PAGE_SIZE || ranges[i].start < ARENA_FREE ||
+		    ranges[i].end > ARENA_FRAMES * PAGE_SIZE || ranges[i].start >= ranges[i].end)
+			abort();
+		memset(arena + ranges[i].start, 0, ranges[i].end - ranges[i].start);
+		arena_discarded_frames += (ranges[i].end - ranges[i].start) / PAGE_SIZE;
+	}
+	return 0;
+}
+
+static void arena_make(void)
+{
+	arena = calloc(ARENA_FRAMES, PAGE_SIZE);
+	if (!arena)
+		abort();
+	memset(arena, 0xdd, ARENA_FREE);
+}
+
+#endif

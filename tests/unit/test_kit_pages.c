@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unit tests of the kit's page frame allocator: against a model, and what it gives back to the
+ * host. */
+#include <criterion/criterion.h>
+
+#include "kit_arena.h"
+
+#include "guestkit/pages.c"
+
+static void start(void)
+{
+	arena_make();
+	pages_init(ARENA_FREE, ARENA_FRAMES * PAGE_SIZE);
+}
+
+TestSuite(kit_pages, .init = start, .timeout = 60);
+
+/* Who has a frame; 0: nobody. Frames of an owner hold its number in every byte looked at. */
+static unsigned owner[ARENA_FRAMES];
+
+static void take(uint64_t physical, size_t count, unsigned who)
+{
+	cr_assert_eq(physical % PAGE_SIZE, 0);
+	cr_assert_geq(physical, ARENA_FREE);
+	cr_assert_leq(physical + count * PAGE_SIZE, ARENA_FRAMES * PAGE_SIZE);
+	for (size_t frame = physical / PAGE_SIZE; count--; frame++) {
+		cr_assert_eq(owner[frame], 0, "frame %zu belongs to %u", frame, owner[frame]);
+		owner[frame] = who;
+	}
+}
+
+static void scribble(uint64_t physical, size_t count, unsigned who)
+{
+	for (size_t i = 0; i < count; i++)
+		memset(direct_map(physical + i * PAGE_SIZE), (int)(who % 255 + 1), 64);
+}
+
+static bool is_zero(uint64_t physical, size_t count)
+{
+	static const unsigned char zeros[PAGE_SIZE];
+
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(direct_map(physical + i * PAGE_SIZE), zeros, PAGE_SIZE))
+			return false;
+	return true;
+}
+
+Test(kit_pages, starts_with_everything_free)
+{
+	size_t total = page_total_count();
+
+	cr_assert_eq(page_free_count(), total);
+	/* Two bits a frame are used for the maps themselves. */
+	cr_assert_eq(total, ARENA_FRAMES - ARENA_FREE / PAGE_SIZE - 2);
+	cr_assert_geq(page_alloc(1), ARENA_FREE + 2 * PAGE_SIZE);
+	cr_assert_eq(page_free_count(), total - 1);
+	for (size_t i = 0; i < ARENA_FREE; i++)
+		cr_assert_eq(arena[i], 0xdd, "what is loaded stays");
+}
+
+Test(kit_pages, refuses_what_cannot_be)
+{
+	cr_assert_eq(page_alloc(0), 0);
+	cr_assert_eq(page_alloc(page_total_count() + 1), 0);
+	cr_assert_eq(page_alloc(SIZE_MAX), 0);
+	cr_assert_eq(page_free_count(), page_total_count());
+}
+
+Test(kit_pages, every_frame_can_be_had_and_given_back)
+{
+	size_t total = page_total_count();
+	uint64_t all;
+
+	for (size_t i = 0; i < total; i++)
+		take(page_alloc(1), 1, 1);
+	cr_assert_eq(page_free_count(), 0);
+	cr_assert_eq(page_alloc(1), 0);
+	for (size_t frame = ARENA_FRAMES; frame-- > ARENA_FRAMES - total;)
+		page_free(frame * PAGE_SIZE, 1);
+	cr_assert_eq(page_free_count(), total);
+	all = page_alloc(total);
+	cr_assert_neq(all, 0, "in one piece again");
+	page_free(all, total);
+}
+
+Test(kit_pages, fragments_are_no_run)
+{
+	size_t total = page_total_count();
+	uint64_t first = page_alloc(total);
+
+	for (size_t i = 0; i < total; i += 2)
+		page_free(first + i * PAGE_SIZE, 1);
+	cr_assert_eq(page_alloc(2), 0);
+	page_free(first + 1001 * PAGE_SIZE, 1);
+	cr_assert_eq(page_alloc(3), first + 1000 * PAGE_SIZE);
+}
+
+Test(kit_pages, lowest_frames_are_used_again)
+{
+	uint64_t a = page_alloc(3), b = page_alloc(3);
+
+	cr_assert_lt(a, b);
+	page_free(a, 3);
+	cr_assert_eq(page_alloc(3), a);
+	page_free(a + PAGE_SIZE, 1);
+	cr_assert_eq(page_alloc(1), a + PAGE_SIZE, "a part by itself");
+}
+
+Test(kit_pages, alignment)
+{
+	for (size_t align = 1; align <= 512; align *= 2) {
+		uint64_t physical = page_alloc_aligned(align, align);
+
+		cr_assert_neq(physical, 0);
+		cr_assert_eq(physical / PAGE_SIZE % align, 0);
+		take(physical, align, (unsigned)align);
+		take(page_alloc(1), 1, 1000);
+	}
+}
+
+Test(kit_pages, zeroed_frames_read_as_zeros)
+{
+	uint64_t physical = page_alloc_zeroed(10);
+
+	cr_assert(is_zero(physical, 10), "never used");
+	memset(direct_map(physical), 0xaa, 10 * PAGE_SIZE);
+	page_free(physical, 10);
+	cr_assert_eq(page_alloc_zeroed(10), physical);
+	cr_assert(is_zero(physical, 10), "used before");
+}
+
+Test(kit_pages, gives_back_what_was_used_and_is_free)
+{
+	uint64_t a = page_alloc(100), b = page_alloc(50);
+
+	memset(direct_map(a), 1, 100 * PAGE_SIZE);
+	memset(direct_map(b), 2, 50 * PAGE_SIZE);
+	page_free(a, 100);
+	pages_give_back();
+	cr_assert_eq(arena_discards, 1);
+	cr_assert_eq(arena_discarded_frames, 100);
+	cr_assert(is_zero(a, 100));
+	cr_assert_eq(*(unsigned char *)direct_map(b), 2);
+	pages_give_back();
+	cr_assert_eq(arena_discards, 1, "nothing left to give");
+	cr_assert_eq(page_alloc(100), a);
+	cr_assert(is_zero(a, 100), "as new: nothing to clear");
+}
+
+Test(kit_pages, gives_back_in_batches)
+{
+	uint64_t first = page_alloc(2000);
+
+	for (size_t i = 0; i < 2000; i += 2)
+		page_free(first + i * PAGE_SIZE, 1);
+	pages_give_back();
+	cr_assert_eq(arena_discards, 2, "1000 ranges, 512 a call");
+	cr_assert_eq(arena_discarded_frames, 1000);
+}
+
+Test(kit_pages, much_that_is_free_goes_back_by_itself)
+{
+	uint64_t first = page_alloc(STALE_KEPT + 1);
+
+	page_free(first, STALE_KEPT);
+	cr_assert_eq(arena_discards, 0);
+	page_free(first + STALE_KEPT * PAGE_SIZE, 1);
+	cr_assert_eq(arena_discarded_frames, STALE_KEPT + 1);
+}
+
+Test(kit_pages, idle_gives_back_more_than_a_handful)
+{
+	uint64_t first = page_alloc(STALE_KEPT / 16 + 1);
+
+	page_free(first, STALE_KEPT / 16);
+	pages_idle();
+	cr_assert_eq(arena_discards, 0);
+	page_free(first + STALE_KEPT / 16 * PAGE_SIZE, 1);
+	pages_idle();
+	cr_assert_eq(arena_discarded_frames, STALE_KEPT / 16 + 1);
+}
+
+/* Random operations against a list of who has what. */
+Test(kit_pages, random_operations_agree_with_a_model)
+{
+	enum { HELD = 400 };
+	static struct {
+		uint64_t physical;
+		size_t count;
+	} held[HELD];
+	size_t used = 0;
+
+	srandom(3);
+	for (unsigned round = 1; round < 60000; round++) {
+		size_t slot = (size_t)random() % HELD, part;
+		unsigned who = (unsigned)slot + 1;
+
+		cr_assert_eq(page_free_count(), page_total_count() - used);
+		if (random() % 1000 == 0)
+			pages_give_back();
+		if (!held[slot].count) {
+			size_t count = 1 + (size_t)random() % (random() % 8 ? 8 : 200);
+			size_t align = 1ul << random() % 4;
+			bool is_zeroed = random() % 2;
+			uint64_t physical = is_zeroed ? page_alloc_zeroed(count)
+			                              : page_alloc_aligned(count, align);
+
+			if (!physical)
+				continue;
+			cr_assert(is_zeroed ? is_zero(physical, count)
+			                    : physical / PAGE_SIZE % align == 0);
+			take(physical, count, who);
+			scribble(physical, count, who);
+			held[slot].physical = physical;
+			held[slot].count = count;
+			used += count;
+			continue;
+		}
+		/* Give back the last part of it, or all. */
+		part = random() % 4 ? held[slot].count : 1 + (size_t)random() % held[slot].count;
+		for (size_t i = held[slot].count - part; i < held[slot].count; i++) {
+			uint64_t physical = held[slot].physical + i * PAGE_SIZE;
+
+			cr_assert_eq(owner[physical / PAGE_SIZE], who);
+			cr_assert_eq(*(unsigned char *)direct_map(physical), who % 255 + 1);
+			owner[physical / PAGE_SIZE] = 0;
+		}
+		held[slot].count -= part;
+		used -= part;
+		page_free(held[slot].physical + held[slot].count * PAGE_SIZE, part);
+	}
+}
