@@ -103,7 +103,7 @@ syscall_entry:
 	call syscall_dispatch
 	test %al, %al
 	jnz return_full
-	/* The short way back: RCX and R11 are lost to a system call anyway. */
+4:	/* The short way back: RCX and R11 are lost to a system call anyway. */
 	pop_general_registers
 	add $8, %rsp
 	pop %rcx
@@ -111,6 +111,33 @@ syscall_entry:
 	popfq
 	pop %rsp
 	jmp *%rcx
+	/*
+	 * Where the stubs of patch.c jump to, with RCX the return address: as above, without the trap. What
+	 * the processor does on a real system call is done here: R11 has the flags, and of them DF, TF, NT and
+	 * AC (MOTE_FMASK) are clear in the kit.
+	 */
+	.globl patched_entry
+patched_entry:
+	mov %rsp, saved_rsp(%rip)
+	mov $kit_stack_top, %rsp
+	push $MOTE_USER_SS
+	push saved_rsp(%rip)
+	pushfq
+	mov (%rsp), %r11
+	push $MOTE_USER_CS
+	push %rcx
+	push %rax
+	testl $MOTE_FMASK, 24(%rsp)
+	jz 3f
+	push $0x202
+	popfq
+3:	push_general_registers
+	mov %rsp, %rdi
+	call syscall_from_stub
+	test %al, %al
+	jz 4b
+	jmp return_full
+
 2:	/* Stock KVM: drop to CPL 3. Single vCPU, interrupts never taken here. */
 	mov $kit_stack_top, %rsp
 	push $MOTE_USER_SS

@@ -9,6 +9,8 @@
 
 #include "guestkit/address_space.h"
 #include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/syscall.h"
+#include "guestkit/patch.h"
 
 /* Exceptions (SDM vol. 3, 6.3.1) */
 enum {
@@ -99,6 +101,10 @@ void trap_from_application(struct context *context)
 	enum fault_result result;
 	int signal;
 
+	if (frame.vector == VECTOR_UD && patch_is_middle(context)) {
+		syscall_from_trap(context);
+		return;
+	}
 	if (frame.vector == VECTOR_PF) {
 		result = address_space_fault(frame.cr2, frame.error);
 		if (result == FAULT_RESOLVED)

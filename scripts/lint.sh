@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks layout and runs the static analysers; `make lint` calls it after generating what they include.
 #
-# usage: lint.sh [format|tidy|cppcheck|shell|fix]...     (all but fix when none is named)
+# usage: lint.sh [format|shell|cppcheck|tidy|fix]...     (all but fix when none is named)
 #
 # BUILD  the build folder (build)
 #
 # `fix` puts the layout right. The exit status is 1 when a check has findings, 2 when a tool is missing.
+# shellcheck disable=SC2317 # the checks are called by name, through run()
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BUILD=${BUILD:-build}
@@ -34,90 +35,84 @@ need() { # TOOL
 	exit 2
 }
 
-# Says how a check went.
-report() { # NAME STATUS
-	if [ "$2" -eq 0 ]; then
-		printf 'lint: %s: ok\n' "$1"
+# Runs a check and says how it went.
+run() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then
+		printf 'lint: %s: ok\n' "$name"
 	else
-		printf 'lint: %s: FAILED\n' "$1"
+		printf 'lint: %s: FAILED\n' "$name"
 		status=1
 	fi
 }
 
 c_folders=(vmm guestkit virtio snapshot include tests tools images)
-
-check_format() {
-	need clang-format
-	files "${c_folders[@]}" -- c h | xargs clang-format --dry-run -Werror
-}
-
-fix_format() {
-	need clang-format
-	files "${c_folders[@]}" -- c h | xargs clang-format -i
-}
-
 # The flags of the makefile as far as an analyser needs them.
 common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt")
 kit=(-ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mno-red-zone -fno-stack-protector)
 
-check_tidy() {
-	local failed=0
-	need clang-tidy
-	tidy "${common[@]}" < <(files vmm virtio snapshot tools -- c) || failed=1
-	tidy "${common[@]}" "${kit[@]}" < <(files guestkit -- c) || failed=1
-	return "$failed"
+format() { # OPTIONS...
+	need clang-format
+	files "${c_folders[@]}" -- c h | xargs clang-format "$@"
 }
+
+# The last argument is the file, those before it are compiler flags. Counts of warnings in the headers
+# of others go to stderr and are not shown.
+tidy_one() {
+	local out
+	out=$(clang-tidy --quiet "${@:$#}" -- "${@:1:$#-1}" 2>/dev/null) || {
+		printf '%s\n' "$out"
+		return 1
+	}
+}
+export -f tidy_one
 
 # Reads names of files; the arguments are compiler flags.
+tidy_files() {
+	xargs -r -P "$jobs_max" -n 1 bash -c 'tidy_one "$@"' tidy "$@"
+}
+
 tidy() {
-	local log failed=0
-	log=$(mktemp)
-	# One log a process: xargs keeps the processes apart, and only findings are shown.
-	tr '\n' '\0' | FLAGS="$(printf '%q ' "$@")" xargs -0 -r -P "$jobs_max" -n 1 bash -c '
-		eval "flags=($FLAGS)"
-		out=$(clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null) || {
-			printf "%s\n" "$out"
-			exit 1
-		}' tidy >"$log" || failed=1
-	cat "$log"
-	rm -f "$log"
+	local failed=0
+	need clang-tidy
+	files vmm virtio snapshot tools -- c | tidy_files "${common[@]}" || failed=1
+	files guestkit -- c | tidy_files "${common[@]}" "${kit[@]}" || failed=1
 	return "$failed"
 }
 
-check_cppcheck() {
+cpp_check() {
 	local -a options=(--quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c
-		--enable=warning,portability,performance --suppressions-list=scripts/cppcheck.txt
-		--platform=unix64 -j "$jobs_max" -D_GNU_SOURCE -D__x86_64__ -D__STDC__
-		'-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD")
+		--enable=warning --enable=portability --enable=performance
+		--suppressions-list=scripts/cppcheck.txt --platform=unix64 -j "$jobs_max"
+		-D_GNU_SOURCE -D__x86_64__ '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD")
 	need cppcheck
 	files vmm guestkit virtio snapshot tools tests/guests tests/bench images -- c |
 		cppcheck "${options[@]}" --file-list=-
 }
 
-check_shell() {
+# Every shell script: by its extension, else by its first line.
+shell_files() {
+	files scripts tests images -- sh
+	grep -rlE --exclude='*.*' '^#!.*[/ ](ba)?sh$' scripts tests images .ci tools || true
+	printf '%s\n' build.sh guestkit/mote-cc.in
+}
+
+shell() {
 	need shellcheck
-	{
-		files scripts tests images .ci -- sh
-		# Those without an extension say what they are in their first line.
-		grep -rlE --exclude-dir=build --exclude='*.*' '^#!.*\<(ba)?sh$' \
-			scripts tests images guestkit .ci tools || true
-		printf '%s\n' build.sh
-		# A template, but shell all the same.
-		printf '%s\n' guestkit/mote-cc.in
-	} | sort -u | xargs shellcheck -x -P SCRIPTDIR
+	shell_files | sort -u | xargs shellcheck -x -P SCRIPTDIR
 }
 
 [ $# -gt 0 ] || set -- format shell cppcheck tidy
 for check; do
 	case $check in
-	fix) fix_format ;;
-	format | tidy | cppcheck | shell)
-		result=0
-		"check_$check" || result=1
-		report "$check" "$result"
-		;;
+	fix) format -i ;;
+	format) run format format --dry-run -Werror ;;
+	shell) run shell shell ;;
+	cppcheck) run cppcheck cpp_check ;;
+	tidy) run tidy tidy ;;
 	*)
-		printf 'usage: lint.sh [format|tidy|cppcheck|shell|fix]...\n' >&2
+		printf 'usage: lint.sh [format|shell|cppcheck|tidy|fix]...\n' >&2
 		exit 2
 		;;
 	esac

@@ -11,6 +11,7 @@
 #include "guestkit/libc-shim/strace.h"
 #include "guestkit/libc-shim/syscall_entry.h"
 #include "guestkit/machine.h"
+#include "guestkit/patch.h"
 
 #define SYSCALL_LIMIT 512
 #define RFLAGS_TF     0x100u
@@ -76,7 +77,8 @@ static int64_t call(uint64_t number, const uint64_t *arg)
 	return result;
 }
 
-bool syscall_dispatch(struct context *context)
+/* Serve the call that @context holds; true when every register must come from it afterwards. */
+static bool serve(struct context *context)
 {
 	const uint64_t arg[6] = {context->rdi, context->rsi, context->rdx,
 				 context->r10, context->r8,  context->r9};
@@ -91,4 +93,25 @@ bool syscall_dispatch(struct context *context)
 	if (signal_deliver(context))
 		return true;
 	return syscall_context_replaced || context->rflags & RFLAGS_TF;
+}
+
+bool syscall_from_stub(struct context *context)
+{
+	return serve(context);
+}
+
+bool syscall_dispatch(struct context *context)
+{
+	bool is_patched = patch_consider(context);
+
+	return serve(context) || is_patched;
+}
+
+void syscall_from_trap(struct context *context)
+{
+	context->number = context->rax;
+	context->rip += 2; /* behind what was the syscall instruction */
+	context->rcx = context->rip;
+	context->r11 = context->rflags;
+	serve(context);
 }

@@ -46,7 +46,7 @@
 #define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0x3000) /* struct mote_clock; read-only */
 #define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0x4000) /* struct mote_run; read-write */
 #define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0x5000) /* kit.elf, all but its ring-0 stub */
-#define MOTE_WINDOW_END    (MOTE_WINDOW_VA + 0x200000)
+#define MOTE_WINDOW_END (MOTE_WINDOW_VA + 0x200000)
 /* Everything the application may map lies below; the last page stays unmapped as on Linux. */
 #define MOTE_USER_END 0x00007ffffffff000UL
 

@@ -27,6 +27,7 @@ EOF
 word() {
 	value=$1
 	for _ in 1 2 3 4 5 6 7 8; do
+		# shellcheck disable=SC2059 # the byte is made by the format: an octal escape
 		printf "\\$(printf %03o $((value & 255)))"
 		value=$((value >> 8))
 	done

@@ -11,6 +11,7 @@
 #include "guestkit/libc-shim/text.c"
 
 #undef DIRECTORY
+#undef MOTE_VERSION
 #define MOTE_VERSION "1.2"
 #include "guestkit/libc-shim/builtin_root.c"
 
@@ -68,11 +69,6 @@ const struct process_limit *process_limit(unsigned resource)
 const char *vfs_working_path(void)
 {
 	return "/tmp";
-}
-
-void console_file_refresh(struct inode *inode)
-{
-	(void)inode;
 }
 
 bool console_file_is_terminal(const struct inode *inode)
