@@ -19,6 +19,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
 #include "guestkit/populate.h"
+#include "guestkit/retired.h"
 
 #define STACK_GUARD (256 * PAGE_SIZE)
 
@@ -118,6 +119,28 @@ static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags)
 	return found ? (int64_t)found : -ENOMEM;
 }
 
+/* Private, anonymous, readable and writable: memory like any other of its kind. */
+static bool is_plain(const struct vma *vma)
+{
+	return !vma->file && (vma->flags & (MAP_PRIVATE | VMA_IMAGE | VMA_STACK)) == MAP_PRIVATE &&
+	       vma->prot == (PROT_READ | PROT_WRITE);
+}
+
+/* One plain mapping covers the range. */
+static bool is_reusable(uint64_t start, uint64_t end)
+{
+	const struct vma *vma = vma_find(start);
+
+	return vma && vma->end >= end && is_plain(vma);
+}
+
+/* Enter a new mapping into the list; what was unmapped there lately serves again or goes. */
+static int insert_mapping(const struct vma *vma)
+{
+	retired_claim(vma->start, vma->end, is_plain(vma));
+	return vma_insert(vma);
+}
+
 int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_t flags,
 			  struct file *file, uint64_t offset)
 {
@@ -156,7 +179,7 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 		address_space_unmap(vma.start, length);
 	if (file)
 		file_get(file);
-	vma_insert(&vma);
+	insert_mapping(&vma);
 	populate_new(vma.start, vma.end, flags & (MAP_POPULATE | MAP_LOCKED));
 	return at;
 }
@@ -173,7 +196,8 @@ int address_space_unmap(uint64_t start, uint64_t length)
 		return -ENOMEM;
 	vma_split(start);
 	vma_split(start + length);
-	page_table_clear(start, start + length);
+	if (!is_reusable(start, start + length) || !retired_take(start, start + length))
+		page_table_clear(start, start + length);
 	vma_remove(start, start + length);
 	return 0;
 }
@@ -235,7 +259,7 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 	more.offset += vma->file ? old_end - vma->start : 0;
 	if (more.file)
 		file_get(more.file);
-	vma_insert(&more);
+	insert_mapping(&more);
 	populate_new(more.start, more.end, false);
 	return true;
 }
@@ -252,6 +276,7 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 		return -ENOMEM;
 	if (vma.file)
 		file_get(vma.file);
+	retired_claim(to, to + new_length, false);
 	vma_insert(&vma);
 	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length)) {
 		address_space_unmap(to, new_length);
@@ -374,7 +399,7 @@ uint64_t address_space_break(uint64_t wanted)
 		vma.start = old_end;
 		vma.end = new_end;
 		if ((new_end - space.heap_start) / PAGE_SIZE > page_total_count() ||
-		    vma_overlaps(old_end, new_end) || vma_insert(&vma))
+		    vma_overlaps(old_end, new_end) || insert_mapping(&vma))
 			return space.heap_break;
 		populate_new(old_end, new_end, false);
 	} else if (new_end < old_end && address_space_unmap(new_end, old_end - new_end)) {
@@ -396,6 +421,7 @@ void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end)
 			continue;
 		from = first > start ? first - start : 0;
 		to = end - start < pages ? end - start : pages;
-		page_table_clear(vma->start + from * PAGE_SIZE, vma->start + to * PAGE_SIZE);
+		page_table_clear_shared(vma->start + from * PAGE_SIZE,
+					vma->start + to * PAGE_SIZE);
 	}
 }

@@ -3,6 +3,7 @@
 #include "guestkit/page_table.h"
 
 #include "guestkit/pages.h"
+#include "guestkit/string.h"
 
 #define ENTRIES 512
 
@@ -143,7 +144,7 @@ static void finish_clearing(struct clearing *clearing)
 static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 {
 	struct clearing *clearing = argument;
-	uint64_t physical = *entry & PTE_ADDRESS;
+	uint64_t physical = *entry & PTE_ADDRESS & ~(size - 1);
 	size_t count = size / PAGE_SIZE;
 	size_t last = clearing->count - 1;
 	bool is_owned = *entry & PTE_OWNED;
@@ -164,12 +165,45 @@ static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 	clearing->runs[clearing->count++].count = count;
 }
 
-void page_table_clear(uint64_t start, uint64_t end)
+void page_table_clear_ranges(const struct page_range *ranges, size_t count)
 {
 	struct clearing clearing = {.count = 0};
 
-	for_each_leaf(start, end, clear_leaf, &clearing);
+	for (size_t i = 0; i < count; i++)
+		for_each_leaf(ranges[i].start, ranges[i].end, clear_leaf, &clearing);
 	finish_clearing(&clearing);
+}
+
+void page_table_clear(uint64_t start, uint64_t end)
+{
+	const struct page_range range = {start, end};
+
+	page_table_clear_ranges(&range, 1);
+}
+
+static void clear_shared_leaf(uint64_t *entry, uint64_t size, void *argument)
+{
+	if (!(*entry & PTE_OWNED))
+		clear_leaf(entry, size, argument);
+}
+
+void page_table_clear_shared(uint64_t start, uint64_t end)
+{
+	struct clearing clearing = {.count = 0};
+
+	for_each_leaf(start, end, clear_shared_leaf, &clearing);
+	finish_clearing(&clearing);
+}
+
+static void zero_leaf(uint64_t *entry, uint64_t size, void *argument)
+{
+	(void)argument;
+	memset(direct_map(*entry & PTE_ADDRESS & ~(size - 1)), 0, size);
+}
+
+void page_table_zero(uint64_t start, uint64_t end)
+{
+	for_each_leaf(start, end, zero_leaf, NULL);
 }
 
 struct protection {

@@ -40,12 +40,23 @@ const uint64_t *page_table_look(uint64_t va, uint64_t *size);
 /* Map 2 MiB at @va (aligned) unless anything is mapped there. Return whether it was done. */
 bool page_table_map_huge(uint64_t va, uint64_t entry);
 
+struct page_range {
+	uint64_t start, end;
+};
+
 /**
- * page_table_clear() - Unmap [start, end) and free the frames that the mapping owns.
+ * page_table_clear_ranges() - Unmap ranges and free the frames that the mappings own.
  *
- * Flushes the TLB itself, before any frame is free for use again.
+ * Flushes the TLB itself, once for many, before any frame is free for use again.
  */
+void page_table_clear_ranges(const struct page_range *ranges, size_t count);
 void page_table_clear(uint64_t start, uint64_t end);
+
+/* The same for what the mapping does not own: pages of a file, not private copies of them. */
+void page_table_clear_shared(uint64_t start, uint64_t end);
+
+/* Write zeros to every present page of [start, end). */
+void page_table_zero(uint64_t start, uint64_t end);
 
 /* Change rights of what is present in [start, end): @rights of PTE_WRITABLE and PTE_NO_EXEC, or no access at all
  * when !@is_accessible. Frames not owned stay read-only. Flushes if rights were taken away. */

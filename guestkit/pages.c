@@ -100,7 +100,7 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 {
 	size_t first;
 
-	if (!count || count > pages.free)
+	if (!count || (count > pages.free && (!memory_reclaim() || count > pages.free)))
 		return 0;
 	if (!pages.is_marked)
 		mark_boot_frames();
@@ -197,6 +197,7 @@ void pages_give_back(void)
 
 void pages_idle(void)
 {
+	memory_reclaim();
 	/* Not for a handful: a program that wakes often would pay for it each time. */
 	if (pages.stale_free > STALE_KEPT / 16)
 		pages_give_back();

@@ -17,6 +17,9 @@ void page_clear(uint64_t physical, size_t count);
 /* Give every free frame that holds host memory back to the host. */
 void pages_give_back(void);
 
+/* Provided by the memory manager: free frames that are kept for convenience; whether there were any. */
+bool memory_reclaim(void);
+
 /* The guest is about to sleep: give back what is worth an exit. */
 void pages_idle(void);
 

@@ -16,26 +16,28 @@ logs=$BUILD/unit-logs
 jobs_max=${UNIT_JOBS:-2}
 time_limit=180
 
-# Prints "TESTED PASSED FAILED SKIPPED" of a log, or nothing when it has no summary. Criterion counts
-# a test that crashed among the failing ones; skipped ones are announced and then not counted.
+# Prints "TESTED PASSED FAILED" of a log, or nothing when it has no summary. Criterion counts a test that
+# crashed among the failing ones, and one that was skipped not at all.
 summary_of() { # LOG
-	awk '
-		/^\[SKIP\] / { skipped++ }
-		/^\[====\] Synthesis: / {
-			gsub(/[^0-9]+/, " ")
-			tested = $1; passed = $2; failed = $3; found = 1
-		}
-		END { if (found) print tested, passed, failed, skipped + 0 }
-	' "$1"
+	sed -n 's/^\[====\] Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | Failing: \([0-9]*\) .*/\1 \2 \3/p' \
+		"$1" | tail -n 1
+}
+
+# Prints "TEST: REASON" for each test that was skipped; Criterion tells it in its TAP report only.
+skipped_of() { # REPORT
+	[ ! -e "$1" ] || sed -n 's/^ok - \(.*[^ ]\) *# SKIP \(.*\)/\1: \2/p' "$1"
 }
 
 run_one() { # BINARY
-	local name log status=0 start=${EPOCHREALTIME/[.,]/} milliseconds
-	local tested=0 passed=0 failed=0 skipped=0 word=ok
+	local name log status=0 start=${EPOCHREALTIME/[.,]/} milliseconds reasons
+	local tested='' passed=0 failed=0 skipped=0 word=ok
 	name=$(basename "$1")
 	log=$logs/$name.log
-	timeout -k 5 "$time_limit" "$1" --color=never -j1 </dev/null >"$log" 2>&1 || status=$?
-	read -r tested passed failed skipped < <(summary_of "$log") || true
+	timeout -k 5 "$time_limit" "$1" --color=never -j1 --tap="$logs/$name.tap" \
+		</dev/null >"$log" 2>&1 || status=$?
+	read -r tested passed failed < <(summary_of "$log") || true
+	reasons=$(skipped_of "$logs/$name.tap")
+	[ -z "$reasons" ] || skipped=$(wc -l <<<"$reasons")
 	if [ "$status" -ne 0 ] && [ "${failed:-0}" -eq 0 ]; then
 		printf '%s ended with status %d\n' "$1" "$status" >>"$log"
 		failed=1
@@ -45,16 +47,18 @@ run_one() { # BINARY
 	fi
 	milliseconds=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
 	[ "$failed" -eq 0 ] || word=FAILED
-	# One write, so that lines of binaries that end together stay whole.
-	printf '%s\n' "unit.$name: $word, ${passed:-0} passed${skipped:+$(skipped_text "$skipped")} ($milliseconds ms)$(
-		[ "$failed" -eq 0 ] || { printf '\n' && sed 's/^/    /' "$log"; }
+	# One write, so that the lines of binaries that end together stay whole.
+	printf '%s\n' "$(
+		printf 'unit.%s: %s, %d passed' "$name" "$word" "${passed:-0}"
+		[ "$failed" -eq 0 ] || printf ', %d failed' "$failed"
+		[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+		printf ' (%d ms)\n' "$milliseconds"
+		[ -z "$reasons" ] || printf '    skipped %s\n' "${reasons//$'\n'/$'\n'    skipped }"
+		[ "$failed" -eq 0 ] || sed 's/^/    /' "$log"
 	)"
-	printf '%d %d %d\n' "${passed:-0}" "$failed" "${skipped:-0}" >"$logs/$name.result"
+	printf '%d %d %d\n' "${passed:-0}" "$failed" "$skipped" >"$logs/$name.result"
+	rm -f "$logs/$name.tap"
 	[ "$failed" -ne 0 ] || rm -f "$log"
-}
-
-skipped_text() { # COUNT
-	[ "$1" -eq 0 ] || printf ', %d skipped' "$1"
 }
 
 if [ $# -eq 0 ]; then
