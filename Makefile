@@ -88,11 +88,9 @@ $(BUILD)/host/%.o: %.c $(FDT_STAMP) $(UAPI)/.stamp
 
 $(BUILD)/host/vmm/confine.o: $(BUILD)/seccomp_filters.h
 
-$(FDT_SRC:%.c=$(FDT)/libfdt/%.c): $(FDT_STAMP) ;
-
-$(BUILD)/host/libfdt/%.o: $(FDT)/libfdt/%.c
+$(BUILD)/host/libfdt/%.o: $(FDT_STAMP)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC_HOST) -O2 -w -I$(FDT)/libfdt -c $< -o $@
+	$(call say,CC,$@)$(CC_HOST) -O2 -w -I$(FDT)/libfdt -c $(FDT)/libfdt/$*.c -o $@
 
 $(BUILD)/host/vmm/kit_blob.o: vmm/kit_blob.S $(BUILD)/kit.elf
 	@mkdir -p $(@D)
@@ -111,9 +109,9 @@ $(BUILD)/kit/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,AS,$@)$(HOSTCC) $(COMMON) $(DEPS) -c $< -o $@
 
-$(BUILD)/kit/libfdt/%.o: $(FDT)/libfdt/%.c
+$(BUILD)/kit/libfdt/%.o: $(FDT_STAMP)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(HOSTCC) $(filter-out $(WARN),$(KIT_CFLAGS)) -w -Iguestkit/freestanding -c $< -o $@
+	$(call say,CC,$@)$(HOSTCC) $(filter-out $(WARN),$(KIT_CFLAGS)) -w -c $(FDT)/libfdt/$*.c -o $@
 
 $(BUILD)/vdso.so: guestkit/vdso/vdso.c guestkit/vdso/vdso.lds guestkit/clock_page.h include/mote/abi.h
 	@mkdir -p $(@D)

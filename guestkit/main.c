@@ -36,7 +36,7 @@ void kit_main(const struct mote_boot *boot)
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_KIT] = clock_tsc();
 	check_versions(boot);
 	machine_read(boot);
-	pages_init(boot->free.start, boot->free.end);
+	pages_init(boot->free.start, boot->ram_usable, boot->free.end);
 	page_table_init(boot->page_table);
 	random_seed(machine.seed, machine.seed_size);
 	signal_init(machine.xsave_size);

@@ -20,6 +20,7 @@ static struct {
 	uint64_t *used;
 	uint64_t *stale;
 	size_t limit; /* frames in RAM, counted from physical 0 */
+	size_t usable; /* of them, those that the VMM has put in place */
 	size_t total; /* free at boot */
 	size_t free;
 	size_t stale_free;
@@ -44,11 +45,12 @@ static void set_bits(uint64_t *map, size_t first, size_t count, bool value)
 	}
 }
 
-void pages_init(uint64_t free_start, uint64_t ram_end)
+void pages_init(uint64_t free_start, uint64_t usable_end, uint64_t ram_end)
 {
 	uint64_t map_bytes;
 
 	pages.limit = ram_end / PAGE_SIZE;
+	pages.usable = usable_end / PAGE_SIZE;
 	map_bytes = (pages.limit + WORD_BITS - 1) / WORD_BITS * 8;
 	pages.used = direct_map(free_start);
 	pages.stale = direct_map(free_start + map_bytes);
@@ -96,6 +98,20 @@ static void count_stale(size_t first, size_t count, bool is_freed)
 			pages.stale_free += is_freed ? 1 : (size_t)-1;
 }
 
+/* Have the VMM put frames below @end in place. It doubles what is there, so this is rare. */
+static bool make_usable(size_t end)
+{
+	int64_t usable;
+
+	if (end <= pages.usable)
+		return true;
+	usable = hypercall(MOTE_HC_memory, end * PAGE_SIZE, 0, 0);
+	if (usable < (int64_t)end)
+		return false;
+	pages.usable = (size_t)usable;
+	return true;
+}
+
 uint64_t page_alloc_aligned(size_t count, size_t align)
 {
 	size_t first;
@@ -105,7 +121,7 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 	if (!pages.is_marked)
 		mark_boot_frames();
 	first = find_run(pages.hint, count, align);
-	if (first >= pages.limit)
+	if (first >= pages.limit || !make_usable(first + count))
 		return 0;
 	if (first == pages.hint)
 		pages.hint = first + count;

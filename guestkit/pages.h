@@ -5,8 +5,11 @@
 
 #include "guestkit/memory.h"
 
-/* Start: frames in [free_start, ram_end) are free and read as zeros. */
-void pages_init(uint64_t free_start, uint64_t ram_end);
+/*
+ * Start: frames in [free_start, ram_end) are free and read as zeros; those from @usable_end on have to be asked
+ * for before they are touched (hypercall `memory`).
+ */
+void pages_init(uint64_t free_start, uint64_t usable_end, uint64_t ram_end);
 
 /* page_alloc() at a multiple of @align frames. */
 uint64_t page_alloc_aligned(size_t count, size_t align);

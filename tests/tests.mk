@@ -45,6 +45,8 @@ $(BUILD)/guests/%: tests/guests/%.S $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc $(GUEST_CFLAGS) -nostdlib -static $< -o $@
 
+$(GUESTS): $(wildcard tests/guests/*.h include/mote/*.h)
+
 .PHONY: guests
 guests: $(GUESTS)
 

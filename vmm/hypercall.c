@@ -159,6 +159,23 @@ static int64_t call_random(struct vm *vm, const struct hypercall *call)
 	return !to ? -EFAULT : got < 0 ? -errno : got;
 }
 
+/* At least twice what there was: few calls, few slots. The order of magnitude decides what a slot costs. */
+static int64_t call_memory(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t end = call->argument[0];
+	struct mote_error err;
+
+	if (end > vm->memory.size)
+		return -EINVAL;
+	if (end > vm->kvm.ram_end) {
+		if (end < 2 * vm->kvm.ram_end)
+			end = 2 * vm->kvm.ram_end;
+		if (kvm_add_ram(&vm->kvm, &vm->memory, end, &err))
+			return -ENOMEM;
+	}
+	return (int64_t)(vm->kvm.ram_end / MOTE_PAGE_SIZE);
+}
+
 typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);
 
 static hypercall_handler *const handlers[MOTE_HC_LIMIT] = {

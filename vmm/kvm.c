@@ -31,22 +31,16 @@ static int failed(struct mote_error *err, const char *step)
 	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a virtual machine: %s", step);
 }
 
-/* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_SET_USER_MEMORY_REGION) ioctl(KVM_CREATE_VCPU) ioctl(KVM_ENABLE_CAP) */
+/* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_CREATE_VCPU) ioctl(KVM_ENABLE_CAP) */
 /* #syscalls:load ioctl(KVM_GET_VCPU_MMAP_SIZE) mmap */
-int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_error *err)
+int kvm_create(struct kvm *kvm, struct mote_error *err)
 {
-	struct kvm_userspace_memory_region slot = {
-		.memory_size = memory->size,
-		.userspace_addr = (uint64_t)memory->host,
-	};
 	struct kvm_enable_cap local_apic = {.cap = KVM_CAP_SPLIT_IRQCHIP};
 	int size;
 
 	kvm->vm = ioctl(kvm->system, KVM_CREATE_VM, 0);
 	if (kvm->vm < 0)
 		return failed(err, "KVM_CREATE_VM");
-	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-		return failed(err, "KVM_SET_USER_MEMORY_REGION");
 	/*
 	 * The guest has no interrupt controller. Yet a vCPU without KVM's local APIC costs: KVM then
 	 * flips a static key, which stops every CPU of the host several times at creation and again at the
@@ -63,6 +57,28 @@ int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_e
 	kvm->run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, kvm->vcpu, 0);
 	if (kvm->run == MAP_FAILED)
 		return failed(err, "mapping the vCPU");
+	return 0;
+}
+
+/* #syscalls:run ioctl(KVM_SET_USER_MEMORY_REGION) */
+int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end,
+		struct mote_error *err)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = kvm->ram_slots,
+		.guest_phys_addr = kvm->ram_end,
+		.userspace_addr = (uint64_t)memory->host + kvm->ram_end,
+	};
+
+	if (end < memory->size)
+		end = (end + MOTE_HUGE_PAGE_SIZE - 1) & ~(MOTE_HUGE_PAGE_SIZE - 1);
+	if (end > memory->size)
+		end = memory->size;
+	slot.memory_size = end - kvm->ram_end;
+	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return failed(err, "KVM_SET_USER_MEMORY_REGION");
+	kvm->ram_end = end;
+	kvm->ram_slots++;
 	return 0;
 }
 

@@ -16,6 +16,8 @@ struct kvm {
 	int vcpu;
 	struct kvm_run *run; /* shared with the kernel */
 	size_t run_size;
+	uint64_t ram_end;   /* guest-physical end of the RAM that has a slot */
+	unsigned ram_slots; /* how many it is made of, numbered from 0 */
 };
 
 /**
@@ -26,14 +28,23 @@ struct kvm {
 int kvm_open(struct kvm *kvm, struct mote_error *err);
 
 /**
- * kvm_create() - Make the VM, its memory slots and its vCPU.
- * @memory: slot 0, from guest-physical 0
+ * kvm_create() - Make the VM, still without memory, and its vCPU.
  */
-int kvm_create(struct kvm *kvm, const struct guest_memory *memory, struct mote_error *err);
+int kvm_create(struct kvm *kvm, struct mote_error *err);
+
+/**
+ * kvm_add_ram() - Make RAM usable for the guest up to @end by one more slot.
+ * @end: guest-physical, at least kvm->ram_end; brought to whole 2 MiB and cut at the end of RAM
+ *
+ * What a VM costs to make and to end grows with its slots (1 us for 2 MiB and more where tables are shadowed),
+ * so a guest gets them as it needs them (mote/abi.h, hypercall `memory`).
+ */
+int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end,
+		struct mote_error *err);
 
 /**
  * kvm_add_read_only_slot() - Map host memory read-only into guest-physical space.
- * @slot: number, not 0
+ * @slot: number; RAM takes those from 0 up
  */
 int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, const void *host,
 			   uint64_t length, struct mote_error *err);

@@ -44,15 +44,23 @@ static bool is_accessed(const struct vm *vm, uint64_t gpa)
 	return page_tables_is_accessed(&vm->memory, vm->layout.tables.root, va);
 }
 
+static bool is_kit_page(const struct elf_image *kit, uint64_t va)
+{
+	for (size_t i = 0; i < kit->segment_count; i++)
+		if (va + MOTE_PAGE_SIZE > kit->segments[i].va &&
+		    va < kit->segments[i].va + kit->segments[i].memory_size)
+			return true;
+	return false;
+}
+
 static void count_page(const struct vm *vm, uint64_t gpa, uint64_t entry,
 		       struct page_counts *counts)
 {
-	bool in_kit = gpa >= vm->kit.image.start - MOTE_WINDOW_VA &&
-		      gpa < vm->kit.image.end - MOTE_WINDOW_VA;
 	if (!(entry & PAGEMAP_PRESENT))
 		return;
 	counts->resident++;
-	counts->kit_touched += in_kit && is_accessed(vm, gpa);
+	counts->kit_touched += is_kit_page(&vm->kit.image, MOTE_WINDOW_VA + gpa) &&
+			       is_accessed(vm, gpa);
 }
 
 /* #syscalls:run pread64 */

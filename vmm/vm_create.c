@@ -26,8 +26,9 @@
 #include "vmm/root_image.h"
 #include "vmm/vm.h"
 
-/* Guest-physical space of the root image: above any RAM. */
-#define ROOT_GPA (1ull << 40)
+/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of which doubles it. */
+#define ROOT_GPA  (1ull << 40)
+#define ROOT_SLOT 31
 
 /* Segments of the application up to this size are copied, not mapped (loader.c says why). */
 #define COPY_LIMIT (4u << 20)
@@ -274,15 +275,20 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	boot.page_table = layout->tables.root;
 	boot.tsc_offset = vm->clock.tsc_offset;
 	boot.free = vm->free = (struct mote_range){layout->next, vm->memory.size};
+	/* mote/abi.h, "memory": two bits a page are size / 2^14 bytes. */
+	if (kvm_add_ram(&vm->kvm, &vm->memory,
+			layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
+		return -1;
+	boot.ram_usable = vm->kvm.ram_end;
 	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
 }
 
 static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
-	    kvm_create(&vm->kvm, &vm->memory, err))
+	    kvm_create(&vm->kvm, err))
 		return -1;
-	if (vm->root && kvm_add_read_only_slot(&vm->kvm, 1, ROOT_GPA, vm->root,
+	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, ROOT_GPA, vm->root,
 					       whole_pages(vm->root_size), err))
 		return -1;
 	return clock_page_init(&vm->clock, &vm->memory, &vm->kvm, err);

@@ -121,6 +121,7 @@ struct mote_boot {
 	uint64_t page_table;      /* guest-physical address of the root (CR3) */
 	uint64_t direct_start;    /* first guest-physical address in the direct map */
 	uint64_t ram_end;         /* end of RAM and of the direct map */
+	uint64_t ram_usable;      /* end of what is there from the start; beyond it ask by `memory` */
 	struct mote_range free;   /* RAM that nothing uses yet; reads as zeros */
 	uint64_t tsc_offset;      /* guest TSC minus host TSC */
 };
@@ -170,13 +171,14 @@ struct mote_run {
 	X(7, discard, "gpa, count", "give pages back to the host; they read as zeros after")      \
 	X(8, crash, "gpa", "end the guest by a crash record; does not return")                     \
 	X(9, ready, "", "mark that the application has initialised")                               \
-	X(10, random, "gpa, length", "bytes from the host's random number generator")
+	X(10, random, "gpa, length", "bytes from the host's random number generator")              \
+	X(11, memory, "end", "make RAM usable up to a guest-physical address")
 
 enum mote_hypercall {
 #define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
 	MOTE_HYPERCALLS(X)
 #undef X
-		MOTE_HC_LIMIT = 11 /* one past the last number */
+		MOTE_HC_LIMIT = 12 /* one past the last number */
 };
 
 /* console_read flags */
@@ -207,6 +209,14 @@ enum mote_console_operation {
 
 /* discard: gpa points to `count` ranges; at most this many in one call */
 #define MOTE_DISCARD_MAX 512
+
+/*
+ * memory: RAM below mote_boot.ram_usable may be touched at once. What lies beyond, up to ram_end, has to be
+ * asked for before its first use (KVM's cost of a VM grows with the memory that is in place). The result
+ * is the end of usable RAM in pages, at or beyond the end asked for. From free.start on there are at least
+ * MOTE_USABLE_FREE bytes usable beyond two bits for each page of RAM, or all of it.
+ */
+#define MOTE_USABLE_FREE 0x1000000UL
 
 /* crash: what the VMM prints and backtraces. The VMM checks every field. */
 struct mote_crash {

@@ -68,7 +68,7 @@ judge() { # WHAT TABLE COMMAND OPERATOR LIMIT
 	esac
 }
 
-# The number under a key of the JSON that --stats=json wrote; with OBJECT, of an object in it.
+# The number under a key of the JSON that --stats=pages wrote; with OBJECT, of an object in it.
 json_number() { # KEY [OBJECT]
 	local text
 	text=$(tr -d ' \t\n' <"$stats")
@@ -83,7 +83,7 @@ judge_stat() { # WHAT LIMIT UNIT KEY [OBJECT]
 	if value=$(json_number "${@:4}") && [ -n "$value" ]; then
 		result "$1" "$value" '<=' "$2" "$3"
 	else
-		not_run "$1" "--stats=json gave no ${5:+$5.}$4"
+		not_run "$1" "--stats=pages gave no ${5:+$5.}$4"
 	fi
 }
 
@@ -183,7 +183,7 @@ main() {
 	done
 	: >"$results"
 	"$hello" >"$out/hello.expected"
-	"$mote" run --stats=json "$hello" >/dev/null 2>"$stats" || rm -f "$stats"
+	"$mote" run --stats=pages "$hello" >/dev/null 2>"$stats" || rm -f "$stats"
 	[ -f "$stats" ] || : >"$stats"
 
 	describe

@@ -63,6 +63,8 @@ static void bad_lengths(void)
 	/* A random request is served in pieces of 256 bytes: one that long does not fit here. */
 	expect("random", 256,
 	       hypercall(MOTE_HC_random, boot_record()->ram_end - 255, UINT64_MAX, 0), -EFAULT);
+	expect("memory", 1, hypercall(MOTE_HC_memory, boot_record()->ram_end + 1, 0, 0), -EINVAL);
+	expect("memory", 2, hypercall(MOTE_HC_memory, UINT64_MAX, 0, 0), -EINVAL);
 	expect("discard count", 513, hypercall(MOTE_HC_discard, near_end, 513, 0), -EINVAL);
 	expect("discard count", 1UL << 60, hypercall(MOTE_HC_discard, near_end, 1UL << 60, 0),
 	       -EINVAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, and the discard
- * hypercall gives pages of it back. To be included once, before the kit's sources.
+ * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, the memory hypercall
+ * makes more of it usable, and the discard hypercall gives pages of it back. To be included once, before the kit's sources.
  */
 #ifndef MOTE_TESTS_KIT_ARENA_H
 #define MOTE_TESTS_KIT_ARENA_H
@@ -12,17 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guestkit/memory.h"
+#include "guestkit/pages.h"
 
 #define ARENA_FRAMES 20000ul
+#define ARENA_USABLE (1000 * PAGE_SIZE) /* at first */
 #define ARENA_FREE   (37 * PAGE_SIZE) /* free_start: below it is what the VMM has loaded */
 
 static unsigned char *arena; /* physical 0 */
+static uint64_t arena_usable = ARENA_USABLE; /* the guest may touch what lies below */
+static size_t arena_grown;
 static size_t arena_discards, arena_discarded_frames;
 
 void *direct_map(uint64_t physical)
 {
-	if (physical < ARENA_FREE || physical >= ARENA_FRAMES * PAGE_SIZE)
+	if (physical < ARENA_FREE || physical >= arena_usable)
 		abort();
 	return arena + physical;
 }
@@ -41,6 +44,15 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
 	const struct mote_range *ranges = (const struct mote_range *)a;
 
+	if (number == MOTE_HC_memory) {
+		if (a <= arena_usable || a > ARENA_FRAMES * PAGE_SIZE || b || c)
+			abort();
+		arena_grown++;
+		arena_usable = a > 2 * arena_usable ? a : 2 * arena_usable;
+		if (arena_usable > ARENA_FRAMES * PAGE_SIZE)
+			arena_usable = ARENA_FRAMES * PAGE_SIZE;
+		return (int64_t)(arena_usable / PAGE_SIZE);
+	}
 	if (number != MOTE_HC_discard || !b || b > MOTE_DISCARD_MAX || c)
 		abort();
 	arena_discards++;
@@ -52,6 +64,21 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 		arena_discarded_frames += (ranges[i].end - ranges[i].start) / PAGE_SIZE;
 	}
 	return 0;
+}
+
+/* Frames that somebody keeps back until they are asked for: a range to be freed, or no frames. */
+static uint64_t arena_kept;
+static size_t arena_kept_count, arena_reclaims;
+
+bool memory_reclaim(void)
+{
+	size_t count = arena_kept_count;
+
+	arena_reclaims++;
+	arena_kept_count = 0;
+	if (count)
+		page_free(arena_kept, count);
+	return count > 0;
 }
 
 static void arena_make(void)

@@ -204,7 +204,6 @@ FORBIDDEN(kvm_set_regs, ioctl(-1, KVM_SET_REGS, NULL))
 FORBIDDEN(kvm_interrupt, ioctl(-1, KVM_INTERRUPT, NULL))
 FORBIDDEN_IN_RUN(kvm_create_vm, ioctl(-1, KVM_CREATE_VM, 0))
 FORBIDDEN_IN_RUN(kvm_create_vcpu, ioctl(-1, KVM_CREATE_VCPU, 0))
-FORBIDDEN_IN_RUN(kvm_set_user_memory_region, ioctl(-1, KVM_SET_USER_MEMORY_REGION, NULL))
 FORBIDDEN_IN_RUN(kvm_set_cpuid2, ioctl(-1, KVM_SET_CPUID2, NULL))
 FORBIDDEN_IN_RUN(kvm_set_sregs, ioctl(-1, KVM_SET_SREGS, NULL))
 FORBIDDEN_IN_RUN(kvm_set_xcrs, ioctl(-1, KVM_SET_XCRS, NULL))
@@ -301,6 +300,10 @@ static void body_make_vm(void)
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	EXPECT(run != MAP_FAILED);
 	EXPECT(confine_enter(CONFINE_RUN, NULL, &err) == 0);
+	/* A running guest may get more memory. */
+	slot.slot = 1;
+	slot.guest_phys_addr = slot.memory_size;
+	EXPECT(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot) == 0);
 	run->immediate_exit = 1;
 	EXPECT(ioctl(vcpu, KVM_RUN, 0) == -1 && errno == EINTR);
 }

@@ -12,7 +12,7 @@
 static void start(void)
 {
 	arena_make();
-	pages_init(ARENA_FREE, ARENA_FRAMES * PAGE_SIZE);
+	pages_init(ARENA_FREE, ARENA_USABLE, ARENA_FRAMES * PAGE_SIZE);
 }
 
 TestSuite(kit_heap, .init = start, .timeout = 60);

@@ -10,7 +10,7 @@
 static void start(void)
 {
 	arena_make();
-	pages_init(ARENA_FREE, ARENA_FRAMES * PAGE_SIZE);
+	pages_init(ARENA_FREE, ARENA_USABLE, ARENA_FRAMES * PAGE_SIZE);
 }
 
 TestSuite(kit_pages, .init = start, .timeout = 60);
@@ -106,6 +106,23 @@ Test(kit_pages, lowest_frames_are_used_again)
 	cr_assert_eq(page_alloc(1), a + PAGE_SIZE, "a part by itself");
 }
 
+Test(kit_pages, asks_for_memory_before_it_is_used_and_seldom)
+{
+	uint64_t last = 0;
+
+	for (uint64_t physical; (physical = page_alloc(1)); last = physical)
+		memset(direct_map(physical), 1, PAGE_SIZE); /* aborts where nothing is usable */
+	cr_assert_eq(last, (ARENA_FRAMES - 1) * PAGE_SIZE);
+	cr_assert_geq(arena_grown, 1);
+	cr_assert_leq(arena_grown, 5, "twice as much each time");
+}
+
+Test(kit_pages, small_needs_ask_for_nothing)
+{
+	cr_assert(page_alloc(500));
+	cr_assert_eq(arena_grown, 0);
+}
+
 Test(kit_pages, alignment)
 {
 	for (size_t align = 1; align <= 512; align *= 2) {
@@ -178,6 +195,24 @@ Test(kit_pages, idle_gives_back_more_than_a_handful)
 	page_free(first + STALE_KEPT / 16 * PAGE_SIZE, 1);
 	pages_idle();
 	cr_assert_eq(arena_discarded_frames, STALE_KEPT / 16 + 1);
+}
+
+Test(kit_pages, frames_kept_back_are_asked_for_when_memory_is_short)
+{
+	size_t total = page_total_count();
+	uint64_t all = page_alloc(total);
+
+	cr_assert_eq(page_alloc(1), 0);
+	cr_assert_eq(arena_reclaims, 1);
+	arena_kept = all + 10 * PAGE_SIZE;
+	arena_kept_count = 3;
+	cr_assert_eq(page_alloc(4), 0, "still too few");
+	cr_assert_eq(page_alloc(3), all + 10 * PAGE_SIZE);
+	arena_kept_count = 3;
+	cr_assert_eq(page_alloc(2), all + 10 * PAGE_SIZE);
+	cr_assert_eq(arena_reclaims, 3);
+	cr_assert_eq(page_alloc(1), all + 12 * PAGE_SIZE);
+	cr_assert_eq(arena_reclaims, 3, "not while there is enough");
 }
 
 /* Random operations against a list of who has what. */
