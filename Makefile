@@ -7,6 +7,11 @@ PREFIX  := /usr/local
 DESTDIR :=
 V       := 0
 
+# No implicit rules: what is not written here is not made.
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
 ifeq ($(V),0)
 Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);

@@ -282,6 +282,7 @@ const char *vfs_working_path(void)
 
 int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical, const char *cwd)
 {
+	struct inode *dev;
 	int result;
 
 	vfs_root = root_image ? erofs_root_create(root_image, root_size, root_physical)
@@ -291,7 +292,8 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 	vfs_working_directory = inode_get(vfs_root);
 	/* By name, not by path: a start touches as little memory as it can. */
 	if ((result = mount_at(inode_get(vfs_root), "tmp", tmpfs_create(01777))) != 0 ||
-	    (result = mount_at(inode_get(vfs_root), "dev", devfs_create())) != 0 ||
+	    (result = mount_at(inode_get(vfs_root), "dev", dev = devfs_create())) != 0 ||
+	    (result = mount_at(inode_get(dev), "shm", tmpfs_create(01777))) != 0 ||
 	    (result = mount_at(inode_get(vfs_root), "proc", procfs_create())) != 0)
 		return result;
 

@@ -185,6 +185,14 @@ Test(kit_pages, much_that_is_free_goes_back_by_itself)
 	cr_assert_eq(arena_discarded_frames, STALE_KEPT + 1);
 }
 
+Test(kit_pages, frames_in_use_again_are_not_counted_as_free)
+{
+	for (size_t i = 0; i < STALE_KEPT + 10; i++)
+		page_free(page_alloc(1), 1);
+	pages_idle();
+	cr_assert_eq(arena_discards, 0, "one frame, however often it was used");
+}
+
 Test(kit_pages, idle_gives_back_more_than_a_handful)
 {
 	uint64_t first = page_alloc(STALE_KEPT / 16 + 1);

@@ -143,6 +143,27 @@ Test(page_tables, flags)
 	}
 }
 
+/* A guest may take rights away on any level. */
+Test(page_tables, rights_are_those_that_all_levels_give)
+{
+	static const uint64_t denied[] = {PTE_NO_EXEC, PTE_WRITABLE, PTE_USER};
+
+	map(0x400000, 0x5000, PAGE, PTE_USER | PTE_WRITABLE);
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t table = tables.root;
+		uint64_t expected = PTE_PRESENT | PTE_USER | PTE_WRITABLE;
+
+		for (int level = 3; level >= 0; level--) {
+			uint64_t *entry = entry_at(table, 0x400000 >> (12 + 9 * level) & 511);
+
+			*entry ^= denied[i];
+			cr_assert_eq(flags_of(0x400000), expected ^ denied[i], "level %d", level);
+			*entry ^= denied[i];
+			table = *entry & PTE_ADDRESS;
+		}
+	}
+}
+
 /* So that the CPU does not dirty the tables while it walks them. */
 Test(page_tables, accessed_and_dirty_are_set_on_all_levels)
 {

@@ -2,13 +2,27 @@
 /* Unit tests of stop requests: signals, the time limit, and a poll that none of them slips past. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/stop.h"
+/* What ppoll() does first: a signal between the last look and the wait. */
+static int signal_before_wait;
+
+static int ppoll_with_signal(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                             const sigset_t *mask)
+{
+	if (signal_before_wait)
+		raise(signal_before_wait);
+	return ppoll(fds, count, timeout, mask);
+}
+
+#define ppoll ppoll_with_signal
+#include "vmm/stop.c"
+#undef ppoll
 
 static struct kvm_run run;
 static struct mote_error err;
@@ -160,6 +174,14 @@ Test(stop, poll_sees_a_resize_that_came_before_until_it_was_taken)
 	cr_assert_eq(errno, EINTR);
 	cr_assert(stop_take_window_change());
 	cr_assert_eq(stop_poll(NULL, 0, 0), 0);
+}
+
+Test(stop, poll_sees_a_signal_that_comes_just_before_it_waits)
+{
+	signal_before_wait = SIGTERM;
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(errno, EINTR);
+	cr_assert_eq(reason(), STOP_SIGNAL);
 }
 
 /* A child signals again and again at random moments; each poll without a limit must end. */
