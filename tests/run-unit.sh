@@ -12,7 +12,9 @@
 set -euo pipefail
 
 BUILD=${BUILD:-$(dirname "${BASH_SOURCE[0]}")/../build}
-logs=$BUILD/unit-logs
+# A folder of this run's own, so that two runs at a time do not meet.
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 jobs_max=${UNIT_JOBS:-2}
 time_limit=180
 
@@ -65,8 +67,6 @@ if [ $# -eq 0 ]; then
 	printf 'usage: run-unit.sh BINARY...\n' >&2
 	exit 2
 fi
-rm -rf "$logs"
-mkdir -p "$logs"
 for binary; do
 	while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
 		wait -n || true
@@ -81,6 +81,9 @@ read -r passed failed skipped < <(
 # A runner that was itself killed leaves no result.
 results=$(find "$logs" -name '*.result' | wc -l)
 failed=$((failed + $# - results))
-rm -f "$logs"/*.result
+if [ "$failed" -gt 0 ]; then
+	mkdir -p "$BUILD/unit-logs"
+	cp "$logs"/*.log "$BUILD/unit-logs/" || true
+fi
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -13,7 +13,7 @@
 /* ---- the console that the tests talk to ---- */
 
 static unsigned questions; /* console_control() calls */
-static const char *input; /* what stdin gives; NULL: nothing yet */
+static const char *input;  /* what stdin gives; NULL: nothing yet */
 static char output[3][200000];
 static size_t output_length[3];
 static int64_t write_limit = INT64_MAX; /* bytes a write takes, or a negative errno */
