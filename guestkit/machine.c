@@ -6,6 +6,7 @@
 
 #include "guestkit/console.h"
 #include "guestkit/process_end.h"
+#include "guestkit/string.h"
 
 struct machine machine;
 
@@ -15,13 +16,96 @@ static _Noreturn void refuse(const char *what)
 	end_exit(125);
 }
 
-static const void *property(const void *tree, int node, const char *name, int *size)
-{
-	const void *value = fdt_getprop(tree, node, name, size);
+/* What is read of the tree, node by node. */
+enum field {
+	XSAVE_SIZE,
+	HWCAP,
+	HWCAP2,
+	ARGUMENTS,
+	ENVIRONMENT,
+	WORKING_DIRECTORY,
+	SEED,
+	CONSOLE,
+	STRACE,
+	ALLOW_WX,
+	ROOT_IMAGE,
+	ENTRY,
+	LOAD_BIAS,
+	PROGRAM_HEADERS,
+	PROGRAM_HEADER_COUNT,
+	SEGMENTS,
+	FIELDS
+};
 
-	if (!value)
-		refuse(name);
-	return value;
+static const char *const field_names[FIELDS] = {
+	[XSAVE_SIZE] = "mote,xsave-size",
+	[HWCAP] = "mote,hwcap",
+	[HWCAP2] = "mote,hwcap2",
+	[ARGUMENTS] = "mote,arguments",
+	[ENVIRONMENT] = "mote,environment",
+	[WORKING_DIRECTORY] = "mote,working-directory",
+	[SEED] = "rng-seed",
+	[CONSOLE] = "mote,console",
+	[STRACE] = "mote,strace",
+	[ALLOW_WX] = "mote,allow-wx",
+	[ROOT_IMAGE] = "mote,root-image",
+	[ENTRY] = "entry-point",
+	[LOAD_BIAS] = "load-bias",
+	[PROGRAM_HEADERS] = "program-headers",
+	[PROGRAM_HEADER_COUNT] = "program-header-count",
+	[SEGMENTS] = "segments",
+};
+
+static const struct {
+	const char *name;
+	enum field first, end;
+} nodes[] = {
+	{"cpu@0", XSAVE_SIZE, ARGUMENTS},
+	{"chosen", ARGUMENTS, ENTRY},
+	{"application", ENTRY, FIELDS},
+};
+
+struct property {
+	const void *value; /* NULL: not in the tree */
+	int size;
+};
+
+/*
+ * One pass over the tree: a search by path and name for each property, as libfdt offers it, would go over
+ * what lies before it again each time, which took longer than all else that the kit does to start.
+ */
+static void find_properties(const void *tree, struct property found[FIELDS])
+{
+	for (int node = fdt_next_node(tree, -1, NULL); node >= 0;
+	     node = fdt_next_node(tree, node, NULL)) {
+		const char *node_name = fdt_get_name(tree, node, NULL);
+		const char *name;
+		size_t which = 0;
+		int offset;
+
+		while (which < sizeof nodes / sizeof nodes[0] && strcmp(node_name, nodes[which].name))
+			which++;
+		if (which == sizeof nodes / sizeof nodes[0])
+			continue;
+		fdt_for_each_property_offset(offset, tree, node) {
+			struct property property = {NULL, 0};
+
+			property.value = fdt_getprop_by_offset(tree, offset, &name, &property.size);
+			for (enum field i = nodes[which].first;
+			     property.value && i < nodes[which].end; i++)
+				if (!found[i].value && !strcmp(name, field_names[i]))
+					found[i] = property;
+		}
+	}
+}
+
+/* A property that has to be there. */
+static const void *property(const struct property *found, enum field field, int *size)
+{
+	if (!found[field].value)
+		refuse(field_names[field]);
+	*size = found[field].size;
+	return found[field].value;
 }
 
 /* libfdt's own loads are byte by byte: properties are aligned to four only. */
@@ -30,75 +114,71 @@ static uint64_t cells(const void *value)
 	return fdt64_ld(value);
 }
 
-static uint64_t property_u64(const void *tree, int node, const char *name)
+static uint64_t property_u64(const struct property *found, enum field field)
 {
 	int size;
-	const void *value = property(tree, node, name, &size);
+	const void *value = property(found, field, &size);
 
 	if (size != 8)
-		refuse(name);
+		refuse(field_names[field]);
 	return cells(value);
 }
 
-static struct string_list string_list(const void *tree, int node, const char *name)
+static uint32_t property_u32(const struct property *found, enum field field)
 {
 	int size;
-	const char *strings = property(tree, node, name, &size);
+	const void *value = property(found, field, &size);
+
+	if (size != 4)
+		refuse(field_names[field]);
+	return fdt32_ld(value);
+}
+
+static struct string_list string_list(const struct property *found, enum field field)
+{
+	int size;
+	const char *strings = property(found, field, &size);
 
 	if (size && strings[size - 1])
-		refuse(name);
+		refuse(field_names[field]);
 	return (struct string_list){strings, (size_t)size};
 }
 
-static void read_cpu(const void *tree)
+static void read_chosen(const struct property *found)
 {
-	int node = fdt_path_offset(tree, "/cpus/cpu@0");
 	int size;
+	const fdt32_t *console = property(found, CONSOLE, &size);
 
-	machine.xsave_size = property_u64(tree, node, "mote,xsave-size");
-	machine.hwcap = fdt32_ld(property(tree, node, "mote,hwcap", &size));
-	machine.hwcap2 = fdt32_ld(property(tree, node, "mote,hwcap2", &size));
-}
-
-static void read_chosen(const void *tree)
-{
-	int node = fdt_path_offset(tree, "/chosen");
-	int size;
-	const unsigned char *range;
-
-	machine.arguments = string_list(tree, node, "mote,arguments");
-	machine.environment = string_list(tree, node, "mote,environment");
-	machine.working_directory = string_list(tree, node, "mote,working-directory").strings;
-	machine.seed = property(tree, node, "rng-seed", &size);
-	machine.seed_size = (size_t)size;
-	machine.strace = fdt_getprop(tree, node, "mote,strace", NULL);
-	machine.allow_wx = fdt_getprop(tree, node, "mote,allow-wx", NULL);
-	for (int stream = 0; stream < 3; stream++)
-		machine.console[stream] =
-			fdt32_ld((const fdt32_t *)property(tree, node, "mote,console", &size) + stream);
 	if (size != 12)
-		refuse("mote,console");
-	range = fdt_getprop(tree, node, "mote,root-image", &size);
-	if (range && size == 16) {
+		refuse(field_names[CONSOLE]);
+	for (int stream = 0; stream < 3; stream++)
+		machine.console[stream] = fdt32_ld(console + stream);
+	machine.arguments = string_list(found, ARGUMENTS);
+	machine.environment = string_list(found, ENVIRONMENT);
+	machine.working_directory = string_list(found, WORKING_DIRECTORY).strings;
+	machine.seed = property(found, SEED, &size);
+	machine.seed_size = (size_t)size;
+	machine.strace = found[STRACE].value;
+	machine.allow_wx = found[ALLOW_WX].value;
+	if (found[ROOT_IMAGE].size == 16) {
+		const unsigned char *range = found[ROOT_IMAGE].value;
+
 		machine.root_physical = cells(range);
 		machine.root_size = cells(range + 8);
 	}
 }
 
-static void read_application(const void *tree)
+static void read_application(const struct property *found)
 {
-	int node = fdt_path_offset(tree, "/application");
 	int size;
-	const unsigned char *segments;
+	const unsigned char *segments = property(found, SEGMENTS, &size);
 
-	machine.entry = property_u64(tree, node, "entry-point");
-	machine.load_bias = property_u64(tree, node, "load-bias");
-	machine.program_headers = property_u64(tree, node, "program-headers");
-	machine.program_header_count =
-		fdt32_ld(property(tree, node, "program-header-count", &size));
-	segments = property(tree, node, "segments", &size);
+	machine.entry = property_u64(found, ENTRY);
+	machine.load_bias = property_u64(found, LOAD_BIAS);
+	machine.program_headers = property_u64(found, PROGRAM_HEADERS);
+	machine.program_header_count = property_u32(found, PROGRAM_HEADER_COUNT);
 	if (size % 24 || size > 24 * MACHINE_SEGMENTS_MAX)
-		refuse("segments");
+		refuse(field_names[SEGMENTS]);
 	for (; size; size -= 24, segments += 24)
 		machine.segments[machine.segment_count++] = (struct machine_segment){
 			cells(segments), cells(segments + 8), cells(segments + 16)};
@@ -107,11 +187,15 @@ static void read_application(const void *tree)
 void machine_read(const struct mote_boot *boot)
 {
 	const void *tree = (const void *)boot->device_tree;
+	struct property found[FIELDS] = {{NULL, 0}};
 
 	machine.ram_end = boot->ram_end;
 	if (fdt_check_header(tree) || fdt_totalsize(tree) > boot->device_tree_size)
 		refuse("header");
-	read_cpu(tree);
-	read_chosen(tree);
-	read_application(tree);
+	find_properties(tree, found);
+	machine.xsave_size = property_u64(found, XSAVE_SIZE);
+	machine.hwcap = property_u32(found, HWCAP);
+	machine.hwcap2 = property_u32(found, HWCAP2);
+	read_chosen(found);
+	read_application(found);
 }

@@ -121,6 +121,8 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 	if (!pages.is_marked)
 		mark_boot_frames();
 	first = find_run(pages.hint, count, align);
+	if (first >= pages.limit && memory_reclaim())
+		first = find_run(pages.hint, count, align);
 	if (first >= pages.limit || !make_usable(first + count))
 		return 0;
 	if (first == pages.hint)

@@ -227,20 +227,16 @@ static void write_text(uint64_t address, const unsigned char *bytes, size_t leng
 		*(unsigned char *)direct_map(text_frame(address++)) = *bytes++;
 }
 
-bool patch_consider(const struct context *context)
+/* Apart from patch_consider(), which every start executes, so that it stays out of the pages of a start (kit.lds). */
+static __attribute__((noinline)) bool rewrite(const struct context *context)
 {
 	unsigned char bytes[LOOK_BACK + SYSCALL_SIZE];
 	unsigned char jump[JUMP_SIZE] = {0xe9};
 	uint64_t end = context->rip, first = end - sizeof bytes, start, stub_va;
-	uint32_t *seen = &patch.seen[(end ^ end >> 6) % SEEN];
 	unsigned char *stub;
 	unsigned length;
 	int32_t distance;
 
-	if (*seen != (uint32_t)end) {
-		*seen = (uint32_t)end;
-		return false;
-	}
 	if (first >= MOTE_USER_END - sizeof bytes || !text_frame(first) || !text_frame(end - 1) ||
 	    user_read(bytes, first, sizeof bytes))
 		return false;
@@ -256,6 +252,17 @@ bool patch_consider(const struct context *context)
 	memcpy(jump + 1, &distance, sizeof distance);
 	write_text(start, jump, sizeof jump);
 	return true;
+}
+
+bool patch_consider(const struct context *context)
+{
+	uint64_t end = context->rip;
+	uint32_t *seen = &patch.seen[(end ^ end >> 6) % SEEN];
+
+	if (*seen == (uint32_t)end)
+		return rewrite(context);
+	*seen = (uint32_t)end;
+	return false;
 }
 
 bool patch_is_middle(const struct context *context)

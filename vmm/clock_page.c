@@ -68,15 +68,20 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
  * clock is steered, so the measured rate since start is used once there is enough of it. A page
  * that ran ahead must not step back: it goes on from where it is, slower, until the host has caught up.
  */
-static uint64_t rate(const struct clock_page *clock, uint64_t tsc, uint64_t monotonic,
-		     uint64_t ahead)
+static uint64_t rate(struct clock_page *clock, uint64_t tsc, uint64_t monotonic, uint64_t ahead)
 {
-	uint64_t ticks = tsc - clock->start_tsc;
-	uint64_t multiplier = ((1000000ull << 32) + clock->tsc_khz / 2) / clock->tsc_khz;
+	uint64_t nominal = ((1000000ull << 32) + clock->tsc_khz / 2) / clock->tsc_khz;
+	uint64_t ticks = tsc - clock->start_tsc, multiplier = nominal;
 
 	if (ticks > clock->tsc_khz * 100)
 		multiplier = (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
 					ticks);
+	/* A host that slept, or whose clock was set back, says nothing about the rate: begin anew. */
+	if (multiplier > nominal + nominal / 1000 || multiplier < nominal - nominal / 1000) {
+		clock->start_tsc = tsc;
+		clock->start_monotonic = monotonic;
+		multiplier = nominal;
+	}
 	if (ahead > REFRESH_NS / 20)
 		ahead = REFRESH_NS / 20;
 	return multiplier - multiplier * ahead / REFRESH_NS;
@@ -100,7 +105,8 @@ void clock_page_refresh(struct clock_page *clock)
 	volatile struct mote_clock *page = clock->page;
 	uint64_t monotonic = now(CLOCK_MONOTONIC);
 	uint64_t tsc = clock_host_tsc();
-	uint64_t shown = shown_at(clock, tsc);
+	/* A TSC that went back (a host that was moved) shows nothing. */
+	uint64_t shown = tsc >= clock->written_at ? shown_at(clock, tsc) : clock->shown_monotonic;
 	uint64_t ahead = shown > monotonic && clock->sequence ? shown - monotonic : 0;
 
 	if (!clock->sequence) {

@@ -43,7 +43,8 @@ int page_tables_map(struct page_tables *tables, uint64_t va, uint64_t pa, uint64
 /**
  * page_tables_translate() - Walk tables that the guest may have changed.
  * @root:  guest-physical address of the root table
- * @entry: set to the flags of the leaf: permissions are the intersection over all levels
+ * @va:    its low 48 bits count
+ * @entry: where something is mapped, set to the flags of the leaf: permissions are the intersection over all levels
  * @span:  set to the bytes from @va to the end of the leaf page, or of the hole
  *
  * Return: guest-physical address, or UINT64_MAX where nothing is mapped or a table lies outside RAM.

@@ -134,9 +134,26 @@ static void *tree_place(struct vm *vm, uint64_t size, uint64_t *address)
 	return guest_range(&vm->memory, (mote_gpa_t){gpa}, size);
 }
 
-/* #syscalls:load getrandom write */
-/* malloc() of musl: */
-/* #syscalls:load brk mmap mprotect munmap */
+/* #syscalls:load write */
+static int place_tree(struct vm *vm, struct mote_boot *boot, const void *tree, size_t size,
+		      struct mote_error *err)
+{
+	void *to;
+
+	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, size) != (ssize_t)size)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
+					vm->options->dump_dtb_path);
+	to = tree_place(vm, size, &boot->device_tree);
+	if (!to)
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+				      "the guest's memory has no room for its arguments. Give it more "
+				      "with --mem");
+	memcpy(to, tree, size);
+	boot->device_tree_size = size;
+	return 0;
+}
+
+/* #syscalls:load getrandom mmap munmap */
 static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_error *err)
 {
 	struct device_tree_input input = {
@@ -151,26 +168,19 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
 	};
 	size_t bound = device_tree_bound(&input), used;
-	void *tree = malloc(bound), *to;
+	void *tree = mmap(NULL, bound, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status;
 
-	if (!tree)
-		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the device tree");
+	if (tree == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for the device tree");
 	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
-	if (device_tree_build(&input, tree, bound, &used, err))
-		return -1;
-	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, used) != (ssize_t)used)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
-					vm->options->dump_dtb_path);
-	to = tree_place(vm, used, &boot->device_tree);
-	if (!to)
-		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "the guest's memory has no room for its arguments. Give it more "
-				      "with --mem");
-	memcpy(to, tree, used);
-	boot->device_tree_size = used;
-	free(tree);
-	return 0;
+		status = mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+	else
+		status = device_tree_build(&input, tree, bound, &used, err);
+	if (!status)
+		status = place_tree(vm, boot, tree, used, err);
+	munmap(tree, bound);
+	return status;
 }
 
 /* @track_access: let the CPU note which of the kit's pages are used, for --stats=pages. */
@@ -222,31 +232,38 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 }
 
 /*
- * Bring the memory in that every start touches: the kit, and behind it the application, what is written here, and
- * what the guest uses first. Page by page, each would cost a fault here or, many times dearer, in the guest.
+ * Bring the memory in that every start touches. Page by page, each would cost a fault here or, many times
+ * dearer, in the guest. Of the kit: all up to the group of its stack, which is the first segment without bytes
+ * in the file (kit.lds), and then what has some. Behind it: the application, and what is written here or used first
+ * by the guest.
  */
 static int populate_start(struct vm *vm, struct mote_error *err)
 {
 	const struct elf_image *application = &vm->application.image;
 	const struct elf_image *kit = &vm->kit.image;
-	uint64_t kit_end = whole_pages(kit->end - MOTE_WINDOW_VA);
 	uint64_t size = START_PAGES * MOTE_PAGE_SIZE;
+	struct mote_range first = {0, 0}, file = {0, 0};
 
+	for (size_t i = 0; i < kit->segment_count; i++) {
+		const struct elf_segment *segment = &kit->segments[i];
+		uint64_t gpa = segment->va - segment->va % MOTE_PAGE_SIZE - MOTE_WINDOW_VA;
+
+		if (!segment->file_size && !first.end)
+			first.end = gpa + FAULT_GROUP;
+		if (!segment->file_size || !first.end)
+			continue;
+		if (!file.end)
+			file.start = gpa;
+		file.end = whole_pages(segment->va - MOTE_WINDOW_VA + segment->file_size);
+	}
+	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, first.end, err) ||
+	    guest_memory_populate(&vm->memory, (mote_gpa_t){file.start}, file.end - file.start, err))
+		return -1;
 	for (size_t i = 0; i < application->segment_count; i++)
 		if (application->segments[i].file_size <= COPY_LIMIT)
 			size += whole_pages(application->segments[i].file_size);
-	/* Of the kit: its first two groups, and then text and constants. */
-	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, 2 * FAULT_GROUP, err))
-		return -1;
-	for (size_t i = 0; i < kit->segment_count; i++) {
-		const struct elf_segment *segment = &kit->segments[i];
-
-		if (segment->file_size && segment->va >= MOTE_WINDOW_VA + 2 * FAULT_GROUP &&
-		    guest_memory_populate(&vm->memory, (mote_gpa_t){segment->va - MOTE_WINDOW_VA},
-					  whole_pages(segment->file_size), err))
-			return -1;
-	}
-	return guest_memory_populate(&vm->memory, (mote_gpa_t){kit_end}, size, err);
+	return guest_memory_populate(&vm->memory,
+				     (mote_gpa_t){whole_pages(kit->end - MOTE_WINDOW_VA)}, size, err);
 }
 
 static int fill_memory(struct vm *vm, struct mote_error *err)

@@ -22,8 +22,7 @@
 
 /*
  * How it works. There are three inodes, one for each stream. What a stream is on the host (pipe,
- * file, terminal) costs an exit to ask, so it is asked when somebody wants to know, and kept. A
- * terminal is one device however it is reached: where it is both stdin and stdout, descriptor 0
+ * file, terminal) is in the device tree. A terminal is one device however it is reached: where it is both stdin and stdout, descriptor 0
  * can be written and descriptor 1 read, as natively. /dev/tty is the terminal by itself.
  */
 

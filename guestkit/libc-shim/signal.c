@@ -62,7 +62,7 @@ static struct signal_thread first_thread = {.stack.flags = STACK_DISABLED};
 struct signal_thread *signal_thread = &first_thread;
 
 /* Of the process, shared by its threads. */
-static struct signal_action actions[SIGNAL_LAST + 1];
+static KIT_LARGE struct signal_action actions[SIGNAL_LAST + 1];
 static KIT_LARGE struct pending_signal queue[QUEUE_SIZE]; /* oldest first */
 static size_t queue_length;
 static uint64_t pending_set; /* of what is in the queue */

@@ -84,7 +84,7 @@ static void fill(uint64_t *arguments, const char *letters, uint64_t pointer, uin
                  uint64_t number)
 {
 	memset(arguments, 0, 6 * sizeof *arguments);
-	for (int i = 0; letters[i] && i < 6; i++) {
+	for (int i = 0; i < 6 && letters[i]; i++) {
 		switch (letters[i]) {
 		case 'p':
 		case 's':
