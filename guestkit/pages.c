@@ -98,7 +98,7 @@ static void count_stale(size_t first, size_t count, bool is_freed)
 			pages.stale_free += is_freed ? 1 : (size_t)-1;
 }
 
-/* Have the VMM put frames below @end in place. It doubles what is there, so this is rare. */
+/* Have the VMM put frames below @end in place. It gives much more than that, so this is rare. */
 static bool make_usable(size_t end)
 {
 	int64_t usable;

@@ -10,10 +10,12 @@
 
 #include <cpuid.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define CACHE_MAGIC 0x31646975706374U /* "tcpuid1" */
@@ -40,18 +42,28 @@ bool cpuid_cache_directory(char *path, size_t size)
 	return length > 0 && (size_t)length < size;
 }
 
-static bool make_key(struct cpuid_cache_key *key, int system)
+static bool read_boot_id(char *id, size_t size)
 {
-	struct stat status;
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
-	memset(key, 0, sizeof *key);
 	if (fd < 0)
 		return false;
-	got = read(fd, key->boot_id, sizeof key->boot_id);
+	got = read(fd, id, size);
 	close(fd);
-	if (got < 32 || fstat(system, &status))
+	return got >= 32;
+}
+
+/* A device node in memory (devtmpfs, tmpfs) was made in this boot, at its ctime: no need to ask for the boot's id. */
+static bool make_key(struct cpuid_cache_key *key, int system)
+{
+	struct stat status;
+	struct statfs file_system;
+
+	memset(key, 0, sizeof *key);
+	if (fstat(system, &status) || fstatfs(system, &file_system))
+		return false;
+	if (file_system.f_type != TMPFS_MAGIC && !read_boot_id(key->boot_id, sizeof key->boot_id))
 		return false;
 	key->device_time[0] = (uint64_t)status.st_ctim.tv_sec;
 	key->device_time[1] = (uint64_t)status.st_ctim.tv_nsec;

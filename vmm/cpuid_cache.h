@@ -9,7 +9,7 @@
 
 /* What an entry is valid for: compared as a whole. */
 struct cpuid_cache_key {
-	char boot_id[40];        /* this boot of this kernel */
+	char boot_id[40];        /* this boot of this kernel; zeros where device_time tells it */
 	uint64_t device_time[2]; /* /dev/kvm's ctime: changes when the KVM module is loaded anew */
 	uint32_t cpu[8];         /* leaves 1 and 7: a machine that moved to another host */
 };

@@ -10,7 +10,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* #syscalls:load mmap madvise(MADV_HUGEPAGE) */
+/* #syscalls:load mmap */
 int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err)
 {
 	/* Aligned like guest-physical memory, so that a huge page of the host can be one of the guest. */
@@ -24,13 +24,6 @@ int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_
 					(unsigned long long)(size >> 20));
 	memory->host = room ? host + (-(uint64_t)host & (MOTE_HUGE_PAGE_SIZE - 1)) : host;
 	memory->size = size;
-	/*
-	 * What a small program uses stays in the first two megabytes, page by page. Beyond, one fault brings
-	 * in 512 pages. Advice only: a host without huge pages does without.
-	 */
-	if (size > 2 * MOTE_HUGE_PAGE_SIZE)
-		madvise(memory->host + MOTE_HUGE_PAGE_SIZE, size - MOTE_HUGE_PAGE_SIZE,
-			MADV_HUGEPAGE);
 	return 0;
 }
 
@@ -93,6 +86,13 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 					"cannot get %llu KiB of memory for the guest",
 					(unsigned long long)(length >> 10));
 	return 0;
+}
+
+/* #syscalls:run madvise(MADV_HUGEPAGE) */
+void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end)
+{
+	if (end > MOTE_HUGE_PAGE_SIZE && end <= memory->size)
+		madvise(memory->host + MOTE_HUGE_PAGE_SIZE, end - MOTE_HUGE_PAGE_SIZE, MADV_HUGEPAGE);
 }
 
 /* #syscalls:run madvise(MADV_DONTNEED) */

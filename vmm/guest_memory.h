@@ -56,6 +56,15 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 			  struct mote_error *err);
 
 /**
+ * guest_memory_prefer_huge() - From now on, let one fault of the host bring in 512 pages up to @end.
+ * @end: guest-physical
+ *
+ * For a guest that needs much: a small one is done sooner page by page, and a process that asks for huge
+ * pages ends more slowly. Advice only; the first 2 MiB stay as they are.
+ */
+void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end);
+
+/**
  * guest_memory_discard() - Give pages back to the host; they read as zeros afterwards.
  *
  * Only for RAM that guest_memory_map_file() did not cover.

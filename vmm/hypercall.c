@@ -159,7 +159,7 @@ static int64_t call_random(struct vm *vm, const struct hypercall *call)
 	return !to ? -EFAULT : got < 0 ? -errno : got;
 }
 
-/* At least twice what there was: few calls, few slots. The order of magnitude decides what a slot costs. */
+/* At least four times what there was: few calls, few slots. */
 static int64_t call_memory(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t end = call->argument[0];
@@ -168,10 +168,11 @@ static int64_t call_memory(struct vm *vm, const struct hypercall *call)
 	if (end > vm->memory.size)
 		return -EINVAL;
 	if (end > vm->kvm.ram_end) {
-		if (end < 2 * vm->kvm.ram_end)
-			end = 2 * vm->kvm.ram_end;
+		if (end < 4 * vm->kvm.ram_end)
+			end = 4 * vm->kvm.ram_end;
 		if (kvm_add_ram(&vm->kvm, &vm->memory, end, &err))
 			return -ENOMEM;
+		guest_memory_prefer_huge(&vm->memory, vm->kvm.ram_end);
 	}
 	return (int64_t)(vm->kvm.ram_end / MOTE_PAGE_SIZE);
 }

@@ -436,6 +436,27 @@ static int set_default_env(struct run_options *options, char *const *environment
 	return status;
 }
 
+/* Room for the entries of one usual command line: the C library's heap costs four calls to set up. */
+static char *room[128];
+static bool room_is_taken;
+
+static char **take_room(size_t count)
+{
+	if (room_is_taken || count > sizeof room / sizeof room[0])
+		return calloc(count, sizeof room[0]);
+	room_is_taken = true;
+	memset(room, 0, sizeof room);
+	return room;
+}
+
+static void give_room(char **entries)
+{
+	if (entries == room)
+		room_is_taken = false;
+	else
+		free(entries);
+}
+
 int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
                       struct mote_error *err)
 {
@@ -451,7 +472,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
 
 	struct run_parse parse = {options, environment, err};
 
-	options->env = calloc(env_slots + argv_slots, sizeof *options->env);
+	options->env = take_room(env_slots + argv_slots);
 	if (options->env == NULL)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "the command line of %d words",
 		                        argc);
@@ -472,7 +493,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
 
 void run_options_free(struct run_options *options)
 {
-	free(options->env);
+	give_room(options->env);
 	options->env = NULL;
 	options->env_count = 0;
 	options->argv = NULL;

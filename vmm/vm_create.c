@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,7 +25,7 @@
 #include "vmm/root_image.h"
 #include "vmm/vm.h"
 
-/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of which doubles it. */
+/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of which quadruples it. */
 #define ROOT_GPA  (1ull << 40)
 #define ROOT_SLOT 31
 
@@ -118,42 +117,24 @@ static uint64_t whole_pages(uint64_t size)
 }
 
 /*
- * The tree goes into the boot record's own page, which the guest reads anyway, or where it is too long
- * for that into pages of its own.
+ * The tree of @used bytes was built at layout.next, in a buffer of @bound bytes. It moves into the boot record's own
+ * page, which the guest reads anyway, or where it is too long for that stays. Free memory reads as zeros.
  */
-static void *tree_place(struct vm *vm, uint64_t size, uint64_t *address)
+static uint64_t tree_place(struct vm *vm, unsigned char *tree, size_t bound, size_t used)
 {
-	uint64_t gpa = window_gpa(MOTE_BOOT_VA) + TREE_IN_BOOT_PAGE;
+	uint64_t gpa = vm->layout.next;
 
-	*address = MOTE_BOOT_VA + TREE_IN_BOOT_PAGE;
-	if (size > MOTE_PAGE_SIZE - TREE_IN_BOOT_PAGE) {
-		gpa = vm->layout.next;
-		*address = MOTE_DIRECT_VA + gpa;
-		vm->layout.next += whole_pages(size);
+	if (used > MOTE_PAGE_SIZE - TREE_IN_BOOT_PAGE) {
+		memset(tree + used, 0, bound - used);
+		vm->layout.next += whole_pages(used);
+		return MOTE_DIRECT_VA + gpa;
 	}
-	return guest_range(&vm->memory, (mote_gpa_t){gpa}, size);
+	guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA) + TREE_IN_BOOT_PAGE}, tree, used);
+	memset(tree, 0, bound);
+	return MOTE_BOOT_VA + TREE_IN_BOOT_PAGE;
 }
 
-/* #syscalls:load write */
-static int place_tree(struct vm *vm, struct mote_boot *boot, const void *tree, size_t size,
-		      struct mote_error *err)
-{
-	void *to;
-
-	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, size) != (ssize_t)size)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
-					vm->options->dump_dtb_path);
-	to = tree_place(vm, size, &boot->device_tree);
-	if (!to)
-		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "the guest's memory has no room for its arguments. Give it more "
-				      "with --mem");
-	memcpy(to, tree, size);
-	boot->device_tree_size = size;
-	return 0;
-}
-
-/* #syscalls:load getrandom mmap munmap */
+/* #syscalls:load getrandom write */
 static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_error *err)
 {
 	struct device_tree_input input = {
@@ -168,19 +149,22 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
 	};
 	size_t bound = device_tree_bound(&input), used;
-	void *tree = mmap(NULL, bound, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int status;
+	void *tree = guest_range(&vm->memory, (mote_gpa_t){vm->layout.next}, bound);
 
-	if (tree == MAP_FAILED)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for the device tree");
+	if (!tree)
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+				      "the guest's memory has no room for its arguments. Give it more "
+				      "with --mem");
 	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
-		status = mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
-	else
-		status = device_tree_build(&input, tree, bound, &used, err);
-	if (!status)
-		status = place_tree(vm, boot, tree, used, err);
-	munmap(tree, bound);
-	return status;
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+	if (device_tree_build(&input, tree, bound, &used, err))
+		return -1;
+	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, used) != (ssize_t)used)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
+					vm->options->dump_dtb_path);
+	boot->device_tree = tree_place(vm, tree, bound, used);
+	boot->device_tree_size = used;
+	return 0;
 }
 
 /* @track_access: let the CPU note which of the kit's pages are used, for --stats=pages. */
@@ -277,7 +261,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 
 	layout->memory = &vm->memory;
 	layout->copy_limit = COPY_LIMIT;
-	if (populate_start(vm, err) || kit_load(&vm->kit, layout, err))
+	if (kit_load(&vm->kit, layout, err))
 		return -1;
 	boot.direct_start = layout->next;
 	if (application_load(&vm->application, layout, err) ||
@@ -303,7 +287,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
-	    kvm_create(&vm->kvm, err))
+	    populate_start(vm, err) || kvm_create(&vm->kvm, err))
 		return -1;
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, ROOT_GPA, vm->root,
 					       whole_pages(vm->root_size), err))

@@ -216,7 +216,7 @@ enum mote_console_operation {
  * is the end of usable RAM in pages, at or beyond the end asked for. From free.start on there are at least
  * MOTE_USABLE_FREE bytes usable beyond two bits for each page of RAM, or all of it.
  */
-#define MOTE_USABLE_FREE 0x1000000UL
+#define MOTE_USABLE_FREE 0x100000UL
 
 /* crash: what the VMM prints and backtraces. The VMM checks every field. */
 struct mote_crash {
