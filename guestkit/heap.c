@@ -27,7 +27,7 @@ static const uint16_t class_size[CLASSES] = {32,  48,  64,  96,   128,  192, 256
 					     384, 512, 768, 1024, 1536, CLASS_MAX};
 static struct free_block *free_blocks[CLASSES];
 /* The rest of the page that new small blocks are cut from; a start needs no other than the first. */
-static KIT_FIRST(1) _Alignas(PAGE_SIZE) unsigned char first_page[PAGE_SIZE];
+static KIT_FIRST(1) _Alignas(16) unsigned char first_page[PAGE_SIZE];
 static unsigned char *fresh = first_page;
 static size_t fresh_bytes = sizeof first_page;
 

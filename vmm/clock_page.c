@@ -44,7 +44,7 @@ static int read_tsc_offset(const struct kvm *kvm, uint64_t *offset)
 }
 
 /* #syscalls:load ioctl(KVM_GET_TSC_KHZ) ioctl(KVM_GET_MSRS) */
-int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
+int clock_page_init(struct clock_page *clock, const struct guest_memory *memory, bool is_native,
 		    const struct kvm *kvm, struct mote_error *err)
 {
 	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
@@ -53,7 +53,8 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 				  sizeof *clock->page);
 	if (!clock->page)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "guest memory is too small");
-	if (khz <= 0 || read_tsc_offset(kvm, &clock->tsc_offset))
+	clock->tsc_offset = 0;
+	if (khz <= 0 || (!is_native && read_tsc_offset(kvm, &clock->tsc_offset)))
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 					"cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;

@@ -138,6 +138,7 @@ static void add_native_features(struct cpuid *cpuid)
 	__cpuid(1, a, b, c, d);
 	if (!(c & ECX_OSXSAVE))
 		return;
+	cpuid->is_native = 1;
 	if (zero->eax < 0xd)
 		zero->eax = 0xd;
 	for (size_t i = 0; i < sizeof native_leaves / sizeof native_leaves[0]; i++)
@@ -151,7 +152,7 @@ int cpuid_supported(const struct kvm *kvm, struct cpuid *cpuid, struct mote_erro
 	if (cpuid_cache_load(&cache, kvm->system, cpuid))
 		return 0;
 	cpuid->count = CPUID_ENTRIES_MAX;
-	cpuid->reserved = 0;
+	cpuid->is_native = 0;
 	if (ioctl(kvm->system, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 					"cannot ask KVM which CPU features it supports");

@@ -12,7 +12,7 @@
 
 struct cpuid {
 	uint32_t count;
-	uint32_t reserved;
+	uint32_t is_native; /* this KVM runs CPL 3 as it is, TSC included; in KVM's padding, which it ignores */
 	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX]; /* laid out as struct kvm_cpuid2 */
 };
 

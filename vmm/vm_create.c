@@ -226,22 +226,22 @@ static int populate_start(struct vm *vm, struct mote_error *err)
 	const struct elf_image *application = &vm->application.image;
 	const struct elf_image *kit = &vm->kit.image;
 	uint64_t size = START_PAGES * MOTE_PAGE_SIZE;
-	struct mote_range first = {0, 0}, file = {0, 0};
+	struct mote_range constant = {0, 0};
 
 	for (size_t i = 0; i < kit->segment_count; i++) {
 		const struct elf_segment *segment = &kit->segments[i];
 		uint64_t gpa = segment->va - segment->va % MOTE_PAGE_SIZE - MOTE_WINDOW_VA;
 
-		if (!segment->file_size && !first.end)
-			first.end = gpa + FAULT_GROUP;
-		if (!segment->file_size || !first.end)
+		if (segment->is_writable || segment->is_supervisor)
 			continue;
-		if (!file.end)
-			file.start = gpa;
-		file.end = whole_pages(segment->va - MOTE_WINDOW_VA + segment->file_size);
+		if (!constant.end)
+			constant.start = gpa;
+		constant.end = whole_pages(segment->va - MOTE_WINDOW_VA + segment->file_size);
 	}
-	if (guest_memory_populate(&vm->memory, (mote_gpa_t){0}, first.end, err) ||
-	    guest_memory_populate(&vm->memory, (mote_gpa_t){file.start}, file.end - file.start, err))
+	if (guest_memory_populate(&vm->memory, (mote_gpa_t){window_gpa(MOTE_FIRST_GROUP)},
+				  FAULT_GROUP, err) ||
+	    guest_memory_populate(&vm->memory, (mote_gpa_t){constant.start},
+				  constant.end - constant.start, err))
 		return -1;
 	for (size_t i = 0; i < application->segment_count; i++)
 		if (application->segments[i].file_size <= COPY_LIMIT)
@@ -292,7 +292,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, ROOT_GPA, vm->root,
 					       whole_pages(vm->root_size), err))
 		return -1;
-	return clock_page_init(&vm->clock, &vm->memory, &vm->kvm, err);
+	return clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err);
 }
 
 int vm_create(struct vm *vm, const struct run_options *options, struct mote_error *err)

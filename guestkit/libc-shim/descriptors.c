@@ -14,10 +14,19 @@
 #define FLAGS_OF_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 #define FLAGS_OF_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH)
 
-static KIT_FIRST(2) struct file *table[VFS_OPEN_MAX]; /* mostly its beginning is used */
+/* Few programs have more than the first: those lie with what every start touches. */
+#define FIRST_DESCRIPTORS 64
+static struct file *first_table[FIRST_DESCRIPTORS];
+static KIT_LARGE struct file *more_table[VFS_OPEN_MAX - FIRST_DESCRIPTORS];
 static uint64_t close_on_exec_bits[VFS_OPEN_MAX / 64];
 static int lowest_free; /* no descriptor below it is free */
 unsigned descriptor_limit = VFS_OPEN_MAX;
+
+/* @fd: 0 to VFS_OPEN_MAX - 1 */
+static struct file **slot(int fd)
+{
+	return fd < FIRST_DESCRIPTORS ? &first_table[fd] : &more_table[fd - FIRST_DESCRIPTORS];
+}
 
 /* Of directories and O_PATH files: nothing is possible. */
 static const struct file_ops no_file_ops;
@@ -185,7 +194,7 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
 
 struct file *descriptor_file(int fd)
 {
-	return (unsigned)fd < VFS_OPEN_MAX ? table[fd] : NULL;
+	return (unsigned)fd < VFS_OPEN_MAX ? *slot(fd) : NULL;
 }
 
 bool descriptor_close_on_exec(int fd)
@@ -207,7 +216,7 @@ int descriptor_available(int minimum)
 {
 	int fd = minimum > lowest_free ? minimum : lowest_free;
 
-	while (fd < (int)descriptor_limit && table[fd])
+	while (fd < (int)descriptor_limit && *slot(fd))
 		fd++;
 	if (minimum <= lowest_free)
 		lowest_free = fd;
@@ -219,7 +228,7 @@ int descriptor_install(struct file *file, int minimum, bool close_on_exec)
 	int fd = descriptor_available(minimum);
 
 	if (fd >= 0) {
-		table[fd] = file;
+		*slot(fd) = file;
 		descriptor_set_close_on_exec(fd, close_on_exec);
 	}
 	return fd;
@@ -227,9 +236,9 @@ int descriptor_install(struct file *file, int minimum, bool close_on_exec)
 
 void descriptor_replace(int fd, struct file *file, bool close_on_exec)
 {
-	struct file *old = table[fd];
+	struct file *old = *slot(fd);
 
-	table[fd] = file;
+	*slot(fd) = file;
 	descriptor_set_close_on_exec(fd, close_on_exec);
 	file_put(old);
 }
@@ -240,7 +249,7 @@ int descriptor_close(int fd)
 
 	if (!file)
 		return -EBADF;
-	table[fd] = NULL;
+	*slot(fd) = NULL;
 	if (fd < lowest_free)
 		lowest_free = fd;
 	file_put(file);

@@ -36,16 +36,18 @@
 #define MOTE_ROOT_VA 0xffffffc000000000UL
 /*
  * The kit's window, below 2 MiB: one page table. Guest-physical address = virtual - MOTE_WINDOW_VA. What
- * every start touches comes first and without holes: where tables are shadowed, KVM brings in the present
- * pages of an aligned group of eight (32 KiB) at one fault, up to the first hole.
+ * every start touches lies together without holes: where tables are shadowed, KVM brings in the present
+ * pages of an aligned group of eight (32 KiB) at one fault, up to the first hole. The group at
+ * MOTE_FIRST_GROUP has the top page of the kit's stack, the shared pages, and the kit's data.
  */
 #define MOTE_WINDOW_VA     0xffffffff80000000UL
 #define MOTE_CPU_TABLES_VA (MOTE_WINDOW_VA + 0x0000) /* GDT, TSS, IDT; supervisor */
 #define MOTE_RING0_VA      (MOTE_WINDOW_VA + 0x1000) /* kit.elf's trap stub; supervisor */
-#define MOTE_BOOT_VA       (MOTE_WINDOW_VA + 0x2000) /* struct mote_boot; read-only */
-#define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0x3000) /* struct mote_clock; read-only */
-#define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0x4000) /* struct mote_run; read-write */
-#define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0x5000) /* kit.elf, all but its ring-0 stub */
+#define MOTE_FIRST_GROUP   (MOTE_WINDOW_VA + 0x8000)
+#define MOTE_BOOT_VA       (MOTE_WINDOW_VA + 0x9000) /* struct mote_boot; read-only */
+#define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0xa000) /* struct mote_clock; read-only */
+#define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0xb000) /* struct mote_run; read-write */
+#define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0xc000) /* kit.elf, all but its ring-0 stub and its stack */
 #define MOTE_WINDOW_END (MOTE_WINDOW_VA + 0x200000)
 /* Everything the application may map lies below; the last page stays unmapped as on Linux. */
 #define MOTE_USER_END 0x00007ffffffff000UL

@@ -8,6 +8,7 @@
  * Mote notices a stray access late (docs/memory.md): such pages are not touched until they are
  * mapped again.
  */
+#define _GNU_SOURCE /* mremap */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -180,15 +181,18 @@ static void do_protect(size_t first, size_t count)
 		model[i].prot = prot;
 }
 
+static void write_stamp(size_t page)
+{
+	if (sigsetjmp(escape, 0))
+		wrong("cannot be written", page);
+	*word_of(page) = model[page].stamp = next_stamp++;
+}
+
 static void do_write(size_t first, size_t count)
 {
-	for (size_t i = first; i < first + count; i++) {
-		if (!model[i].is_mapped || model[i].prot != READ_WRITE)
-			continue;
-		if (sigsetjmp(escape, 0))
-			wrong("cannot be written", i);
-		*word_of(i) = model[i].stamp = next_stamp++;
-	}
+	for (size_t i = first; i < first + count; i++)
+		if (model[i].is_mapped && model[i].prot == READ_WRITE)
+			write_stamp(i);
 }
 
 static void do_drop(size_t first, size_t count)

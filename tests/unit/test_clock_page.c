@@ -234,11 +234,11 @@ Test(clock_page, too_little_memory)
 	struct mote_error err;
 
 	cr_assert_eq(guest_memory_create(&memory, MOTE_CLOCK_VA - MOTE_WINDOW_VA, &err), 0);
-	cr_assert_lt(clock_page_init(&host, &memory, &kvm, &err), 0);
+	cr_assert_lt(clock_page_init(&host, &memory, false, &kvm, &err), 0);
 	cr_assert_str_eq(err.text, "guest memory is too small");
 	memory.size = 0;
 	cr_assert_eq(guest_memory_create(&memory, 16 * MOTE_PAGE_SIZE, &err), 0);
-	cr_assert_lt(clock_page_init(&host, &memory, &kvm, &err), 0);
+	cr_assert_lt(clock_page_init(&host, &memory, false, &kvm, &err), 0);
 	cr_assert_str_eq(err.text, "cannot learn the guest's TSC frequency from KVM: Bad file "
 	                           "descriptor");
 }
