@@ -4,15 +4,16 @@
  *
  * How it works
  *
- * The list of mappings (vma.c) says what may be where; page tables hold what is there. Small mappings get their
- * frames at once, as entries in the page tables cost nanoseconds and a page fault 20 to 30 us; the host
- * still backs each frame only when it is touched. Large ones get frames as they are touched, a
- * window at a time (populate.c). munmap takes entries out and flushes before the frames are free.
+ * The list of mappings (vma.c) says what may be where; page tables hold what is there. Small
+ * mappings get their frames at once, as entries in the page tables cost nanoseconds and a page
+ * fault 20 to 30 us; the host still backs each frame only when it is touched. Large ones get frames
+ * as they are touched, a window at a time (populate.c). munmap takes entries out and flushes before
+ * the frames are free.
  */
 #include "guestkit/address_space.h"
 
-#include <linux/mman.h>
 #include <linux/errno.h>
+#include <linux/mman.h>
 
 #include "guestkit/console.h"
 #include "guestkit/libc-shim/vfs.h"
@@ -39,9 +40,9 @@ void address_space_init(bool allow_wx)
 int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot)
 {
 	struct vma vma = {.start = start & PAGE_MASK,
-			  .end = page_round_up(end),
-			  .prot = prot,
-			  .flags = MAP_PRIVATE | VMA_IMAGE};
+	                  .end = page_round_up(end),
+	                  .prot = prot,
+	                  .flags = MAP_PRIVATE | VMA_IMAGE};
 
 	return vma_insert(&vma);
 }
@@ -49,9 +50,9 @@ int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot)
 int address_space_add_stack(uint64_t top, uint64_t size)
 {
 	struct vma vma = {.start = top - size,
-			  .end = top,
-			  .prot = PROT_READ | PROT_WRITE,
-			  .flags = MAP_PRIVATE | VMA_STACK};
+	                  .end = top,
+	                  .prot = PROT_READ | PROT_WRITE,
+	                  .flags = MAP_PRIVATE | VMA_STACK};
 
 	space.map_limit = vma.start - STACK_GUARD;
 	return vma_insert(&vma);
@@ -75,7 +76,7 @@ static int check_wx(uint32_t prot)
 		return 0;
 	if (!space.has_said_wx)
 		kit_print("mote: guest: refused memory that is writable and executable; "
-			  "--allow-wx permits it\n");
+		          "--allow-wx permits it\n");
 	space.has_said_wx = true;
 	return -EACCES;
 }
@@ -142,7 +143,7 @@ static int insert_mapping(const struct vma *vma)
 }
 
 int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_t flags,
-			  struct file *file, uint64_t offset)
+                          struct file *file, uint64_t offset)
 {
 	uint32_t type = flags & MAP_TYPE;
 	struct vma vma = {.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC), .offset = offset};
@@ -241,7 +242,7 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 	vma_split(start);
 	vma_split(end);
 	page_table_protect(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
-			   populate_rights(prot));
+	                   populate_rights(prot));
 	vma_set_prot(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 	return 0;
 }
@@ -265,7 +266,7 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 }
 
 static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_length,
-			    uint64_t new_length, uint64_t to)
+                            uint64_t new_length, uint64_t to)
 {
 	struct vma vma = *from;
 
@@ -287,8 +288,8 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 	return (int64_t)to;
 }
 
-int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length,
-			    uint32_t flags, uint64_t new_address)
+int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+                            uint64_t new_address)
 {
 	const struct vma *vma;
 	int64_t to;
@@ -421,7 +422,6 @@ void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end)
 			continue;
 		from = first > start ? first - start : 0;
 		to = end - start < pages ? end - start : pages;
-		page_table_clear_shared(vma->start + from * PAGE_SIZE,
-					vma->start + to * PAGE_SIZE);
+		page_table_clear_shared(vma->start + from * PAGE_SIZE, vma->start + to * PAGE_SIZE);
 	}
 }

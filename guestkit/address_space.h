@@ -18,13 +18,14 @@ int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot);
 /* Make the stack below @top, @size bytes with a guard gap below: 0 or -ENOMEM. */
 int address_space_add_stack(uint64_t top, uint64_t size);
 
-/* mmap(2) and its relatives: result or negative errno. @file is referenced by the call as needed. */
+/* mmap(2) and its relatives: result or negative errno. @file is referenced by the call as needed.
+ */
 int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_t flags,
-			  struct file *file, uint64_t offset);
+                          struct file *file, uint64_t offset);
 int address_space_unmap(uint64_t start, uint64_t length);
 int address_space_protect(uint64_t start, uint64_t length, uint32_t prot);
-int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length,
-			    uint32_t flags, uint64_t new_address);
+int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+                            uint64_t new_address);
 int address_space_advise(uint64_t start, uint64_t length, int advice);
 
 /* The program break (brk.c): brk(2); returns the break as it is afterwards. */
@@ -33,8 +34,8 @@ uint64_t address_space_break(uint64_t wanted);
 
 enum fault_result {
 	FAULT_RESOLVED,
-	FAULT_NOT_MAPPED, /* SIGSEGV, SEGV_MAPERR */
-	FAULT_PROTECTED,  /* SIGSEGV, SEGV_ACCERR */
+	FAULT_NOT_MAPPED,  /* SIGSEGV, SEGV_MAPERR */
+	FAULT_PROTECTED,   /* SIGSEGV, SEGV_ACCERR */
 	FAULT_BEYOND_FILE, /* SIGBUS, BUS_ADRERR */
 };
 

@@ -18,7 +18,7 @@ uint64_t kit_physical(const void *object)
 int64_t console_write_buffer(int stream, size_t length)
 {
 	return hypercall(MOTE_HC_console_write, (uint64_t)stream, kit_physical(console_buffer),
-			 length);
+	                 length);
 }
 
 int64_t console_read_buffer(size_t length, unsigned flags)
@@ -36,7 +36,7 @@ int64_t console_control(int stream, unsigned operation, void *block, size_t size
 	if (block)
 		memcpy(bounce, block, size);
 	result = hypercall(MOTE_HC_console_control, (uint64_t)stream, operation,
-			   kit_physical(bounce));
+	                   kit_physical(bounce));
 	if (block && result >= 0)
 		memcpy(block, bounce, size);
 	return result;

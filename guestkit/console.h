@@ -45,6 +45,6 @@ void kit_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* snprintf with the same subset; always terminates; returns the untruncated length. */
 size_t kit_format(char *buffer, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 #endif

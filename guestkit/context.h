@@ -17,7 +17,7 @@
 struct context {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
 	uint64_t rax, rcx, rdx, rsi, rdi;
-	uint64_t number; /* of the system call, or CONTEXT_TRAP */
+	uint64_t number;                   /* of the system call, or CONTEXT_TRAP */
 	uint64_t rip, cs, rflags, rsp, ss; /* in the order iretq pops them */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kit's heap: size classes by powers of two and three quarters of them, in pages of their own; larger
- * blocks are whole pages. Each block has a header that says where it came from.
+ * The kit's heap: size classes by powers of two and three quarters of them, in pages of their own;
+ * larger blocks are whole pages. Each block has a header that says where it came from.
  */
 #include "guestkit/memory.h"
 #include "guestkit/pages.h"
@@ -23,10 +23,11 @@ struct free_block {
 	struct free_block *next;
 };
 
-static const uint16_t class_size[CLASSES] = {32,  48,  64,  96,   128,  192, 256,
-					     384, 512, 768, 1024, 1536, CLASS_MAX};
+static const uint16_t class_size[CLASSES] = {32,  48,  64,  96,   128,  192,      256,
+                                             384, 512, 768, 1024, 1536, CLASS_MAX};
 static struct free_block *free_blocks[CLASSES];
-/* The rest of the page that new small blocks are cut from; a start needs no other than the first. */
+/* The rest of the page that new small blocks are cut from; a start needs no other than the first.
+ */
 static KIT_FIRST(1) _Alignas(16) unsigned char first_page[PAGE_SIZE];
 static unsigned char *fresh = first_page;
 static size_t fresh_bytes = sizeof first_page;
@@ -36,7 +37,7 @@ static unsigned find_class(size_t size)
 	unsigned class = 0;
 
 	while (class_size[class] < size)
-		class++;
+		class ++;
 	return class;
 }
 

@@ -17,9 +17,9 @@ static inline int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_
 	int32_t result;
 
 	__asm__ volatile("in %[port], %%eax"
-			 : "=a"(result)
-			 : [port] "i"(MOTE_HYPERCALL_PORT), "a"(number), "D"(a), "S"(b), "d"(c)
-			 : "memory");
+	                 : "=a"(result)
+	                 : [port] "i"(MOTE_HYPERCALL_PORT), "a"(number), "D"(a), "S"(b), "d"(c)
+	                 : "memory");
 	return result;
 }
 

@@ -38,31 +38,31 @@ enum field {
 };
 
 static const char *const field_names[FIELDS] = {
-	[XSAVE_SIZE] = "mote,xsave-size",
-	[HWCAP] = "mote,hwcap",
-	[HWCAP2] = "mote,hwcap2",
-	[ARGUMENTS] = "mote,arguments",
-	[ENVIRONMENT] = "mote,environment",
-	[WORKING_DIRECTORY] = "mote,working-directory",
-	[SEED] = "rng-seed",
-	[CONSOLE] = "mote,console",
-	[STRACE] = "mote,strace",
-	[ALLOW_WX] = "mote,allow-wx",
-	[ROOT_IMAGE] = "mote,root-image",
-	[ENTRY] = "entry-point",
-	[LOAD_BIAS] = "load-bias",
-	[PROGRAM_HEADERS] = "program-headers",
-	[PROGRAM_HEADER_COUNT] = "program-header-count",
-	[SEGMENTS] = "segments",
+        [XSAVE_SIZE] = "mote,xsave-size",
+        [HWCAP] = "mote,hwcap",
+        [HWCAP2] = "mote,hwcap2",
+        [ARGUMENTS] = "mote,arguments",
+        [ENVIRONMENT] = "mote,environment",
+        [WORKING_DIRECTORY] = "mote,working-directory",
+        [SEED] = "rng-seed",
+        [CONSOLE] = "mote,console",
+        [STRACE] = "mote,strace",
+        [ALLOW_WX] = "mote,allow-wx",
+        [ROOT_IMAGE] = "mote,root-image",
+        [ENTRY] = "entry-point",
+        [LOAD_BIAS] = "load-bias",
+        [PROGRAM_HEADERS] = "program-headers",
+        [PROGRAM_HEADER_COUNT] = "program-header-count",
+        [SEGMENTS] = "segments",
 };
 
 static const struct {
 	const char *name;
 	enum field first, end;
 } nodes[] = {
-	{"cpu@0", XSAVE_SIZE, ARGUMENTS},
-	{"chosen", ARGUMENTS, ENTRY},
-	{"application", ENTRY, FIELDS},
+        {"cpu@0", XSAVE_SIZE, ARGUMENTS},
+        {"chosen", ARGUMENTS, ENTRY},
+        {"application", ENTRY, FIELDS},
 };
 
 struct property {
@@ -71,8 +71,9 @@ struct property {
 };
 
 /*
- * One pass over the tree: a search by path and name for each property, as libfdt offers it, would go over
- * what lies before it again each time, which took longer than all else that the kit does to start.
+ * One pass over the tree: a search by path and name for each property, as libfdt offers it, would
+ * go over what lies before it again each time, which took longer than all else that the kit does to
+ * start.
  */
 static void find_properties(const void *tree, struct property found[FIELDS])
 {
@@ -83,11 +84,13 @@ static void find_properties(const void *tree, struct property found[FIELDS])
 		size_t which = 0;
 		int offset;
 
-		while (which < sizeof nodes / sizeof nodes[0] && strcmp(node_name, nodes[which].name))
+		while (which < sizeof nodes / sizeof nodes[0] &&
+		       strcmp(node_name, nodes[which].name))
 			which++;
 		if (which == sizeof nodes / sizeof nodes[0])
 			continue;
-		fdt_for_each_property_offset(offset, tree, node) {
+		fdt_for_each_property_offset(offset, tree, node)
+		{
 			struct property property = {NULL, 0};
 
 			property.value = fdt_getprop_by_offset(tree, offset, &name, &property.size);
@@ -181,7 +184,7 @@ static void read_application(const struct property *found)
 		refuse(field_names[SEGMENTS]);
 	for (; size; size -= 24, segments += 24)
 		machine.segments[machine.segment_count++] = (struct machine_segment){
-			cells(segments), cells(segments + 8), cells(segments + 16)};
+		        cells(segments), cells(segments + 8), cells(segments + 16)};
 }
 
 void machine_read(const struct mote_boot *boot)

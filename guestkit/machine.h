@@ -25,7 +25,8 @@ struct machine {
 	uint64_t ram_end;
 	uint64_t root_physical, root_size; /* root image; size 0: none */
 	uint64_t xsave_size;
-	uint32_t hwcap, hwcap2; /* AT_HWCAP, AT_HWCAP2: the kit never runs cpuid, which may cost an exit */
+	uint32_t hwcap,
+	        hwcap2; /* AT_HWCAP, AT_HWCAP2: the kit never runs cpuid, which may cost an exit */
 	struct string_list arguments, environment;
 	const char *working_directory;
 	bool strace, allow_wx;

@@ -21,11 +21,12 @@ static void check_versions(const struct mote_boot *boot)
 	if (boot->magic == MOTE_BOOT_MAGIC && boot->abi_version == MOTE_ABI_VERSION &&
 	    boot->size == sizeof *boot)
 		return;
-	kit_print("mote: guest kit: this mote (version %s, ABI %u) is %s than the guest kit (version %s, "
-		  "ABI %u). Use the kit that was built with it\n",
-		  boot->vmm_version, boot->abi_version,
-		  boot->abi_version < MOTE_ABI_VERSION ? "older" : "newer", MOTE_VERSION,
-		  MOTE_ABI_VERSION);
+	kit_print("mote: guest kit: this mote (version %s, ABI %u) is %s than the guest kit "
+	          "(version %s, "
+	          "ABI %u). Use the kit that was built with it\n",
+	          boot->vmm_version, boot->abi_version,
+	          boot->abi_version < MOTE_ABI_VERSION ? "older" : "newer", MOTE_VERSION,
+	          MOTE_ABI_VERSION);
 	end_exit(125);
 }
 
@@ -41,11 +42,13 @@ void kit_main(const struct mote_boot *boot)
 	random_seed(machine.seed, machine.seed_size);
 	signal_init(machine.xsave_size);
 	status = vfs_init(machine.root_size ? (const void *)MOTE_ROOT_VA : NULL, machine.root_size,
-			  machine.root_physical, machine.working_directory);
+	                  machine.root_physical, machine.working_directory);
 	if (status) {
-		kit_print("mote: guest: cannot start in %s: %s (errno %d)\n", machine.working_directory,
-			  status == -ENOENT ? "there is no such directory in the root" : "the root failed",
-			  -status);
+		kit_print("mote: guest: cannot start in %s: %s (errno %d)\n",
+		          machine.working_directory,
+		          status == -ENOENT ? "there is no such directory in the root"
+		                            : "the root failed",
+		          -status);
 		end_exit(125);
 	}
 	start_application();

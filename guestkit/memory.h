@@ -19,7 +19,7 @@
 #define KIT_LARGE
 #define KIT_FIRST(order)
 #else
-#define KIT_LARGE __attribute__((section(".lbss")))
+#define KIT_LARGE        __attribute__((section(".lbss")))
 /* The same for one of which a start touches the beginning; placed by @order. */
 #define KIT_FIRST(order) __attribute__((section(".lbss.first." #order)))
 #endif

@@ -61,7 +61,7 @@ static uint64_t *find(uint64_t va, int level, bool make)
 			if (!physical)
 				return NULL;
 			*entry = physical | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED |
-				 PTE_DIRTY;
+			         PTE_DIRTY;
 		} else if (*entry & PTE_HUGE && !split(entry)) {
 			return NULL;
 		}
@@ -99,10 +99,11 @@ bool page_table_map_huge(uint64_t va, uint64_t value)
 	return true;
 }
 
-/* Calls @visit for each present leaf that begins in [start, end); huge pages that stick out are split. */
+/* Calls @visit for each present leaf that begins in [start, end); huge pages that stick out are
+ * split. */
 static void for_each_leaf(uint64_t start, uint64_t end,
-			  void (*visit)(uint64_t *entry, uint64_t size, void *argument),
-			  void *argument)
+                          void (*visit)(uint64_t *entry, uint64_t size, void *argument),
+                          void *argument)
 {
 	uint64_t size;
 
@@ -153,8 +154,8 @@ static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 	clearing->is_flush_due = true;
 	if (!is_owned)
 		return;
-	if (clearing->count && clearing->runs[last].physical +
-					clearing->runs[last].count * PAGE_SIZE == physical) {
+	if (clearing->count &&
+	    clearing->runs[last].physical + clearing->runs[last].count * PAGE_SIZE == physical) {
 		clearing->runs[last].count += count;
 		return;
 	}
@@ -224,7 +225,7 @@ static void protect_leaf(uint64_t *entry, uint64_t size, void *argument)
 	/* A frame of the root image or of a private file page that is not copied yet. */
 	if (!(old & (PTE_OWNED | MOTE_PTE_IMAGE)) && !(old & PTE_WRITABLE))
 		new &= ~PTE_WRITABLE;
-	if ((old & ~new & (PTE_WRITABLE | PTE_USER)) || (new & ~old & PTE_NO_EXEC))
+	if ((old & ~new &(PTE_WRITABLE | PTE_USER)) || (new & ~old &PTE_NO_EXEC))
 		protection->is_flush_due = true;
 	*entry = new;
 }

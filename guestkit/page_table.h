@@ -24,17 +24,18 @@
 #define PTE_NO_EXEC  (1UL << 63)
 #define PTE_ADDRESS  0x000ffffffffff000UL
 
-#define HUGE_PAGES   512UL /* frames in a 2 MiB page */
-#define HUGE_SIZE    MOTE_HUGE_PAGE_SIZE
+#define HUGE_PAGES 512UL /* frames in a 2 MiB page */
+#define HUGE_SIZE  MOTE_HUGE_PAGE_SIZE
 
 /* @root: CR3 */
 void page_table_init(uint64_t root);
 
-/* The 4 KiB entry for @va; tables are made if @make. NULL: no table, or out of memory. A huge page there is
- * split first (@make or not). */
+/* The 4 KiB entry for @va; tables are made if @make. NULL: no table, or out of memory. A huge page
+ * there is split first (@make or not). */
 uint64_t *page_table_entry(uint64_t va, bool make);
 
-/* The entry for @va whatever its level, for a look: *size is what it covers. NULL where no table is. */
+/* The entry for @va whatever its level, for a look: *size is what it covers. NULL where no table
+ * is. */
 const uint64_t *page_table_look(uint64_t va, uint64_t *size);
 
 /* Map 2 MiB at @va (aligned) unless anything is mapped there. Return whether it was done. */
@@ -58,11 +59,13 @@ void page_table_clear_shared(uint64_t start, uint64_t end);
 /* Write zeros to every present page of [start, end). */
 void page_table_zero(uint64_t start, uint64_t end);
 
-/* Change rights of what is present in [start, end): @rights of PTE_WRITABLE and PTE_NO_EXEC, or no access at all
- * when !@is_accessible. Frames not owned stay read-only. Flushes if rights were taken away. */
+/* Change rights of what is present in [start, end): @rights of PTE_WRITABLE and PTE_NO_EXEC, or no
+ * access at all when !@is_accessible. Frames not owned stay read-only. Flushes if rights were taken
+ * away. */
 void page_table_protect(uint64_t start, uint64_t end, bool is_accessible, uint64_t rights);
 
-/* Move the entries of [from, from + length) to @to, where nothing is mapped; flushes. False: no memory for tables. */
+/* Move the entries of [from, from + length) to @to, where nothing is mapped; flushes. False: no
+ * memory for tables. */
 bool page_table_move(uint64_t from, uint64_t to, uint64_t length);
 
 void page_table_flush(void);

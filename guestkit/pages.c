@@ -3,8 +3,8 @@
  * Page frame allocator: two bits a frame.
  *
  * `used` says that somebody has the frame; `stale` that it was used before, so that it holds old
- * bytes and host memory. A stale frame costs a memset, one never used costs the host a fault that is
- * a hundred times dearer: allocation goes by lowest address, so frames are used again soon. Free
+ * bytes and host memory. A stale frame costs a memset, one never used costs the host a fault that
+ * is a hundred times dearer: allocation goes by lowest address, so frames are used again soon. Free
  * stale frames go back to the host in batches (pages_give_back()), after which they are as new.
  */
 #include "guestkit/pages.h"
@@ -19,9 +19,9 @@
 static struct {
 	uint64_t *used;
 	uint64_t *stale;
-	size_t limit; /* frames in RAM, counted from physical 0 */
+	size_t limit;  /* frames in RAM, counted from physical 0 */
 	size_t usable; /* of them, those that the VMM has put in place */
-	size_t total; /* free at boot */
+	size_t total;  /* free at boot */
 	size_t free;
 	size_t stale_free;
 	size_t hint; /* no frame below this is free */
@@ -58,7 +58,8 @@ void pages_init(uint64_t free_start, uint64_t usable_end, uint64_t ram_end)
 	pages.total = pages.free = pages.limit - pages.hint;
 }
 
-/* The maps begin as zeros: mark what lies below the first free frame. Put off until somebody needs a frame. */
+/* The maps begin as zeros: mark what lies below the first free frame. Put off until somebody needs
+ * a frame. */
 static void mark_boot_frames(void)
 {
 	size_t first = pages.hint;

@@ -6,8 +6,8 @@
 #include "guestkit/memory.h"
 
 /*
- * Start: frames in [free_start, ram_end) are free and read as zeros; those from @usable_end on have to be asked
- * for before they are touched (hypercall `memory`).
+ * Start: frames in [free_start, ram_end) are free and read as zeros; those from @usable_end on have
+ * to be asked for before they are touched (hypercall `memory`).
  */
 void pages_init(uint64_t free_start, uint64_t usable_end, uint64_t ram_end);
 
@@ -20,7 +20,8 @@ void page_clear(uint64_t physical, size_t count);
 /* Give every free frame that holds host memory back to the host. */
 void pages_give_back(void);
 
-/* Provided by the memory manager: free frames that are kept for convenience; whether there were any. */
+/* Provided by the memory manager: free frames that are kept for convenience; whether there were
+ * any. */
 bool memory_reclaim(void);
 
 /* The guest is about to sleep: give back what is worth an exit. */

@@ -4,21 +4,23 @@
  *
  * How it works
  *
- * A `syscall` instruction traps: 30 us and less where CPL 0 is emulated, and a privilege change elsewhere. The
- * kit runs at the application's own level, so a jump would do. When a call traps for the second time from
- * the same place, and the instruction before it is of a known form, that one and the call become
- * `jmp rel32` (e9, five bytes) to a stub, which executes the displaced instruction, loads the return
- * address into RCX and goes to patched_entry. The forms are those that compilers put there:
+ * A `syscall` instruction traps: 30 us and less where CPL 0 is emulated, and a privilege change
+ *elsewhere. The kit runs at the application's own level, so a jump would do. When a call traps for
+ *the second time from the same place, and the instruction before it is of a known form, that one
+ *and the call become `jmp rel32` (e9, five bytes) to a stub, which executes the displaced
+ *instruction, loads the return address into RCX and goes to patched_entry. The forms are those that
+ *compilers put there:
  *
  *	mov $imm32, %r32	b8+r imm32          five bytes: the jump takes their place, and the
- *	mov 8(%rsp), %r9	4c 8b 4c 24 08      `syscall` behind it stays for whoever jumps to it
- *	mov %reg, %reg		REX 89 /r           three bytes: the jump covers the `syscall`
+ *	mov 8(%rsp), %r9	4c 8b 4c 24 08      `syscall` behind it stays for whoever jumps to
+ *it mov %reg, %reg		REX 89 /r           three bytes: the jump covers the `syscall`
  *
- * Bytes that only look like one of them are told apart by the registers, which have just been seen to hold
- * what the instruction would have put there, and by prefixes before. In the last form the stub is placed so
- * that the fourth byte of the jump is 0x06, which is no instruction in 64-bit mode: code that jumps
- * straight to the old `syscall` traps there and is served (patch_is_middle()). Stubs lie in pages that the
- * application may not write, 1.5 GiB above its text; both are written through the direct map.
+ * Bytes that only look like one of them are told apart by the registers, which have just been seen
+ *to hold what the instruction would have put there, and by prefixes before. In the last form the
+ *stub is placed so that the fourth byte of the jump is 0x06, which is no instruction in 64-bit
+ *mode: code that jumps straight to the old `syscall` traps there and is served (patch_is_middle()).
+ *Stubs lie in pages that the application may not write, 1.5 GiB above its text; both are written
+ *through the direct map.
  */
 #include "guestkit/patch.h"
 
@@ -38,7 +40,8 @@
 #define STUB_PAGES     16
 #define SEEN           64 /* places remembered, by a hash */
 #define INVALID_OPCODE 0x06
-/* Distance of stub pages from the site, in steps of 16 MiB; within reach of a signed 32-bit jump. */
+/* Distance of stub pages from the site, in steps of 16 MiB; within reach of a signed 32-bit jump.
+ */
 #define STEP_FIRST 0x60u
 #define STEP_LAST  0x7eu
 
@@ -47,7 +50,8 @@ struct stub_page {
 	uint32_t used;
 };
 
-/* entry.S: where stubs go, and a pointer to it in the top 2 GiB, where an absolute jump can find it. */
+/* entry.S: where stubs go, and a pointer to it in the top 2 GiB, where an absolute jump can find
+ * it. */
 extern const unsigned char patched_entry[];
 extern const uint64_t patched_entry_pointer;
 const uint64_t patched_entry_pointer = (uint64_t)patched_entry;
@@ -63,9 +67,9 @@ static struct {
 /* Register by its number in the instruction set; 0 in *is_known for those a system call changes. */
 static uint64_t register_value(const struct context *c, unsigned number, bool *is_known)
 {
-	const uint64_t values[16] = {c->number, 0,     c->rdx, c->rbx, c->rsp, c->rbp,
-				     c->rsi,    c->rdi, c->r8,  c->r9,  c->r10, 0,
-				     c->r12,    c->r13, c->r14, c->r15};
+	const uint64_t values[16] = {c->number, 0,      c->rdx, c->rbx, c->rsp, c->rbp,
+	                             c->rsi,    c->rdi, c->r8,  c->r9,  c->r10, 0,
+	                             c->r12,    c->r13, c->r14, c->r15};
 
 	*is_known = *is_known && number != 1 && number != 11; /* RCX, R11 */
 	return values[number];
@@ -102,8 +106,8 @@ static bool is_load_r9(const unsigned char *at, const struct context *context)
 }
 
 /*
- * mov %rcx, %rdx: RCX cannot be checked, since the call has changed it, but in the generic calls of musl the
- * instruction before can.
+ * mov %rcx, %rdx: RCX cannot be checked, since the call has changed it, but in the generic calls of
+ * musl the instruction before can.
  */
 static bool is_move_from_rcx(const unsigned char *at, const struct context *context)
 {
@@ -115,14 +119,16 @@ static bool is_move_from_rcx(const unsigned char *at, const struct context *cont
 /* mov %reg, %reg with a REX prefix */
 static bool is_move(const unsigned char *at, const struct context *context)
 {
-	bool is_known = is_rex(at[0]) && at[1] == 0x89 && at[2] >= 0xc0 && !is_operand_prefix(at[-1]);
+	bool is_known =
+	        is_rex(at[0]) && at[1] == 0x89 && at[2] >= 0xc0 && !is_operand_prefix(at[-1]);
 	uint64_t to = register_value(context, (at[2] & 7) | (at[0] & 1) << 3, &is_known);
 	uint64_t from = register_value(context, (at[2] >> 3 & 7) | (at[0] & 4) << 1, &is_known);
 
 	return is_known && to == (at[0] & 8 ? from : (uint32_t)from);
 }
 
-/* Length of the instruction before the call that may be displaced, or 0. @call: the syscall's bytes */
+/* Length of the instruction before the call that may be displaced, or 0. @call: the syscall's bytes
+ */
 static unsigned displaceable(const unsigned char *call, const struct context *context)
 {
 	if (call[0] != 0x0f || call[1] != 0x05)
@@ -146,7 +152,8 @@ static uint64_t text_frame(uint64_t address)
 	return (entry & PTE_ADDRESS & ~(size - 1)) + address % size;
 }
 
-/* Can a jump that ends at @jump_end lead to @stub, and where it must, by way of the invalid opcode? */
+/* Can a jump that ends at @jump_end lead to @stub, and where it must, by way of the invalid opcode?
+ */
 static bool is_reachable(uint64_t jump_end, uint64_t stub, bool needs_invalid)
 {
 	int64_t distance = (int64_t)(stub - jump_end);
@@ -163,12 +170,14 @@ static struct stub_page *new_page(uint64_t jump_end)
 	if (patch.page_count == STUB_PAGES)
 		return NULL;
 	for (uint64_t step = STEP_FIRST; step <= STEP_LAST; step++) {
-		/* In the middle of the 64 KiB that serve this site, so that its neighbours may use it, too. */
-		uint64_t va = (jump_end + (step << 24) + (INVALID_OPCODE << 16) + 0x8000) & PAGE_MASK;
+		/* In the middle of the 64 KiB that serve this site, so that its neighbours may use
+		 * it, too. */
+		uint64_t va =
+		        (jump_end + (step << 24) + (INVALID_OPCODE << 16) + 0x8000) & PAGE_MASK;
 		struct vma vma = {.start = va,
-				  .end = va + PAGE_SIZE,
-				  .prot = PROT_READ | PROT_EXEC,
-				  .flags = MAP_PRIVATE | VMA_IMAGE};
+		                  .end = va + PAGE_SIZE,
+		                  .prot = PROT_READ | PROT_EXEC,
+		                  .flags = MAP_PRIVATE | VMA_IMAGE};
 
 		if (va >= MOTE_USER_END - PAGE_SIZE || vma_overlaps(va, va + PAGE_SIZE))
 			continue;
@@ -205,7 +214,7 @@ static unsigned char *new_stub(uint64_t jump_end, bool needs_invalid, uint64_t *
 }
 
 static void write_stub(unsigned char *code, const unsigned char *displaced, unsigned length,
-		       uint64_t return_address)
+                       uint64_t return_address)
 {
 	uint32_t pointer = (uint32_t)(uint64_t)&patched_entry_pointer;
 
@@ -227,7 +236,8 @@ static void write_text(uint64_t address, const unsigned char *bytes, size_t leng
 		*(unsigned char *)direct_map(text_frame(address++)) = *bytes++;
 }
 
-/* Apart from patch_consider(), which every start executes, so that it stays out of the pages of a start (kit.lds). */
+/* Apart from patch_consider(), which every start executes, so that it stays out of the pages of a
+ * start (kit.lds). */
 static __attribute__((noinline)) bool rewrite(const struct context *context)
 {
 	unsigned char bytes[LOOK_BACK + SYSCALL_SIZE];
@@ -283,7 +293,8 @@ bool patch_is_middle(const struct context *context)
 		if (stub < page->va || stub >= page->va + page->used * STUB_SIZE)
 			continue;
 		memcpy(&return_address,
-		       (const unsigned char *)direct_map(page->physical) + (stub - page->va) + 3 + 2,
+		       (const unsigned char *)direct_map(page->physical) + (stub - page->va) + 3 +
+		               2,
 		       sizeof return_address);
 		return return_address == context->rip + SYSCALL_SIZE;
 	}

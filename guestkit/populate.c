@@ -2,10 +2,10 @@
 /*
  * Gives frames to mapped pages: at mmap for small mappings, at a page fault a window at a time.
  *
- * A page fault costs 20 to 30 us where CPL 0 is emulated, an entry in a page table nanoseconds, and a frame that
- * nobody touches costs the host nothing. So frames are handed out in advance as long as the guest has
- * plenty, in runs that are physically contiguous, which lets the host back several at one fault. Big
- * anonymous mappings get 2 MiB pages: one fault of the host for 512 pages.
+ * A page fault costs 20 to 30 us where CPL 0 is emulated, an entry in a page table nanoseconds, and
+ * a frame that nobody touches costs the host nothing. So frames are handed out in advance as long
+ * as the guest has plenty, in runs that are physically contiguous, which lets the host back several
+ * at one fault. Big anonymous mappings get 2 MiB pages: one fault of the host for 512 pages.
  */
 #include "guestkit/populate.h"
 
@@ -40,8 +40,8 @@ uint64_t populate_rights(uint32_t prot)
 static const void *file_frame(uint64_t physical)
 {
 	return physical < machine.ram_end
-		       ? direct_map(physical)
-		       : (const void *)(MOTE_ROOT_VA + (physical - machine.root_physical));
+	               ? direct_map(physical)
+	               : (const void *)(MOTE_ROOT_VA + (physical - machine.root_physical));
 }
 
 /* How many pages may be given in advance with memory as it is now. */
@@ -121,7 +121,8 @@ static enum fault_result fill_file_page(const struct vma *vma, uint64_t va, bool
 		end_out_of_memory();
 	if (physical)
 		memcpy(direct_map(copy), file_frame(physical), PAGE_SIZE);
-	if (*entry & PTE_PRESENT) { /* the file's frame was there, read-only: another one replaces it */
+	if (*entry &
+	    PTE_PRESENT) { /* the file's frame was there, read-only: another one replaces it */
 		*entry = 0;
 		page_table_flush();
 	}
@@ -165,8 +166,8 @@ static bool try_huge(const struct vma *vma, uint64_t address)
 	physical = page_alloc_aligned(HUGE_PAGES, HUGE_PAGES);
 	if (!physical)
 		return false;
-	if (!page_table_map_huge(start, physical | ENTRY_BASE | PTE_OWNED |
-						populate_rights(vma->prot))) {
+	if (!page_table_map_huge(start,
+	                         physical | ENTRY_BASE | PTE_OWNED | populate_rights(vma->prot))) {
 		page_free(physical, HUGE_PAGES);
 		return false;
 	}
@@ -190,7 +191,7 @@ static void fault_anonymous(const struct vma *vma, uint64_t address)
 	start = page & ~(WINDOW_PAGES * PAGE_SIZE - 1);
 	end = start + WINDOW_PAGES * PAGE_SIZE;
 	fill_anonymous(start > vma->start ? start : vma->start, end < vma->end ? end : vma->end,
-		       rights);
+	               rights);
 }
 
 enum fault_result address_space_fault(uint64_t address, uint64_t error)

@@ -30,7 +30,7 @@ static void put_padded(struct output *out, const char *text, size_t length, int 
 }
 
 static void put_number(struct output *out, uint64_t value, unsigned base, bool is_negative,
-		       int width, char pad)
+                       int width, char pad)
 {
 	char digits[24];
 	size_t length = 0;
@@ -76,20 +76,18 @@ static void format(struct output *out, const char *text, va_list args)
 		case 'd':
 			number = is_long ? va_arg(args, long) : va_arg(args, int);
 			put_number(out, number < 0 ? -(uint64_t)number : (uint64_t)number, 10,
-				   number < 0, width, pad);
+			           number < 0, width, pad);
 			break;
-		case 'p':
-			put_number(out, va_arg(args, uint64_t), 16, false, width, pad);
-			break;
+		case 'p': put_number(out, va_arg(args, uint64_t), 16, false, width, pad); break;
 		case 'o':
 		case 'u':
 		case 'x':
 			put_number(out,
-				   is_long ? va_arg(args, unsigned long) : va_arg(args, unsigned),
-				   *text == 'x'   ? 16
-				   : *text == 'o' ? 8
-						  : 10,
-				   false, width, pad);
+			           is_long ? va_arg(args, unsigned long) : va_arg(args, unsigned),
+			           *text == 'x'   ? 16
+			           : *text == 'o' ? 8
+			                          : 10,
+			           false, width, pad);
 			break;
 		case '\0': return;
 		default: put(out, *text); break;
@@ -120,5 +118,5 @@ void kit_print(const char *text, ...)
 	format(&out, text, args);
 	va_end(args);
 	hypercall(MOTE_HC_console_write, 2, kit_physical(line),
-		  out.length < sizeof line ? out.length : sizeof line - 1);
+	          out.length < sizeof line ? out.length : sizeof line - 1);
 }

@@ -48,7 +48,7 @@ static _Noreturn void crash(const struct mote_crash *report)
 static void fill(struct mote_crash *report, const struct context *c)
 {
 	const uint64_t gpr[16] = {c->rax, c->rbx, c->rcx, c->rdx, c->rsi, c->rdi, c->rbp, c->rsp,
-				  c->r8,  c->r9,  c->r10, c->r11, c->r12, c->r13, c->r14, c->r15};
+	                          c->r8,  c->r9,  c->r10, c->r11, c->r12, c->r13, c->r14, c->r15};
 
 	memcpy(report->gpr, gpr, sizeof gpr);
 	report->rip = c->rip;
@@ -57,12 +57,10 @@ static void fill(struct mote_crash *report, const struct context *c)
 }
 
 void end_by_crash(const struct context *context, int signal, uint32_t vector, uint64_t error,
-		  uint64_t address, const char *reason)
+                  uint64_t address, const char *reason)
 {
-	struct mote_crash report = {.signal = (uint32_t)signal,
-				    .vector = vector,
-				    .error = error,
-				    .address = address};
+	struct mote_crash report = {
+	        .signal = (uint32_t)signal, .vector = vector, .error = error, .address = address};
 
 	fill(&report, context);
 	if (reason)
@@ -70,14 +68,10 @@ void end_by_crash(const struct context *context, int signal, uint32_t vector, ui
 	crash(&report);
 }
 
-void end_kit_crash(const struct context *context, uint32_t vector, uint64_t error,
-		   uint64_t address)
+void end_kit_crash(const struct context *context, uint32_t vector, uint64_t error, uint64_t address)
 {
-	struct mote_crash report = {.signal = 11,
-				    .vector = vector,
-				    .error = error,
-				    .address = address,
-				    .in_kit = 1};
+	struct mote_crash report = {
+	        .signal = 11, .vector = vector, .error = error, .address = address, .in_kit = 1};
 
 	fill(&report, context);
 	crash(&report);
@@ -88,8 +82,8 @@ void end_out_of_memory(void)
 	size_t total = page_total_count(), free = page_free_count();
 
 	kit_print("mote: guest: out of memory: %lu of %lu KiB in use, %lu KiB mapped. "
-		  "Give it more with --mem\n",
-		  (total - free) * (PAGE_SIZE / 1024), total * (PAGE_SIZE / 1024),
-		  vma_total() / 1024);
+	          "Give it more with --mem\n",
+	          (total - free) * (PAGE_SIZE / 1024), total * (PAGE_SIZE / 1024),
+	          vma_total() / 1024);
 	end(MOTE_EXIT_OUT_OF_MEMORY);
 }

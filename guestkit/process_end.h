@@ -10,7 +10,8 @@
 /* exit_group(2): @status 0 to 255. */
 _Noreturn void end_exit(int status);
 
-/* A signal's default action without a core (SIGTERM, SIGPIPE...): status 128 + signal, nothing printed. */
+/* A signal's default action without a core (SIGTERM, SIGPIPE...): status 128 + signal, nothing
+ * printed. */
 _Noreturn void end_by_signal(int signal);
 
 /**
@@ -19,7 +20,7 @@ _Noreturn void end_by_signal(int signal);
  * @reason: a few words to print instead of the trap's name; NULL: none
  */
 _Noreturn void end_by_crash(const struct context *context, int signal, uint32_t vector,
-			    uint64_t error, uint64_t address, const char *reason);
+                            uint64_t error, uint64_t address, const char *reason);
 
 /* Guest memory is used up: one line that says by what, status 137. */
 _Noreturn void end_out_of_memory(void);

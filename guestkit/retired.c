@@ -4,11 +4,12 @@
  *
  * How it works
  *
- * Taking an entry away needs a TLB flush, which costs tens of microseconds where CPL 0 is emulated, and the
- * frame's next use a fault. Allocators map and unmap the same few pages thousands of times. So once a program
- * has unmapped more than a few times, small ranges are only noted here: a new mapping in the same place
- * gets the same frames, zeroed. What piles up is cleared in batches, by one flush. Until then a stray access
- * to such memory is not noticed; the first EXACT_UNMAPS calls, and all large ones, are exact.
+ * Taking an entry away needs a TLB flush, which costs tens of microseconds where CPL 0 is emulated,
+ * and the frame's next use a fault. Allocators map and unmap the same few pages thousands of times.
+ * So once a program has unmapped more than a few times, small ranges are only noted here: a new
+ * mapping in the same place gets the same frames, zeroed. What piles up is cleared in batches, by
+ * one flush. Until then a stray access to such memory is not noticed; the first EXACT_UNMAPS calls,
+ * and all large ones, are exact.
  */
 #include "guestkit/retired.h"
 
@@ -77,12 +78,12 @@ void retired_claim(uint64_t start, uint64_t end, bool is_alike)
 		after = (struct page_range){end, range->end};
 		/* A range cut in two needs a second place in the list. */
 		if (!is_alike || (before.start < before.end && after.start < after.end &&
-				  range_count == RANGES_MAX)) {
+		                  range_count == RANGES_MAX)) {
 			retired_purge();
 			return;
 		}
 		page_table_zero(range->start > start ? range->start : start,
-				range->end < end ? range->end : end);
+		                range->end < end ? range->end : end);
 		total -= range->end - range->start;
 		*range = ranges[--range_count];
 		if (before.start < before.end) {

@@ -15,8 +15,8 @@ bool retired_take(uint64_t start, uint64_t end);
 
 /**
  * retired_claim() - A new mapping is about to cover [start, end).
- * @is_alike: it is private, writable, anonymous: what is there is zeroed and serves again. Otherwise, and
- *	      wherever that is not possible, the entries are cleared.
+ * @is_alike: it is private, writable, anonymous: what is there is zeroed and serves again.
+ *Otherwise, and wherever that is not possible, the entries are cleared.
  */
 void retired_claim(uint64_t start, uint64_t end, bool is_alike);
 

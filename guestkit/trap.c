@@ -27,9 +27,9 @@ enum {
 };
 
 _Static_assert(offsetof(struct context, rip) == CONTEXT_RIP &&
-		       offsetof(struct context, rsp) == CONTEXT_RSP &&
-		       offsetof(struct context, rax) == CONTEXT_RAX,
-	       "entry.S uses these");
+                       offsetof(struct context, rsp) == CONTEXT_RSP &&
+                       offsetof(struct context, rax) == CONTEXT_RAX,
+               "entry.S uses these");
 
 /* kit.lds: the frame of the last trap */
 extern const struct trap_frame kit_trap_frame;
@@ -38,9 +38,9 @@ extern const unsigned char user_access_start[], user_access_end[], user_access_f
 
 static int fault_signal(enum fault_result result, struct signal_cause *cause)
 {
-	cause->code = result == FAULT_NOT_MAPPED ? SEGV_MAPERR
-		      : result == FAULT_PROTECTED ? SEGV_ACCERR
-						  : BUS_ADRERR;
+	cause->code = result == FAULT_NOT_MAPPED  ? SEGV_MAPERR
+	              : result == FAULT_PROTECTED ? SEGV_ACCERR
+	                                          : BUS_ADRERR;
 	return result == FAULT_BEYOND_FILE ? SIGBUS : SIGSEGV;
 }
 
@@ -63,7 +63,7 @@ static int float_code(uint64_t vector)
 	       : flags & 8  ? FPE_FLTOVF
 	       : flags & 18 ? FPE_FLTUND
 	       : flags & 32 ? FPE_FLTRES
-			    : FPE_FLTINV;
+	                    : FPE_FLTINV;
 }
 
 /* Signals of the other exceptions, as Linux has them (arch/x86/kernel/traps.c). */
@@ -95,9 +95,8 @@ static int trap_signal(uint64_t vector, uint64_t rip, struct signal_cause *cause
 void trap_from_application(struct context *context)
 {
 	struct trap_frame frame = kit_trap_frame;
-	struct signal_cause cause = {.vector = (uint32_t)frame.vector,
-				     .error = frame.error,
-				     .address = frame.cr2};
+	struct signal_cause cause = {
+	        .vector = (uint32_t)frame.vector, .error = frame.error, .address = frame.cr2};
 	enum fault_result result;
 	int signal;
 
@@ -122,7 +121,7 @@ void trap_from_kit(struct context *context)
 	const struct trap_frame *frame = &kit_trap_frame;
 	uint64_t vector = frame->vector, error = frame->error, address = frame->cr2;
 	bool is_user_access = context->rip >= (uint64_t)user_access_start &&
-			      context->rip <= (uint64_t)user_access_end;
+	                      context->rip <= (uint64_t)user_access_end;
 
 	if (is_busy || !is_user_access || vector != VECTOR_PF)
 		end_kit_crash(context, (uint32_t)vector, error, address);

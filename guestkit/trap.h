@@ -19,6 +19,6 @@ void trap_from_kit(struct context *context);
 
 /* A trap that no sound kit makes: the VMM prints registers and a backtrace of the kit. */
 _Noreturn void end_kit_crash(const struct context *context, uint32_t vector, uint64_t error,
-			     uint64_t address);
+                             uint64_t address);
 
 #endif

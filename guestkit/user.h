@@ -17,7 +17,8 @@ int user_read(void *to, uint64_t from, size_t length);
 int user_write(uint64_t to, const void *from, size_t length);
 int user_zero(uint64_t to, size_t length);
 
-/* The same, but returning how many bytes were copied before a fault (reads and writes that may end short). */
+/* The same, but returning how many bytes were copied before a fault (reads and writes that may end
+ * short). */
 size_t user_read_some(void *to, uint64_t from, size_t length);
 size_t user_write_some(uint64_t to, const void *from, size_t length);
 

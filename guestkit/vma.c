@@ -84,7 +84,7 @@ static bool can_join(const struct vma *left, const struct vma *right)
 static void delete_at(size_t index, size_t count)
 {
 	memmove(&vmas.list[index], &vmas.list[index + count],
-		(vmas.count - index - count) * sizeof vmas.list[0]);
+	        (vmas.count - index - count) * sizeof vmas.list[0]);
 	vmas.count -= count;
 }
 
@@ -102,7 +102,7 @@ static void join_at(size_t index)
 static void insert_at(size_t index, const struct vma *vma)
 {
 	memmove(&vmas.list[index + 1], &vmas.list[index],
-		(vmas.count - index) * sizeof vmas.list[0]);
+	        (vmas.count - index) * sizeof vmas.list[0]);
 	vmas.list[index] = *vma;
 	vmas.count++;
 }

@@ -51,7 +51,8 @@ void vma_split(uint64_t address);
 /* Remove mappings in [start, end); borders must be split before. Puts file references. */
 void vma_remove(uint64_t start, uint64_t end);
 
-/* Change protection of mappings in [start, end); borders must be split before. Joins equal neighbours. */
+/* Change protection of mappings in [start, end); borders must be split before. Joins equal
+ * neighbours. */
 void vma_set_prot(uint64_t start, uint64_t end, uint32_t prot);
 
 /* Highest free range of @length bytes that ends at or below @limit, or 0. */

@@ -337,15 +337,17 @@ static size_t read_program(FILE *from, struct sock_filter *program, const char *
 /* "Load; and with 0; equal to 0?": where an argument's upper half does not matter. Always true. */
 static bool is_idle(const struct sock_filter *at)
 {
-	return at[0].code == (BPF_LD | BPF_W | BPF_ABS) && at[1].code == (BPF_ALU | BPF_AND | BPF_K) &&
-	       at[1].k == 0 && at[2].code == (BPF_JMP | BPF_JEQ | BPF_K) && at[2].k == 0 &&
-	       at[2].jt == 0 && at[3].code == (BPF_LD | BPF_W | BPF_ABS);
+	return at[0].code == (BPF_LD | BPF_W | BPF_ABS) &&
+	       at[1].code == (BPF_ALU | BPF_AND | BPF_K) && at[1].k == 0 &&
+	       at[2].code == (BPF_JMP | BPF_JEQ | BPF_K) && at[2].k == 0 && at[2].jt == 0 &&
+	       at[3].code == (BPF_LD | BPF_W | BPF_ABS);
 }
 
 /*
- * Leave out what libseccomp compares for nothing: each instruction costs about half a microsecond when the filter
- * is installed. What follows such a comparison loads anew, so nothing depends on it. Nobody jumps to its second or
- * third instruction, since libseccomp makes the three as one; a jump to its first goes to what follows.
+ * Leave out what libseccomp compares for nothing: each instruction costs about half a microsecond
+ * when the filter is installed. What follows such a comparison loads anew, so nothing depends on
+ * it. Nobody jumps to its second or third instruction, since libseccomp makes the three as one; a
+ * jump to its first goes to what follows.
  */
 static size_t drop_idle(struct sock_filter *program, size_t count, const char *phase)
 {

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <x86intrin.h>
 
-#define NS_PER_S 1000000000ull
-#define MSR_TSC  0x10
+#define NS_PER_S   1000000000ull
+#define MSR_TSC    0x10
 #define REFRESH_NS (NS_PER_S / 10)
 
 uint64_t clock_host_tsc(void)
@@ -45,18 +45,18 @@ static int read_tsc_offset(const struct kvm *kvm, uint64_t *offset)
 
 /* #syscalls:load ioctl(KVM_GET_TSC_KHZ) ioctl(KVM_GET_MSRS) */
 int clock_page_init(struct clock_page *clock, const struct guest_memory *memory, bool is_native,
-		    const struct kvm *kvm, struct mote_error *err)
+                    const struct kvm *kvm, struct mote_error *err)
 {
 	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
 
 	clock->page = guest_range(memory, (mote_gpa_t){MOTE_CLOCK_VA - MOTE_WINDOW_VA},
-				  sizeof *clock->page);
+	                          sizeof *clock->page);
 	if (!clock->page)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "guest memory is too small");
 	clock->tsc_offset = 0;
 	if (khz <= 0 || (!is_native && read_tsc_offset(kvm, &clock->tsc_offset)))
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
-					"cannot learn the guest's TSC frequency from KVM");
+		                        "cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;
 	clock->sequence = 0;
 	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
@@ -65,9 +65,10 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 }
 
 /*
- * Rate of the guest's clock for the time to come. KVM's frequency is rounded to 1 kHz and the host's
- * clock is steered, so the measured rate since start is used once there is enough of it. A page
- * that ran ahead must not step back: it goes on from where it is, slower, until the host has caught up.
+ * Rate of the guest's clock for the time to come. KVM's frequency is rounded to 1 kHz and the
+ * host's clock is steered, so the measured rate since start is used once there is enough of it. A
+ * page that ran ahead must not step back: it goes on from where it is, slower, until the host has
+ * caught up.
  */
 static uint64_t rate(struct clock_page *clock, uint64_t tsc, uint64_t monotonic, uint64_t ahead)
 {
@@ -75,9 +76,11 @@ static uint64_t rate(struct clock_page *clock, uint64_t tsc, uint64_t monotonic,
 	uint64_t ticks = tsc - clock->start_tsc, multiplier = nominal;
 
 	if (ticks > clock->tsc_khz * 100)
-		multiplier = (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
-					ticks);
-	/* A host that slept, or whose clock was set back, says nothing about the rate: begin anew. */
+		multiplier =
+		        (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
+		                   ticks);
+	/* A host that slept, or whose clock was set back, says nothing about the rate: begin anew.
+	 */
 	if (multiplier > nominal + nominal / 1000 || multiplier < nominal - nominal / 1000) {
 		clock->start_tsc = tsc;
 		clock->start_monotonic = monotonic;

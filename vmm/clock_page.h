@@ -19,9 +19,10 @@ struct clock_page {
 	uint64_t start_tsc, start_monotonic;
 };
 
-/* Find TSC frequency and offset of the vCPU (@is_native: there is none) and write the page for the first time. */
+/* Find TSC frequency and offset of the vCPU (@is_native: there is none) and write the page for the
+ * first time. */
 int clock_page_init(struct clock_page *clock, const struct guest_memory *memory, bool is_native,
-		    const struct kvm *kvm, struct mote_error *err);
+                    const struct kvm *kvm, struct mote_error *err);
 
 /* Write the page anew: the guest's time is the host's again. Only while the vCPU is not running. */
 void clock_page_refresh(struct clock_page *clock);

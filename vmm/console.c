@@ -74,8 +74,8 @@ uint32_t console_kind(int stream)
 		return 0;
 	return status.st_mode >> 12 |
 	       (S_ISCHR(status.st_mode) && ioctl(stream, TCGETS, termios) == 0
-			? MOTE_CONSOLE_IS_TERMINAL
-			: 0);
+	                ? MOTE_CONSOLE_IS_TERMINAL
+	                : 0);
 }
 
 /* #syscalls:load ioctl(TCGETS) */
@@ -99,11 +99,11 @@ void console_restore_terminal(void)
 int64_t console_control(int stream, uint32_t operation, void *block)
 {
 	static const unsigned requests[] = {
-		[MOTE_CONSOLE_GET_TERMIOS] = TCGETS,
-		[MOTE_CONSOLE_SET_TERMIOS] = TCSETS,
-		[MOTE_CONSOLE_SET_TERMIOS_DRAIN] = TCSETSW,
-		[MOTE_CONSOLE_SET_TERMIOS_FLUSH] = TCSETSF,
-		[MOTE_CONSOLE_GET_WINDOW_SIZE] = TIOCGWINSZ,
+	        [MOTE_CONSOLE_GET_TERMIOS] = TCGETS,
+	        [MOTE_CONSOLE_SET_TERMIOS] = TCSETS,
+	        [MOTE_CONSOLE_SET_TERMIOS_DRAIN] = TCSETSW,
+	        [MOTE_CONSOLE_SET_TERMIOS_FLUSH] = TCSETSF,
+	        [MOTE_CONSOLE_GET_WINDOW_SIZE] = TIOCGWINSZ,
 	};
 	int readable = 0;
 
@@ -112,11 +112,14 @@ int64_t console_control(int stream, uint32_t operation, void *block)
 	switch (operation) {
 	case MOTE_CONSOLE_SET_TERMIOS:
 	case MOTE_CONSOLE_SET_TERMIOS_DRAIN:
-	case MOTE_CONSOLE_SET_TERMIOS_FLUSH: terminal.is_changed = true; __attribute__((fallthrough));
+	case MOTE_CONSOLE_SET_TERMIOS_FLUSH:
+		terminal.is_changed = true;
+		__attribute__((fallthrough));
 	case MOTE_CONSOLE_GET_TERMIOS:
 	case MOTE_CONSOLE_GET_WINDOW_SIZE:
 		return ioctl(stream, requests[operation], block) ? -errno : 0;
-	case MOTE_CONSOLE_GET_READABLE: return ioctl(stream, FIONREAD, &readable) ? -errno : readable;
+	case MOTE_CONSOLE_GET_READABLE:
+		return ioctl(stream, FIONREAD, &readable) ? -errno : readable;
 	default: return -EINVAL;
 	}
 }

@@ -20,12 +20,12 @@
 #define IDT_LIMIT (MOTE_VECTORS * 16 - 1)
 
 /* 64-bit TSS (SDM vol. 3, 7.7): 104 bytes, then the bitmap up to the hypercall port, then 0xff. */
-#define TSS_RSP0       4
-#define TSS_IST1       36
-#define TSS_MAP_BASE   102
-#define TSS_SIZE       104
-#define TSS_MAP_SIZE   (MOTE_HYPERCALL_PORT / 8 + 1)
-#define TSS_LIMIT      (TSS_SIZE + TSS_MAP_SIZE)
+#define TSS_RSP0     4
+#define TSS_IST1     36
+#define TSS_MAP_BASE 102
+#define TSS_SIZE     104
+#define TSS_MAP_SIZE (MOTE_HYPERCALL_PORT / 8 + 1)
+#define TSS_LIMIT    (TSS_SIZE + TSS_MAP_SIZE)
 _Static_assert(MOTE_HYPERCALL_PORT % 8 <= 4, "its four permission bits share a byte");
 _Static_assert(TSS_OFFSET + TSS_LIMIT < IDT_OFFSET, "the tables do not overlap");
 
@@ -33,16 +33,17 @@ _Static_assert(TSS_OFFSET + TSS_LIMIT < IDT_OFFSET, "the tables do not overlap")
 #define GATE_DPL3      0x60
 #define VECTOR_BP      3
 
-#define CR0_VALUE 0x80050033u /* PG AM WP NE ET MP PE */
-#define CR4_VALUE 0x00050668u /* OSXSAVE FSGSBASE OSXMMEXCPT OSFXSR MCE PAE DE */
-#define EFER_VALUE 0xd01u     /* NXE LMA LME SCE */
-#define RFLAGS_VALUE 0x202u   /* IF */
-#define APIC_BASE_VALUE 0xfee00900u /* after reset, on the bootstrap processor (SDM vol. 3, 11.4.4) */
+#define CR0_VALUE    0x80050033u /* PG AM WP NE ET MP PE */
+#define CR4_VALUE    0x00050668u /* OSXSAVE FSGSBASE OSXMMEXCPT OSFXSR MCE PAE DE */
+#define EFER_VALUE   0xd01u      /* NXE LMA LME SCE */
+#define RFLAGS_VALUE 0x202u      /* IF */
+#define APIC_BASE_VALUE \
+	0xfee00900u /* after reset, on the bootstrap processor (SDM vol. 3, 11.4.4) */
 
-#define MSR_STAR           0xc0000081u
-#define MSR_LSTAR          0xc0000082u
-#define MSR_CSTAR          0xc0000083u
-#define MSR_SYSCALL_MASK   0xc0000084u
+#define MSR_STAR         0xc0000081u
+#define MSR_LSTAR        0xc0000082u
+#define MSR_CSTAR        0xc0000083u
+#define MSR_SYSCALL_MASK 0xc0000084u
 
 static void put64(unsigned char *at, uint64_t value)
 {
@@ -63,8 +64,8 @@ static void write_tss(unsigned char *gdt, unsigned char *tss, uint64_t trap_stac
 	uint64_t base = MOTE_CPU_TABLES_VA + TSS_OFFSET;
 	uint16_t map_base = TSS_SIZE;
 
-	put64(gdt + MOTE_TSS, TSS_LIMIT | (base & 0xffffff) << 16 | 0x8bUL << 40 |
-				      (base >> 24 & 0xff) << 56);
+	put64(gdt + MOTE_TSS,
+	      TSS_LIMIT | (base & 0xffffff) << 16 | 0x8bUL << 40 | (base >> 24 & 0xff) << 56);
 	put64(gdt + MOTE_TSS + 8, base >> 32);
 	put64(tss + TSS_RSP0, trap_stack_top);
 	put64(tss + TSS_IST1, trap_stack_top);
@@ -81,17 +82,17 @@ static void write_idt(unsigned char *idt)
 		uint64_t ist = 1;
 
 		put64(idt + 16 * vector, (handler & 0xffff) | (uint64_t)MOTE_KERNEL_CS << 16 |
-						 ist << 32 | type << 40 |
-						 (handler >> 16 & 0xffff) << 48);
+		                                 ist << 32 | type << 40 |
+		                                 (handler >> 16 & 0xffff) << 48);
 		put64(idt + 16 * vector + 8, handler >> 32);
 	}
 }
 
 int cpu_tables_write(const struct guest_memory *memory, uint64_t trap_stack_top,
-		     struct mote_error *err)
+                     struct mote_error *err)
 {
-	unsigned char *page = guest_range(
-		memory, (mote_gpa_t){MOTE_CPU_TABLES_VA - MOTE_WINDOW_VA}, MOTE_PAGE_SIZE);
+	unsigned char *page = guest_range(memory, (mote_gpa_t){MOTE_CPU_TABLES_VA - MOTE_WINDOW_VA},
+	                                  MOTE_PAGE_SIZE);
 
 	if (!page)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "guest memory is too small");
@@ -104,14 +105,14 @@ int cpu_tables_write(const struct guest_memory *memory, uint64_t trap_stack_top,
 static struct kvm_segment flat_segment(uint16_t selector, uint8_t type, bool is_code)
 {
 	return (struct kvm_segment){.limit = 0xffffffff,
-				    .selector = selector,
-				    .type = type,
-				    .present = 1,
-				    .dpl = 3,
-				    .db = !is_code,
-				    .s = 1,
-				    .l = is_code,
-				    .g = 1};
+	                            .selector = selector,
+	                            .type = type,
+	                            .present = 1,
+	                            .dpl = 3,
+	                            .db = !is_code,
+	                            .s = 1,
+	                            .l = is_code,
+	                            .g = 1};
 }
 
 /* All of them, from nothing: asking KVM for its own first would cost an ioctl. */
@@ -120,24 +121,24 @@ static void set_sregs(struct kvm_sregs *sregs, uint64_t page_table)
 	struct kvm_segment data = flat_segment(MOTE_USER_SS, 3, false);
 
 	*sregs = (struct kvm_sregs){
-		.cr0 = CR0_VALUE,
-		.cr3 = page_table,
-		.cr4 = CR4_VALUE,
-		.efer = EFER_VALUE,
-		.apic_base = APIC_BASE_VALUE,
-		.cs = flat_segment(MOTE_USER_CS, 0xb, true),
-		.ds = data,
-		.es = data,
-		.fs = data,
-		.gs = data,
-		.ss = data,
-		.gdt = {.base = MOTE_CPU_TABLES_VA + GDT_OFFSET, .limit = GDT_LIMIT},
-		.idt = {.base = MOTE_CPU_TABLES_VA + IDT_OFFSET, .limit = IDT_LIMIT},
-		.tr = {.base = MOTE_CPU_TABLES_VA + TSS_OFFSET,
-		       .limit = TSS_LIMIT,
-		       .selector = MOTE_TSS,
-		       .type = 11,
-		       .present = 1},
+	        .cr0 = CR0_VALUE,
+	        .cr3 = page_table,
+	        .cr4 = CR4_VALUE,
+	        .efer = EFER_VALUE,
+	        .apic_base = APIC_BASE_VALUE,
+	        .cs = flat_segment(MOTE_USER_CS, 0xb, true),
+	        .ds = data,
+	        .es = data,
+	        .fs = data,
+	        .gs = data,
+	        .ss = data,
+	        .gdt = {.base = MOTE_CPU_TABLES_VA + GDT_OFFSET, .limit = GDT_LIMIT},
+	        .idt = {.base = MOTE_CPU_TABLES_VA + IDT_OFFSET, .limit = IDT_LIMIT},
+	        .tr = {.base = MOTE_CPU_TABLES_VA + TSS_OFFSET,
+	               .limit = TSS_LIMIT,
+	               .selector = MOTE_TSS,
+	               .type = 11,
+	               .present = 1},
 	};
 }
 
@@ -152,9 +153,9 @@ static int set_msrs(const struct kvm *kvm, uint64_t syscall_entry)
 		struct kvm_msrs head;
 		struct kvm_msr_entry entries[3];
 	} msrs = {.head = {.nmsrs = 3},
-		  .entries = {{.index = MSR_STAR, .data = MOTE_STAR},
-			      {.index = MSR_LSTAR, .data = syscall_entry},
-			      {.index = MSR_SYSCALL_MASK, .data = MOTE_FMASK}}};
+	          .entries = {{.index = MSR_STAR, .data = MOTE_STAR},
+	                      {.index = MSR_LSTAR, .data = syscall_entry},
+	                      {.index = MSR_SYSCALL_MASK, .data = MOTE_FMASK}}};
 
 	return ioctl(kvm->vcpu, KVM_SET_MSRS, &msrs) == 3 ? 0 : -1;
 }
@@ -162,7 +163,7 @@ static int set_msrs(const struct kvm *kvm, uint64_t syscall_entry)
 /* #syscalls:load ioctl(KVM_SET_CPUID2) */
 /* #syscalls:load ioctl(KVM_SET_XCRS) ioctl(KVM_SET_MSRS) */
 int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
-		  struct mote_error *err)
+                  struct mote_error *err)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = cpuid_xcr0(cpuid)}}};
 	struct kvm_regs *regs = &kvm->run->s.regs.regs;

@@ -8,11 +8,12 @@
 #include "vmm/kvm.h"
 
 /**
- * cpu_tables_write() - Write GDT, TSS with its I/O permission bitmap, and IDT to the CPU tables page.
+ * cpu_tables_write() - Write GDT, TSS with its I/O permission bitmap, and IDT to the CPU tables
+ * page.
  * @trap_stack_top: IST1, kit memory
  */
 int cpu_tables_write(const struct guest_memory *memory, uint64_t trap_stack_top,
-		     struct mote_error *err);
+                     struct mote_error *err);
 
 struct cpu_start {
 	uint64_t page_table;    /* CR3 */
@@ -23,6 +24,6 @@ struct cpu_start {
 
 /* Give the vCPU its features, control registers, system-call MSRs and first registers. */
 int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
-		  struct mote_error *err);
+                  struct mote_error *err);
 
 #endif

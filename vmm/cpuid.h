@@ -12,15 +12,16 @@
 
 struct cpuid {
 	uint32_t count;
-	uint32_t is_native; /* this KVM runs CPL 3 as it is, TSC included; in KVM's padding, which it ignores */
+	uint32_t is_native; /* this KVM runs CPL 3 as it is, TSC included; in KVM's padding, which
+	                       it ignores */
 	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX]; /* laid out as struct kvm_cpuid2 */
 };
 
 /**
  * cpuid_supported() - What KVM can give a guest, without anything that differs between CPUs.
  *
- * Asking KVM costs about a third of a millisecond, so the answer is kept in the user's cache directory
- * (see cpuid_cache.h) for as long as this boot of this host lasts.
+ * Asking KVM costs about a third of a millisecond, so the answer is kept in the user's cache
+ * directory (see cpuid_cache.h) for as long as this boot of this host lasts.
  */
 int cpuid_supported(const struct kvm *kvm, struct cpuid *cpuid, struct mote_error *err);
 
@@ -28,8 +29,9 @@ int cpuid_supported(const struct kvm *kvm, struct cpuid *cpuid, struct mote_erro
  * cpuid_filter() - Reduce the supported CPUID to what a guest gets.
  * @tsc_khz: for the TSC frequency leaf; 0: unknown, and the leaf is left out
  *
- * Dropped: protection keys, AMX, x2APIC, nested virtualisation, and whatever else the kit cannot carry.
- * CPU_BASELINE gives x86-64-v2 under a synthetic vendor-neutral model, the same on every machine.
+ * Dropped: protection keys, AMX, x2APIC, nested virtualisation, and whatever else the kit cannot
+ * carry. CPU_BASELINE gives x86-64-v2 under a synthetic vendor-neutral model, the same on every
+ * machine.
  */
 void cpuid_filter(struct cpuid *cpuid, enum cpu_model model, uint64_t tsc_khz);
 

@@ -2,9 +2,9 @@
 /*
  * Keeps KVM's answer about CPU features between runs.
  *
- * One file, $XDG_CACHE_HOME/mote/cpuid or ~/.cache/mote/cpuid, written beside and renamed into place, so
- * that readers see an old or a new one and never a half. A wrong entry could only make the user's own
- * guests see wrong features; KVM itself refuses features it does not have.
+ * One file, $XDG_CACHE_HOME/mote/cpuid or ~/.cache/mote/cpuid, written beside and renamed into
+ * place, so that readers see an old or a new one and never a half. A wrong entry could only make
+ * the user's own guests see wrong features; KVM itself refuses features it does not have.
  */
 #include "vmm/cpuid_cache.h"
 
@@ -54,7 +54,8 @@ static bool read_boot_id(char *id, size_t size)
 	return got >= 32;
 }
 
-/* A device node in memory (devtmpfs, tmpfs) was made in this boot, at its ctime: no need to ask for the boot's id. */
+/* A device node in memory (devtmpfs, tmpfs) was made in this boot, at its ctime: no need to ask for
+ * the boot's id. */
 static bool make_key(struct cpuid_cache_key *key, int system)
 {
 	struct stat status;
@@ -86,9 +87,9 @@ static bool read_file(int fd, struct cache_file *file)
 {
 	struct stat status;
 
-	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-	       status.st_uid == geteuid() && !(status.st_mode & (S_IWGRP | S_IWOTH)) &&
-	       status.st_size == sizeof *file && read(fd, file, sizeof *file) == sizeof *file;
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+	       !(status.st_mode & (S_IWGRP | S_IWOTH)) && status.st_size == sizeof *file &&
+	       read(fd, file, sizeof *file) == sizeof *file;
 }
 
 bool cpuid_cache_load(struct cpuid_cache *cache, int system, struct cpuid *cpuid)
@@ -105,8 +106,8 @@ bool cpuid_cache_load(struct cpuid_cache *cache, int system, struct cpuid *cpuid
 	if (fd < 0)
 		return false;
 	is_good = read_file(fd, &file) && file.magic == CACHE_MAGIC &&
-		  !memcmp(&file.key, &cache->key, sizeof file.key) && file.cpuid.count > 0 &&
-		  file.cpuid.count <= CPUID_ENTRIES_MAX;
+	          !memcmp(&file.key, &cache->key, sizeof file.key) && file.cpuid.count > 0 &&
+	          file.cpuid.count <= CPUID_ENTRIES_MAX;
 	close(fd);
 	if (is_good)
 		*cpuid = file.cpuid;

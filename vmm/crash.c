@@ -2,8 +2,9 @@
 /*
  * Reports on guests that die.
  *
- * All of it runs after the last guest instruction and inside the confined process: nothing is opened,
- * nothing is allocated, and the guest's memory, registers and ELF file are taken for hostile.
+ * All of it runs after the last guest instruction and inside the confined process: nothing is
+ * opened, nothing is allocated, and the guest's memory, registers and ELF file are taken for
+ * hostile.
  */
 #include "vmm/crash.h"
 
@@ -48,11 +49,11 @@ static void say(const char *format, ...)
 static const char *signal_name(uint32_t number)
 {
 	static const char *const names[] = {
-		[1] = "SIGHUP",   [2] = "SIGINT",   [3] = "SIGQUIT",  [4] = "SIGILL",
-		[5] = "SIGTRAP",  [6] = "SIGABRT",  [7] = "SIGBUS",   [8] = "SIGFPE",
-		[9] = "SIGKILL",  [10] = "SIGUSR1", [11] = "SIGSEGV", [12] = "SIGUSR2",
-		[13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM", [24] = "SIGXCPU",
-		[25] = "SIGXFSZ", [31] = "SIGSYS",
+	        [1] = "SIGHUP",   [2] = "SIGINT",   [3] = "SIGQUIT",  [4] = "SIGILL",
+	        [5] = "SIGTRAP",  [6] = "SIGABRT",  [7] = "SIGBUS",   [8] = "SIGFPE",
+	        [9] = "SIGKILL",  [10] = "SIGUSR1", [11] = "SIGSEGV", [12] = "SIGUSR2",
+	        [13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM", [24] = "SIGXCPU",
+	        [25] = "SIGXFSZ", [31] = "SIGSYS",
 	};
 
 	return number < sizeof names / sizeof names[0] && names[number] ? names[number] : "signal";
@@ -61,15 +62,15 @@ static const char *signal_name(uint32_t number)
 static const char *vector_name(uint32_t vector)
 {
 	static const char *const names[] = {
-		[0] = "divide error",	[1] = "debug trap",
-		[3] = "breakpoint",	[4] = "overflow",
-		[5] = "bound range",	[6] = "invalid opcode",
-		[7] = "device not available", [8] = "double fault",
-		[10] = "invalid TSS",	[11] = "segment not present",
-		[12] = "stack fault",	[13] = "general protection fault",
-		[14] = "page fault",	[16] = "x87 exception",
-		[17] = "alignment check", [18] = "machine check",
-		[19] = "SIMD exception",
+	        [0] = "divide error",         [1] = "debug trap",
+	        [3] = "breakpoint",           [4] = "overflow",
+	        [5] = "bound range",          [6] = "invalid opcode",
+	        [7] = "device not available", [8] = "double fault",
+	        [10] = "invalid TSS",         [11] = "segment not present",
+	        [12] = "stack fault",         [13] = "general protection fault",
+	        [14] = "page fault",          [16] = "x87 exception",
+	        [17] = "alignment check",     [18] = "machine check",
+	        [19] = "SIMD exception",
 	};
 
 	return vector < sizeof names / sizeof names[0] && names[vector] ? names[vector] : "trap";
@@ -78,7 +79,7 @@ static const char *vector_name(uint32_t vector)
 static void print_registers(const struct mote_crash *crash)
 {
 	static const char names[16][4] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
-					  "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+	                                  "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 
 	say("  rip %016llx  rflags %08llx  fs %016llx\n", (unsigned long long)crash->rip,
 	    (unsigned long long)crash->rflags, (unsigned long long)crash->fs_base);
@@ -93,9 +94,9 @@ static void print_registers(const struct mote_crash *crash)
 static struct unwind_registers unwind_registers(const struct mote_crash *crash)
 {
 	static const unsigned char order[16] = {UNWIND_RAX, UNWIND_RBX, UNWIND_RCX, UNWIND_RDX,
-						UNWIND_RSI, UNWIND_RDI, UNWIND_RBP, UNWIND_RSP,
-						UNWIND_R8,  UNWIND_R9,  UNWIND_R10, UNWIND_R11,
-						UNWIND_R12, UNWIND_R13, UNWIND_R14, UNWIND_R15};
+	                                        UNWIND_RSI, UNWIND_RDI, UNWIND_RBP, UNWIND_RSP,
+	                                        UNWIND_R8,  UNWIND_R9,  UNWIND_R10, UNWIND_R11,
+	                                        UNWIND_R12, UNWIND_R13, UNWIND_R14, UNWIND_R15};
 	struct unwind_registers registers = {.rip = crash->rip};
 
 	for (int i = 0; i < 16; i++)
@@ -120,11 +121,11 @@ static const char *base_name(const char *path)
 static void print_backtrace(struct vm *vm, const struct mote_crash *crash)
 {
 	const struct code_image images[] = {
-		{.elf = vm->application_bytes,
-		 .size = vm->application.source.size,
-		 .bias = vm->application.bias,
-		 .name = base_name(vm->application.source.name)},
-		{.elf = vm->kit_bytes, .size = vm->kit.source.size, .name = "kit.elf"},
+	        {.elf = vm->application_bytes,
+	         .size = vm->application.source.size,
+	         .bias = vm->application.bias,
+	         .name = base_name(vm->application.source.name)},
+	        {.elf = vm->kit_bytes, .size = vm->kit.source.size, .name = "kit.elf"},
 	};
 	struct unwind_registers registers = unwind_registers(crash);
 	struct guest_reader reader = {.read = read_guest, .ctx = vm};
@@ -143,7 +144,7 @@ struct core_map {
 };
 
 static void add_mapping(struct core_map *map, uint64_t va, uint64_t gpa, uint64_t length,
-			uint64_t entry)
+                        uint64_t entry)
 {
 	struct core_segment *last = &map->segments[map->count ? map->count - 1 : 0];
 	int prot = 1 | (entry & PTE_WRITABLE ? 2 : 0) | (entry & PTE_NO_EXEC ? 0 : 4);
@@ -166,7 +167,7 @@ static void find_mappings(struct core_map *map)
 	while (va < MOTE_USER_END) {
 		uint64_t entry, span;
 		uint64_t gpa = page_tables_translate(&map->vm->memory, map->vm->layout.tables.root,
-						     va, &entry, &span);
+		                                     va, &entry, &span);
 
 		if (gpa != UINT64_MAX)
 			add_mapping(map, va, gpa, span, entry);
@@ -181,18 +182,18 @@ static void write_core(struct vm *vm, const struct mote_crash *crash)
 	static struct kvm_xsave xsave;
 	struct mote_error err;
 	struct core_description core = {
-		.registers = unwind_registers(crash),
-		.rflags = crash->rflags,
-		.fs_base = crash->fs_base,
-		.cs = MOTE_USER_CS,
-		.ss = MOTE_USER_SS,
-		.orig_rax = UINT64_MAX,
-		.signal = (int)crash->signal,
-		.fault_address = crash->address,
-		.pid = 1,
-		.program = base_name(vm->application.source.name),
-		.arguments = vm->application.source.name,
-		.xcr0 = cpuid_xcr0(&vm->cpuid),
+	        .registers = unwind_registers(crash),
+	        .rflags = crash->rflags,
+	        .fs_base = crash->fs_base,
+	        .cs = MOTE_USER_CS,
+	        .ss = MOTE_USER_SS,
+	        .orig_rax = UINT64_MAX,
+	        .signal = (int)crash->signal,
+	        .fault_address = crash->address,
+	        .pid = 1,
+	        .program = base_name(vm->application.source.name),
+	        .arguments = vm->application.source.name,
+	        .xcr0 = cpuid_xcr0(&vm->cpuid),
 	};
 
 	if (vm->core_fd < 0)
@@ -221,16 +222,18 @@ static void print_cause(const struct mote_crash *crash)
 		size_t i;
 
 		for (i = 0; crash->reason[i]; i++)
-			reason[i] = (char)(crash->reason[i] < ' ' || crash->reason[i] > '~' ? '?' : crash->reason[i]);
+			reason[i] = (char)(crash->reason[i] < ' ' || crash->reason[i] > '~'
+			                           ? '?'
+			                           : crash->reason[i]);
 		reason[i] = '\0';
-		say("mote: %s died of %s (%u): %s\n", who, signal_name(crash->signal), crash->signal,
-		    reason);
+		say("mote: %s died of %s (%u): %s\n", who, signal_name(crash->signal),
+		    crash->signal, reason);
 	} else if (crash->vector == 14) {
 		say("mote: %s died of %s (%u): page fault: %s 0x%llx, which is %s\n", who,
 		    signal_name(crash->signal), crash->signal,
 		    crash->error & 16  ? "executed"
 		    : crash->error & 2 ? "wrote to"
-				       : "read from",
+		                       : "read from",
 		    address, crash->error & 1 ? "protected" : "not mapped");
 	} else if (crash->vector == MOTE_CRASH_NO_VECTOR) {
 		say("mote: %s died of %s (%u)\n", who, signal_name(crash->signal), crash->signal);
@@ -253,9 +256,9 @@ static void registers_now(struct vm *vm, struct mote_crash *crash)
 {
 	const struct kvm_regs *regs = &vm->kvm.run->s.regs.regs;
 	const uint64_t values[16] = {regs->rax, regs->rbx, regs->rcx, regs->rdx,
-				     regs->rsi, regs->rdi, regs->rbp, regs->rsp,
-				     regs->r8,  regs->r9,  regs->r10, regs->r11,
-				     regs->r12, regs->r13, regs->r14, regs->r15};
+	                             regs->rsi, regs->rdi, regs->rbp, regs->rsp,
+	                             regs->r8,  regs->r9,  regs->r10, regs->r11,
+	                             regs->r12, regs->r13, regs->r14, regs->r15};
 
 	memcpy(crash->gpr, values, sizeof values);
 	crash->rip = regs->rip;

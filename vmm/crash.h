@@ -16,7 +16,8 @@ void crash_report(struct vm *vm, const struct mote_crash *crash);
  */
 void crash_unexpected_exit(struct vm *vm, const char *what);
 
-/* Say that the guest was stopped at @why ("timed out after ..."), with its backtrace; @signal_number for the core. */
+/* Say that the guest was stopped at @why ("timed out after ..."), with its backtrace;
+ * @signal_number for the core. */
 void crash_stopped(struct vm *vm, const char *why, int signal_number);
 
 #endif

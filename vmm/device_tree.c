@@ -60,8 +60,8 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       fdt_property_string(tree, "mote,working-directory", options->cwd) ||
 	       (options->strace && fdt_property(tree, "mote,strace", NULL, 0)) ||
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
-	       (input->root_size && put_range(tree, "mote,root-image", input->root_gpa,
-					      input->root_size)) ||
+	       (input->root_size &&
+	        put_range(tree, "mote,root-image", input->root_gpa, input->root_size)) ||
 	       fdt_end_node(tree);
 }
 
@@ -73,15 +73,15 @@ static int put_segments(void *tree, const struct elf_file *application)
 
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *segment = &image->segments[i];
-		uint64_t prot = 1u | (segment->is_writable ? 2u : 0) |
-				(segment->is_executable ? 4u : 0);
+		uint64_t prot =
+		        1u | (segment->is_writable ? 2u : 0) | (segment->is_executable ? 4u : 0);
 
 		segments[i][0] = cpu_to_fdt64(segment->va + application->bias);
 		segments[i][1] = cpu_to_fdt64(segment->memory_size);
 		segments[i][2] = cpu_to_fdt64(prot);
 	}
 	return fdt_property(tree, "segments", segments,
-			    (int)(image->segment_count * sizeof segments[0]));
+	                    (int)(image->segment_count * sizeof segments[0]));
 }
 
 static int put_application(void *tree, const struct elf_file *application)
@@ -109,23 +109,23 @@ static int put_machine(void *tree, const struct device_tree_input *input)
 	       fdt_property_u32(tree, "reg", 0) ||
 	       fdt_property_u64(tree, "mote,xsave-size", input->xsave_size) ||
 	       fdt_property_u32(tree, "mote,hwcap", input->hwcap) ||
-	       fdt_property_u32(tree, "mote,hwcap2", input->hwcap2) ||
-	       fdt_end_node(tree) || fdt_end_node(tree) || fdt_begin_node(tree, "memory@0") ||
+	       fdt_property_u32(tree, "mote,hwcap2", input->hwcap2) || fdt_end_node(tree) ||
+	       fdt_end_node(tree) || fdt_begin_node(tree, "memory@0") ||
 	       fdt_property_string(tree, "device_type", "memory") ||
 	       put_range(tree, "reg", 0, input->ram_size) || fdt_end_node(tree);
 }
 
 int device_tree_build(const struct device_tree_input *input, void *buffer, size_t size,
-		      size_t *used, struct mote_error *err)
+                      size_t *used, struct mote_error *err)
 {
 	if (fdt_create(buffer, (int)size) || fdt_finish_reservemap(buffer) ||
-	    fdt_begin_node(buffer, "") || put_machine(buffer, input) ||
-	    put_chosen(buffer, input) || put_application(buffer, input->application) ||
-	    fdt_end_node(buffer) || fdt_finish(buffer))
+	    fdt_begin_node(buffer, "") || put_machine(buffer, input) || put_chosen(buffer, input) ||
+	    put_application(buffer, input->application) || fdt_end_node(buffer) ||
+	    fdt_finish(buffer))
 		return mote_error_set(err, MOTE_STATUS_FAILED,
-				      "cannot build the device tree: %zu bytes are too few for the "
-				      "arguments and the environment",
-				      size);
+		                      "cannot build the device tree: %zu bytes are too few for the "
+		                      "arguments and the environment",
+		                      size);
 	*used = fdt_totalsize(buffer);
 	return 0;
 }

@@ -13,13 +13,13 @@
 struct device_tree_input {
 	const struct run_options *options;
 	const struct elf_file *application;
-	uint64_t ram_size;  /* bytes from guest-physical 0 */
-	uint64_t root_gpa;  /* root image; size 0: none */
-	uint64_t root_size; /* bytes */
+	uint64_t ram_size;      /* bytes from guest-physical 0 */
+	uint64_t root_gpa;      /* root image; size 0: none */
+	uint64_t root_size;     /* bytes */
 	unsigned char seed[64]; /* rng-seed */
-	uint64_t xsave_size;     /* bytes of an XSAVE area for XCR0 */
-	uint32_t console[3];     /* console_kind() of stdin, stdout, stderr */
-	uint32_t hwcap, hwcap2;  /* AT_HWCAP and AT_HWCAP2 of the guest */
+	uint64_t xsave_size;    /* bytes of an XSAVE area for XCR0 */
+	uint32_t console[3];    /* console_kind() of stdin, stdout, stderr */
+	uint32_t hwcap, hwcap2; /* AT_HWCAP and AT_HWCAP2 of the guest */
 };
 
 /* Bytes that a tree for @input needs at most. */
@@ -31,6 +31,6 @@ size_t device_tree_bound(const struct device_tree_input *input);
  * @used: set to its length
  */
 int device_tree_build(const struct device_tree_input *input, void *buffer, size_t size,
-		      size_t *used, struct mote_error *err);
+                      size_t *used, struct mote_error *err);
 
 #endif

@@ -27,13 +27,14 @@ struct elf_image {
 	const char *name;
 	bool is_position_independent; /* ET_DYN */
 	uint64_t entry;               /* without the load bias */
-	uint64_t headers_va;          /* of the program headers, without the bias; 0: not in memory */
+	uint64_t headers_va; /* of the program headers, without the bias; 0: not in memory */
 	uint16_t header_count;
 	uint64_t start, end; /* pages from the lowest to the end of the highest segment */
 	uint64_t interpreter_offset, interpreter_size; /* PT_INTERP in the file; size 0: none */
 	uint64_t note_offset, note_size;               /* first PT_NOTE; size 0: none */
 	size_t segment_count;
-	struct elf_segment segments[ELF_SEGMENTS_MAX]; /* in order of address, no two share a page */
+	struct elf_segment
+	        segments[ELF_SEGMENTS_MAX]; /* in order of address, no two share a page */
 };
 
 /* Source of the file's bytes. */
@@ -57,6 +58,6 @@ int elf_read_bytes(const struct elf_source *source, uint64_t offset, void *buffe
  * Each header is read once. Errors have the code MOTE_STATUS_CANNOT_RUN and name the file.
  */
 int elf_image_read(struct elf_image *image, const struct elf_source *source, bool allow_wx,
-		   struct mote_error *err);
+                   struct mote_error *err);
 
 #endif

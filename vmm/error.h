@@ -8,10 +8,10 @@
  * of these, so that main.c alone decides how the process ends.
  */
 enum mote_status {
-	MOTE_STATUS_TIMEOUT = 124,   /* the guest ran past --timeout */
-	MOTE_STATUS_FAILED = 125,    /* mote itself failed or was misused */
+	MOTE_STATUS_TIMEOUT = 124,    /* the guest ran past --timeout */
+	MOTE_STATUS_FAILED = 125,     /* mote itself failed or was misused */
 	MOTE_STATUS_CANNOT_RUN = 126, /* the program exists and cannot be run */
-	MOTE_STATUS_NOT_FOUND = 127, /* the program does not exist */
+	MOTE_STATUS_NOT_FOUND = 127,  /* the program does not exist */
 	MOTE_STATUS_OUT_OF_MEMORY = 137,
 	MOTE_STATUS_SIGNAL_BASE = 128, /* plus the signal number: the guest crashed */
 };
@@ -33,7 +33,7 @@ struct mote_error {
  * Return: always -1, so that callers can `return mote_error_set(...)`.
  */
 int mote_error_set(struct mote_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /**
  * mote_error_errno() - The same, with ": strerror(errno)" appended.
@@ -41,7 +41,7 @@ int mote_error_set(struct mote_error *err, int code, const char *fmt, ...)
  * Return: always -1. errno is left as it was.
  */
 int mote_error_errno(struct mote_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /**
  * mote_error_hint() - Append ". HINT" to an error that is already set.
@@ -49,6 +49,6 @@ int mote_error_errno(struct mote_error *err, int code, const char *fmt, ...)
  * Return: always -1.
  */
 int mote_error_hint(struct mote_error *err, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+        __attribute__((format(printf, 2, 3)));
 
 #endif

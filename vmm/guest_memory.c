@@ -13,15 +13,16 @@
 /* #syscalls:load mmap */
 int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err)
 {
-	/* Aligned like guest-physical memory, so that a huge page of the host can be one of the guest. */
+	/* Aligned like guest-physical memory, so that a huge page of the host can be one of the
+	 * guest. */
 	uint64_t room = size > MOTE_HUGE_PAGE_SIZE ? MOTE_HUGE_PAGE_SIZE : 0;
 	unsigned char *host = mmap(NULL, size + room, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (host == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
-					"cannot reserve %llu MiB of guest memory",
-					(unsigned long long)(size >> 20));
+		                        "cannot reserve %llu MiB of guest memory",
+		                        (unsigned long long)(size >> 20));
 	memory->host = room ? host + (-(uint64_t)host & (MOTE_HUGE_PAGE_SIZE - 1)) : host;
 	memory->size = size;
 	return 0;
@@ -74,7 +75,7 @@ int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uin
 
 /* #syscalls:load madvise(MADV_POPULATE_WRITE) */
 int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
-			  struct mote_error *err)
+                          struct mote_error *err)
 {
 	if (gpa.value > memory->size)
 		return 0;
@@ -83,8 +84,8 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 	/* Linux before 5.14 has no such advice, and then populates page by page. */
 	if (madvise(memory->host + gpa.value, length, MADV_POPULATE_WRITE) && errno != EINVAL)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
-					"cannot get %llu KiB of memory for the guest",
-					(unsigned long long)(length >> 10));
+		                        "cannot get %llu KiB of memory for the guest",
+		                        (unsigned long long)(length >> 10));
 	return 0;
 }
 
@@ -92,7 +93,8 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end)
 {
 	if (end > MOTE_HUGE_PAGE_SIZE && end <= memory->size)
-		madvise(memory->host + MOTE_HUGE_PAGE_SIZE, end - MOTE_HUGE_PAGE_SIZE, MADV_HUGEPAGE);
+		madvise(memory->host + MOTE_HUGE_PAGE_SIZE, end - MOTE_HUGE_PAGE_SIZE,
+		        MADV_HUGEPAGE);
 }
 
 /* #syscalls:run madvise(MADV_DONTNEED) */

@@ -35,7 +35,7 @@ void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t le
 /* Copy out of and into guest memory. Return 0, or -1 when the range is bad. */
 int guest_read(const struct guest_memory *memory, mote_gpa_t gpa, void *buffer, size_t length);
 int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *buffer,
-		size_t length);
+                size_t length);
 
 /**
  * guest_memory_map_file() - Put bytes of a file at a guest-physical address, copied on write.
@@ -46,21 +46,22 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
  * @name:   of the file, for messages
  */
 int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
-			  int fd, uint64_t offset, const char *name, struct mote_error *err);
+                          int fd, uint64_t offset, const char *name, struct mote_error *err);
 
 /**
  * guest_memory_populate() - Have the host back a range now, in one call.
  * @length: bytes; cut at the end of RAM
  */
 int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
-			  struct mote_error *err);
+                          struct mote_error *err);
 
 /**
- * guest_memory_prefer_huge() - From now on, let one fault of the host bring in 512 pages up to @end.
+ * guest_memory_prefer_huge() - From now on, let one fault of the host bring in 512 pages up to
+ * @end.
  * @end: guest-physical
  *
- * For a guest that needs much: a small one is done sooner page by page, and a process that asks for huge
- * pages ends more slowly. Advice only; the first 2 MiB stay as they are.
+ * For a guest that needs much: a small one is done sooner page by page, and a process that asks for
+ * huge pages ends more slowly. Advice only; the first 2 MiB stay as they are.
  */
 void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end);
 

@@ -38,9 +38,9 @@ static int64_t call_console_read(struct vm *vm, const struct hypercall *call)
 static int64_t call_console_control(struct vm *vm, const struct hypercall *call)
 {
 	static const size_t sizes[] = {
-		[MOTE_CONSOLE_GET_TERMIOS] = 36,      [MOTE_CONSOLE_SET_TERMIOS] = 36,
-		[MOTE_CONSOLE_SET_TERMIOS_DRAIN] = 36, [MOTE_CONSOLE_SET_TERMIOS_FLUSH] = 36,
-		[MOTE_CONSOLE_GET_WINDOW_SIZE] = 8,
+	        [MOTE_CONSOLE_GET_TERMIOS] = 36,       [MOTE_CONSOLE_SET_TERMIOS] = 36,
+	        [MOTE_CONSOLE_SET_TERMIOS_DRAIN] = 36, [MOTE_CONSOLE_SET_TERMIOS_FLUSH] = 36,
+	        [MOTE_CONSOLE_GET_WINDOW_SIZE] = 8,
 	};
 	uint64_t operation = call->argument[1];
 	size_t size = operation < sizeof sizes / sizeof sizes[0] ? sizes[operation] : 0;
@@ -91,8 +91,8 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 	clock_page_refresh(&vm->clock);
 	if (ready < 0)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
-			       ? (int64_t)MOTE_EVENT_WINDOW
-			       : -EINTR;
+		               ? (int64_t)MOTE_EVENT_WINDOW
+		               : -EINTR;
 	return ready ? MOTE_EVENT_INPUT : 0;
 }
 
@@ -111,7 +111,7 @@ static int64_t call_discard(struct vm *vm, const struct hypercall *call)
 	if (count > MOTE_DISCARD_MAX)
 		return -EINVAL;
 	if (guest_read(&vm->memory, (mote_gpa_t){call->argument[0]}, ranges,
-		       count * sizeof ranges[0]))
+	               count * sizeof ranges[0]))
 		return -EFAULT;
 	for (uint64_t i = 0; i < count; i++) {
 		const struct mote_range *range = &ranges[i];
@@ -120,7 +120,7 @@ static int64_t call_discard(struct vm *vm, const struct hypercall *call)
 		if (range->start < vm->free.start || range->end > vm->free.end ||
 		    range->start > range->end ||
 		    guest_memory_discard(&vm->memory, (mote_gpa_t){range->start},
-					 range->end - range->start))
+		                         range->end - range->start))
 			return -EINVAL;
 	}
 	return (int64_t)count;
@@ -181,7 +181,7 @@ typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);
 
 static hypercall_handler *const handlers[MOTE_HC_LIMIT] = {
 #define X(number, name, arguments, purpose) [number] = call_##name,
-	MOTE_HYPERCALLS(X)
+        MOTE_HYPERCALLS(X)
 #undef X
 };
 
@@ -190,7 +190,7 @@ int vm_hypercall(struct vm *vm, struct mote_error *err)
 	struct kvm_run *run = vm->kvm.run;
 	const struct kvm_regs *regs = &run->s.regs.regs;
 	struct hypercall call = {.number = regs->rax,
-				 .argument = {regs->rdi, regs->rsi, regs->rdx}};
+	                         .argument = {regs->rdi, regs->rsi, regs->rdx}};
 	uint64_t offset = run->io.data_offset;
 	int32_t result = -ENOSYS;
 

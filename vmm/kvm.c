@@ -21,8 +21,8 @@ int kvm_open(struct kvm *kvm, struct mote_error *err)
 	}
 	if (ioctl(kvm->system, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
-				      "cannot use /dev/kvm: it does not speak KVM API version %d",
-				      KVM_API_VERSION);
+		                      "cannot use /dev/kvm: it does not speak KVM API version %d",
+		                      KVM_API_VERSION);
 	return 0;
 }
 
@@ -42,9 +42,10 @@ int kvm_create(struct kvm *kvm, struct mote_error *err)
 	if (kvm->vm < 0)
 		return failed(err, "KVM_CREATE_VM");
 	/*
-	 * The guest has no interrupt controller. Yet a vCPU without KVM's local APIC costs: KVM then
-	 * flips a static key, which stops every CPU of the host several times at creation and again at the
-	 * end (docs/decisions/007-no-irqchip.md). A KVM that cannot do without is as good.
+	 * The guest has no interrupt controller. Yet a vCPU without KVM's local APIC costs: KVM
+	 * then flips a static key, which stops every CPU of the host several times at creation and
+	 * again at the end (docs/decisions/007-no-irqchip.md). A KVM that cannot do without is as
+	 * good.
 	 */
 	ioctl(kvm->vm, KVM_ENABLE_CAP, &local_apic);
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0);
@@ -62,12 +63,12 @@ int kvm_create(struct kvm *kvm, struct mote_error *err)
 
 /* #syscalls:run ioctl(KVM_SET_USER_MEMORY_REGION) */
 int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end,
-		struct mote_error *err)
+                struct mote_error *err)
 {
 	struct kvm_userspace_memory_region slot = {
-		.slot = kvm->ram_slots,
-		.guest_phys_addr = kvm->ram_end,
-		.userspace_addr = (uint64_t)memory->host + kvm->ram_end,
+	        .slot = kvm->ram_slots,
+	        .guest_phys_addr = kvm->ram_end,
+	        .userspace_addr = (uint64_t)memory->host + kvm->ram_end,
 	};
 
 	if (end < memory->size)
@@ -84,14 +85,14 @@ int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end
 
 /* #syscalls:load ioctl(KVM_SET_USER_MEMORY_REGION) */
 int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, const void *host,
-			   uint64_t length, struct mote_error *err)
+                           uint64_t length, struct mote_error *err)
 {
 	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.flags = KVM_MEM_READONLY,
-		.guest_phys_addr = gpa,
-		.memory_size = length,
-		.userspace_addr = (uint64_t)host,
+	        .slot = slot,
+	        .flags = KVM_MEM_READONLY,
+	        .guest_phys_addr = gpa,
+	        .memory_size = length,
+	        .userspace_addr = (uint64_t)host,
 	};
 
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
@@ -102,7 +103,7 @@ int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, c
 enum kvm_backend kvm_backend(void)
 {
 	static const char *const modules[] = {"/sys/module/kvm_intel", "/sys/module/kvm_amd",
-					      "/sys/module/kvm_pvm"};
+	                                      "/sys/module/kvm_pvm"};
 
 	for (unsigned i = 0; i < KVM_BACKEND_OTHER; i++)
 		if (access(modules[i], F_OK) == 0)

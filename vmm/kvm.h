@@ -36,18 +36,18 @@ int kvm_create(struct kvm *kvm, struct mote_error *err);
  * kvm_add_ram() - Make RAM usable for the guest up to @end by one more slot.
  * @end: guest-physical, at least kvm->ram_end; brought to whole 2 MiB and cut at the end of RAM
  *
- * What a VM costs to make and to end grows with its slots (1 us for 2 MiB and more where tables are shadowed),
- * so a guest gets them as it needs them (mote/abi.h, hypercall `memory`).
+ * What a VM costs to make and to end grows with its slots (1 us for 2 MiB and more where tables are
+ * shadowed), so a guest gets them as it needs them (mote/abi.h, hypercall `memory`).
  */
 int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end,
-		struct mote_error *err);
+                struct mote_error *err);
 
 /**
  * kvm_add_read_only_slot() - Map host memory read-only into guest-physical space.
  * @slot: number; RAM takes those from 0 up
  */
 int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, const void *host,
-			   uint64_t length, struct mote_error *err);
+                           uint64_t length, struct mote_error *err);
 
 /* Which KVM this is, for --stats and for messages. */
 enum kvm_backend kvm_backend(void);

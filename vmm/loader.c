@@ -32,7 +32,7 @@ int elf_file_open(struct elf_file *file, const char *path, struct mote_error *er
 		bool missing = errno == ENOENT || errno == ENOTDIR;
 
 		mote_error_errno(err, missing ? MOTE_STATUS_NOT_FOUND : MOTE_STATUS_CANNOT_RUN,
-				 "cannot open %s", path);
+		                 "cannot open %s", path);
 		if (missing && !strchr(path, '/'))
 			mote_error_hint(err, "Give a path, as in ./%s: PATH is not searched", path);
 		return -1;
@@ -40,13 +40,13 @@ int elf_file_open(struct elf_file *file, const char *path, struct mote_error *er
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
 		close(fd);
 		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "cannot run %s: it is not a regular file", path);
+		                      "cannot run %s: it is not a regular file", path);
 	}
 	file->source = (struct elf_source){.name = path,
-					   .size = (uint64_t)status.st_size,
-					   .read = elf_read_file,
-					   .is_mappable = true,
-					   .fd = fd};
+	                                   .size = (uint64_t)status.st_size,
+	                                   .read = elf_read_file,
+	                                   .is_mappable = true,
+	                                   .fd = fd};
 	return 0;
 }
 
@@ -55,33 +55,34 @@ int kit_open(struct elf_file *file, const char *path, struct mote_error *err)
 	if (path)
 		return elf_file_open(file, path, err);
 	file->source = (struct elf_source){.name = "kit.elf",
-					   .size = (uint64_t)(mote_kit_end - mote_kit_start),
-					   .read = elf_read_bytes,
-					   .fd = -1,
-					   .bytes = mote_kit_start};
+	                                   .size = (uint64_t)(mote_kit_end - mote_kit_start),
+	                                   .read = elf_read_bytes,
+	                                   .fd = -1,
+	                                   .bytes = mote_kit_start};
 	return 0;
 }
 
 static int bad_kit(const struct elf_file *kit, const char *why, struct mote_error *err)
 {
 	return mote_error_set(err, MOTE_STATUS_FAILED, "cannot use the guest kit %s: %s",
-			      kit->source.name, why);
+	                      kit->source.name, why);
 }
 
 static int compare_versions(const struct elf_file *kit, const struct mote_kit_note *note,
-			    struct mote_error *err)
+                            struct mote_error *err)
 {
 	if (note->abi_version == MOTE_ABI_VERSION && note->size == sizeof *note)
 		return 0;
 	return mote_error_set(err, MOTE_STATUS_FAILED,
-			      "the guest kit %s (version %.31s, ABI %u) is %s than this mote "
-			      "(version %s, ABI %u). Use the kit that was built with it",
-			      kit->source.name, note->version, note->abi_version,
-			      note->abi_version < MOTE_ABI_VERSION ? "older" : "newer",
-			      MOTE_VERSION, MOTE_ABI_VERSION);
+	                      "the guest kit %s (version %.31s, ABI %u) is %s than this mote "
+	                      "(version %s, ABI %u). Use the kit that was built with it",
+	                      kit->source.name, note->version, note->abi_version,
+	                      note->abi_version < MOTE_ABI_VERSION ? "older" : "newer",
+	                      MOTE_VERSION, MOTE_ABI_VERSION);
 }
 
-/* The first note of the file: header, owner padded to four bytes, descriptor (ELF gABI, "Note Section"). */
+/* The first note of the file: header, owner padded to four bytes, descriptor (ELF gABI, "Note
+ * Section"). */
 #define NOTE_OWNER_OFFSET      sizeof(Elf64_Nhdr)
 #define NOTE_DESCRIPTOR_OFFSET (NOTE_OWNER_OFFSET + 8)
 
@@ -95,8 +96,8 @@ int kit_read(struct elf_file *kit, struct mote_kit_note *note, struct mote_error
 		return -1;
 	if (image->note_size < NOTE_DESCRIPTOR_OFFSET + 8 ||
 	    kit->source.read(&kit->source, image->note_offset, bytes,
-			     image->note_size < sizeof bytes ? (size_t)image->note_size
-							     : sizeof bytes))
+	                     image->note_size < sizeof bytes ? (size_t)image->note_size
+	                                                     : sizeof bytes))
 		return bad_kit(kit, "it has no Mote note", err);
 	memcpy(&header, bytes, sizeof header);
 	memcpy(note, bytes + NOTE_DESCRIPTOR_OFFSET, sizeof *note);
@@ -113,27 +114,27 @@ int kit_read(struct elf_file *kit, struct mote_kit_note *note, struct mote_error
 
 /* Copy the file part of a segment to @gpa (page of its start), from the start of its first page. */
 static int copy_segment(const struct elf_file *file, const struct elf_segment *segment,
-			uint64_t gpa, struct layout *layout, struct mote_error *err)
+                        uint64_t gpa, struct layout *layout, struct mote_error *err)
 {
 	uint64_t lead = segment->va % MOTE_PAGE_SIZE;
 	void *to = guest_range(layout->memory, (mote_gpa_t){gpa}, lead + segment->file_size);
 
 	if (!to || file->source.read(&file->source, segment->file_offset - lead, to,
-				     lead + segment->file_size))
+	                             lead + segment->file_size))
 		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot read %s",
-					file->source.name);
+		                        file->source.name);
 	return 0;
 }
 
 /* Map the file part of a segment at @gpa and clear what follows it in its last page. */
-static int map_segment(const struct elf_file *file, const struct elf_segment *segment,
-		       uint64_t gpa, struct layout *layout, struct mote_error *err)
+static int map_segment(const struct elf_file *file, const struct elf_segment *segment, uint64_t gpa,
+                       struct layout *layout, struct mote_error *err)
 {
 	uint64_t lead = segment->va % MOTE_PAGE_SIZE;
 	uint64_t length = lead + segment->file_size;
 
 	if (guest_memory_map_file(layout->memory, (mote_gpa_t){gpa}, length, file->source.fd,
-				  segment->file_offset - lead, file->source.name, err))
+	                          segment->file_offset - lead, file->source.name, err))
 		return -1;
 	if (segment->memory_size > segment->file_size && length % MOTE_PAGE_SIZE)
 		memset(layout->memory->host + gpa + length, 0, page_ceiling(length) - length);
@@ -141,12 +142,13 @@ static int map_segment(const struct elf_file *file, const struct elf_segment *se
 }
 
 /*
- * A page that is copied in beforehand costs well under a microsecond, one that the guest faults in from
- * a mapping 1 us on hardware and 30 us and more under kvm-pvm, which also brings in eight at once if
- * they are writable memory of our own. Mapping pays for what is large: it shares the page cache.
+ * A page that is copied in beforehand costs well under a microsecond, one that the guest faults in
+ * from a mapping 1 us on hardware and 30 us and more under kvm-pvm, which also brings in eight at
+ * once if they are writable memory of our own. Mapping pays for what is large: it shares the page
+ * cache.
  */
 static int place_segment(const struct elf_file *file, const struct elf_segment *segment,
-			 uint64_t gpa, struct layout *layout, struct mote_error *err)
+                         uint64_t gpa, struct layout *layout, struct mote_error *err)
 {
 	if (!segment->file_size)
 		return 0;
@@ -165,7 +167,7 @@ int kit_load(const struct elf_file *kit, struct layout *layout, struct mote_erro
 		const struct elf_segment *segment = &kit->image.segments[i];
 
 		if (place_segment(kit, segment, page_floor(segment->va) - MOTE_WINDOW_VA, layout,
-				  err))
+		                  err))
 			return -1;
 	}
 	layout->next = end;
@@ -175,8 +177,7 @@ int kit_load(const struct elf_file *kit, struct layout *layout, struct mote_erro
 static uint64_t segment_flags(const struct elf_segment *segment)
 {
 	return (segment->is_writable ? PTE_WRITABLE : 0) |
-	       (segment->is_executable ? 0 : PTE_NO_EXEC) |
-	       (segment->is_supervisor ? 0 : PTE_USER);
+	       (segment->is_executable ? 0 : PTE_NO_EXEC) | (segment->is_supervisor ? 0 : PTE_USER);
 }
 
 static uint64_t segment_pages(const struct elf_segment *segment)
@@ -191,14 +192,14 @@ int kit_map(const struct elf_file *kit, struct layout *layout, struct mote_error
 		uint64_t va = page_floor(segment->va);
 
 		if (page_tables_map(&layout->tables, va, va - MOTE_WINDOW_VA,
-				    segment_pages(segment), segment_flags(segment), err))
+		                    segment_pages(segment), segment_flags(segment), err))
 			return -1;
 	}
 	return 0;
 }
 
 static int check_addresses(struct elf_file *application, const struct layout *layout,
-			   struct mote_error *err)
+                           struct mote_error *err)
 {
 	const struct elf_image *image = &application->image;
 	uint64_t free = layout->memory->size - layout->next;
@@ -207,21 +208,22 @@ static int check_addresses(struct elf_file *application, const struct layout *la
 	application->bias = image->is_position_independent ? MOTE_PIE_BASE : 0;
 	if (image->start < MOTE_PAGE_SIZE && !image->is_position_independent)
 		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "cannot run %s: a segment covers address 0, which stays "
-				      "unmapped",
-				      image->name);
+		                      "cannot run %s: a segment covers address 0, which stays "
+		                      "unmapped",
+		                      image->name);
 	for (size_t i = 0; i < image->segment_count; i++) {
-		if (image->segments[i].memory_size > free || (needed += segment_pages(&image->segments[i])) > free)
+		if (image->segments[i].memory_size > free ||
+		    (needed += segment_pages(&image->segments[i])) > free)
 			return mote_error_set(
-				err, MOTE_STATUS_CANNOT_RUN,
-				"cannot run %s: its segments take more than the %llu KiB of guest "
-				"memory that are free. Give it more with --mem",
-				image->name, (unsigned long long)(free >> 10));
+			        err, MOTE_STATUS_CANNOT_RUN,
+			        "cannot run %s: its segments take more than the %llu KiB of guest "
+			        "memory that are free. Give it more with --mem",
+			        image->name, (unsigned long long)(free >> 10));
 	}
 	if (image->end > MOTE_STACK_TOP / 2)
 		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "cannot run %s: a segment lies above address 0x%lx",
-				      image->name, MOTE_STACK_TOP / 2);
+		                      "cannot run %s: a segment lies above address 0x%lx",
+		                      image->name, MOTE_STACK_TOP / 2);
 	return 0;
 }
 
@@ -243,7 +245,7 @@ int application_load(struct elf_file *application, struct layout *layout, struct
 }
 
 int application_map(const struct elf_file *application, struct layout *layout,
-		    struct mote_error *err)
+                    struct mote_error *err)
 {
 	const struct elf_image *image = &application->image;
 	uint64_t gpa = application->gpa;
@@ -252,8 +254,8 @@ int application_map(const struct elf_file *application, struct layout *layout,
 		const struct elf_segment *segment = &image->segments[i];
 
 		if (page_tables_map(&layout->tables, page_floor(segment->va) + application->bias,
-				    gpa, segment_pages(segment),
-				    segment_flags(segment) | PTE_USER | MOTE_PTE_IMAGE, err))
+		                    gpa, segment_pages(segment),
+		                    segment_flags(segment) | PTE_USER | MOTE_PTE_IMAGE, err))
 			return -1;
 		gpa += segment_pages(segment);
 	}

@@ -26,8 +26,8 @@ struct layout {
 /**
  * elf_file_open() - Open a program.
  *
- * Errors: MOTE_STATUS_NOT_FOUND when there is no such file, MOTE_STATUS_CANNOT_RUN when it cannot be read or
- * is no regular file.
+ * Errors: MOTE_STATUS_NOT_FOUND when there is no such file, MOTE_STATUS_CANNOT_RUN when it cannot
+ * be read or is no regular file.
  */
 int elf_file_open(struct elf_file *file, const char *path, struct mote_error *err);
 
@@ -61,6 +61,6 @@ int application_load(struct elf_file *application, struct layout *layout, struct
 
 /* Map what application_load() has placed (after page_tables_create()). */
 int application_map(const struct elf_file *application, struct layout *layout,
-		    struct mote_error *err);
+                    struct mote_error *err);
 
 #endif

@@ -183,9 +183,10 @@ static int apply_stats(struct run_parse *parse, const struct run_option *option,
 	else if (strcmp(value, "pages") == 0)
 		parse->options->stats = STATS_PAGES;
 	else
-		return usage_error(parse->err,
-		                   "--%s=%.64s is not a format: write --stats, --stats=json or --stats=pages",
-		                   option->name, value);
+		return usage_error(
+		        parse->err,
+		        "--%s=%.64s is not a format: write --stats, --stats=json or --stats=pages",
+		        option->name, value);
 	return 0;
 }
 
@@ -276,7 +277,8 @@ const struct run_option run_option_table[] = {
          apply_env, 0},
         {"cwd", OPTION_VALUE, "DIR", "directory of the guest to start in (default /)", apply_cwd,
          0},
-        {"stats", OPTION_OPTIONAL_VALUE, "json|pages", "say on stderr what the run cost", apply_stats, 0},
+        {"stats", OPTION_OPTIONAL_VALUE, "json|pages", "say on stderr what the run cost",
+         apply_stats, 0},
         {"strace", OPTION_FLAG, NULL, "list the guest's system calls on stderr", apply_flag,
          FIELD(strace)},
         {"timeout", OPTION_VALUE, "S", "end the guest after S seconds, status 124", apply_timeout,
@@ -436,7 +438,8 @@ static int set_default_env(struct run_options *options, char *const *environment
 	return status;
 }
 
-/* Room for the entries of one usual command line: the C library's heap costs four calls to set up. */
+/* Room for the entries of one usual command line: the C library's heap costs four calls to set up.
+ */
 static char *room[128];
 static bool room_is_taken;
 

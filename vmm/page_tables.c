@@ -100,7 +100,7 @@ int page_tables_map(struct page_tables *tables, uint64_t va, uint64_t pa, uint64
 
 /* Leaf entry for @va, 0 where there is none; *size is what an entry of its level covers. */
 static uint64_t walk(const struct guest_memory *memory, uint64_t root, uint64_t va,
-		     uint64_t *rights, uint64_t *size)
+                     uint64_t *rights, uint64_t *size)
 {
 	uint64_t table = root & PTE_ADDRESS;
 	uint64_t allowed = PTE_WRITABLE | PTE_USER;
@@ -110,7 +110,8 @@ static uint64_t walk(const struct guest_memory *memory, uint64_t root, uint64_t 
 		uint64_t value;
 
 		*size = 1UL << level_shift(level);
-		if (guest_read(memory, (mote_gpa_t){table + 8 * level_index(va, level)}, &value, 8) ||
+		if (guest_read(memory, (mote_gpa_t){table + 8 * level_index(va, level)}, &value,
+		               8) ||
 		    !(value & PTE_PRESENT))
 			return 0;
 		allowed &= value;
@@ -124,7 +125,7 @@ static uint64_t walk(const struct guest_memory *memory, uint64_t root, uint64_t 
 }
 
 uint64_t page_tables_translate(const struct guest_memory *memory, uint64_t root, uint64_t va,
-			       uint64_t *entry, uint64_t *span)
+                               uint64_t *entry, uint64_t *span)
 {
 	uint64_t size = MOTE_PAGE_SIZE;
 	uint64_t value = walk(memory, root, va, entry, &size);

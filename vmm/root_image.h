@@ -9,13 +9,13 @@
 
 /**
  * root_image_open() - Map the root image.
- * @path:  an EROFS image, or a directory, from which mkfs.erofs makes one that is cached and made anew when any
- *         path's mtime, size or inode changed; NULL: none
+ * @path:  an EROFS image, or a directory, from which mkfs.erofs makes one that is cached and made
+ * anew when any path's mtime, size or inode changed; NULL: none
  * @image: set to the mapping, read-only, or NULL
  * @size:  of the image, bytes
  *
- * Runs before confinement, since it may start mkfs.erofs. An image given by the user is checked only
- * as far as its superblock; the kit, inside the microVM, reads the rest.
+ * Runs before confinement, since it may start mkfs.erofs. An image given by the user is checked
+ * only as far as its superblock; the kit, inside the microVM, reads the rest.
  */
 int root_image_open(const char *path, const void **image, uint64_t *size, struct mote_error *err);
 

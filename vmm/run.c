@@ -29,12 +29,10 @@ static void check_stop(struct vm *vm)
 
 	switch (stop_requested(&signal_number)) {
 	case STOP_NONE: return;
-	case STOP_SIGNAL:
-		vm->exit_status = MOTE_STATUS_SIGNAL_BASE + signal_number;
-		break;
+	case STOP_SIGNAL: vm->exit_status = MOTE_STATUS_SIGNAL_BASE + signal_number; break;
 	case STOP_TIMEOUT:
 		snprintf(why, sizeof why, "ran for %g s, its time limit",
-			 (double)vm->options->timeout_ns / 1e9);
+		         (double)vm->options->timeout_ns / 1e9);
 		crash_stopped(vm, why, signal_number);
 		vm->exit_status = MOTE_STATUS_TIMEOUT;
 		break;
@@ -48,8 +46,8 @@ static void handle_mmio(struct vm *vm)
 
 	vm->exits[VM_EXIT_MMIO]++;
 	snprintf(what, sizeof what, "%s guest-physical address 0x%llx, where there is no memory",
-		 vm->kvm.run->mmio.is_write ? "wrote to" : "read from",
-		 (unsigned long long)vm->kvm.run->mmio.phys_addr);
+	         vm->kvm.run->mmio.is_write ? "wrote to" : "read from",
+	         (unsigned long long)vm->kvm.run->mmio.phys_addr);
 	crash_unexpected_exit(vm, what);
 }
 
@@ -63,24 +61,25 @@ static int handle_exit(struct vm *vm, struct mote_error *err)
 	case KVM_EXIT_MMIO: handle_mmio(vm); return 0;
 	case KVM_EXIT_INTR: vm->exits[VM_EXIT_INTERRUPTED]++; return 0;
 	case KVM_EXIT_FAIL_ENTRY:
-		return mote_error_set(err, MOTE_STATUS_FAILED,
-				      "KVM refused to enter the guest (hardware reason 0x%llx)",
-				      (unsigned long long)
-					      run->fail_entry.hardware_entry_failure_reason);
+		return mote_error_set(
+		        err, MOTE_STATUS_FAILED,
+		        "KVM refused to enter the guest (hardware reason 0x%llx)",
+		        (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
 	case KVM_EXIT_SHUTDOWN:
 		vm->exits[VM_EXIT_OTHER]++;
-		crash_unexpected_exit(vm, "broke its own descriptor tables or page tables (triple fault)");
+		crash_unexpected_exit(
+		        vm, "broke its own descriptor tables or page tables (triple fault)");
 		return 0;
 	case KVM_EXIT_INTERNAL_ERROR:
 		vm->exits[VM_EXIT_OTHER]++;
 		snprintf(what, sizeof what, "did what this KVM cannot emulate (suberror %u)",
-			 run->internal.suberror);
+		         run->internal.suberror);
 		crash_unexpected_exit(vm, what);
 		return 0;
 	default:
 		vm->exits[VM_EXIT_OTHER]++;
 		snprintf(what, sizeof what, "stopped in a way it should not (KVM exit %u)",
-			 run->exit_reason);
+		         run->exit_reason);
 		crash_unexpected_exit(vm, what);
 		return 0;
 	}
@@ -96,9 +95,9 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EFAULT)
 				return mote_error_set(err, MOTE_STATUS_FAILED,
-						      "cannot read a page of %s: the file was cut "
-						      "while it ran, or memory is short",
-						      vm->options->app);
+				                      "cannot read a page of %s: the file was cut "
+				                      "while it ran, or memory is short",
+				                      vm->options->app);
 			if (errno != EINTR && errno != EAGAIN)
 				return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
 			/* The only place that clears it: a later signal sets it again. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define PAGEMAP_PRESENT (1ull << 63)
-#define CHUNK           512          /* pagemap entries read at once */
+#define CHUNK           512 /* pagemap entries read at once */
 
 struct page_counts {
 	uint64_t resident;    /* pages of guest RAM that the host has backed */
@@ -38,7 +38,8 @@ static void add(struct text *text, const char *format, ...)
 
 static bool is_accessed(const struct vm *vm, uint64_t gpa)
 {
-	/* The window is the one region of file pages that the stats run maps without accessed bits. */
+	/* The window is the one region of file pages that the stats run maps without accessed bits.
+	 */
 	uint64_t va = MOTE_WINDOW_VA + gpa;
 
 	return page_tables_is_accessed(&vm->memory, vm->layout.tables.root, va);
@@ -54,13 +55,13 @@ static bool is_kit_page(const struct elf_image *kit, uint64_t va)
 }
 
 static void count_page(const struct vm *vm, uint64_t gpa, uint64_t entry,
-		       struct page_counts *counts)
+                       struct page_counts *counts)
 {
 	if (!(entry & PAGEMAP_PRESENT))
 		return;
 	counts->resident++;
-	counts->kit_touched += is_kit_page(&vm->kit.image, MOTE_WINDOW_VA + gpa) &&
-			       is_accessed(vm, gpa);
+	counts->kit_touched +=
+	        is_kit_page(&vm->kit.image, MOTE_WINDOW_VA + gpa) && is_accessed(vm, gpa);
 }
 
 /* #syscalls:run pread64 */
@@ -111,17 +112,17 @@ static void find_phases(const struct vm *vm, struct phase phases[PHASES])
 	uint64_t offset = vm->clock.tsc_offset;
 	struct mote_run run;
 	struct phase all[PHASES] = {
-		{"process_start", "exec to main (CPU time)", (double)vm->start_cpu_ns / 1000.0},
-		{"open", "open files and /dev/kvm", 0},
-		{"create_vm", "create VM, memory and vCPU", 0},
-		{"load", "fill guest memory", 0},
-		{"setup_vcpu", "set the vCPU's state", 0},
-		{"confine", "seccomp for the run", 0},
-		{"first_instruction", "KVM_RUN to the kit's first instruction", 0},
-		{"kit", "the kit, up to the program's entry point", 0},
-		{"application", "the program", 0},
-		{"exit", "exit call to the end of the guest", 0},
-		{"total", "main to the end of the guest", 0},
+	        {"process_start", "exec to main (CPU time)", (double)vm->start_cpu_ns / 1000.0},
+	        {"open", "open files and /dev/kvm", 0},
+	        {"create_vm", "create VM, memory and vCPU", 0},
+	        {"load", "fill guest memory", 0},
+	        {"setup_vcpu", "set the vCPU's state", 0},
+	        {"confine", "seccomp for the run", 0},
+	        {"first_instruction", "KVM_RUN to the kit's first instruction", 0},
+	        {"kit", "the kit, up to the program's entry point", 0},
+	        {"application", "the program", 0},
+	        {"exit", "exit call to the end of the guest", 0},
+	        {"total", "main to the end of the guest", 0},
 	};
 	struct {
 		uint64_t from, to;
@@ -158,20 +159,21 @@ struct exit_count {
 static uint64_t find_exits(const struct vm *vm, struct exit_count exits[EXIT_CAUSES])
 {
 	static const char *const names[EXIT_CAUSES] = {
-		[0] = "unknown_hypercall",
+	        [0] = "unknown_hypercall",
 #define X(number, name, arguments, purpose) [number] = #name,
-		MOTE_HYPERCALLS(X)
+	        MOTE_HYPERCALLS(X)
 #undef X
-		[MOTE_HC_LIMIT + VM_EXIT_MMIO] = "mmio",
-		[MOTE_HC_LIMIT + VM_EXIT_PORT] = "port",
-		[MOTE_HC_LIMIT + VM_EXIT_INTERRUPTED] = "interrupted",
-		[MOTE_HC_LIMIT + VM_EXIT_OTHER] = "other",
+	                [MOTE_HC_LIMIT + VM_EXIT_MMIO] = "mmio",
+	        [MOTE_HC_LIMIT + VM_EXIT_PORT] = "port",
+	        [MOTE_HC_LIMIT + VM_EXIT_INTERRUPTED] = "interrupted",
+	        [MOTE_HC_LIMIT + VM_EXIT_OTHER] = "other",
 	};
 	uint64_t total = 0;
 
 	for (int i = 0; i < EXIT_CAUSES; i++) {
 		exits[i].name = names[i];
-		exits[i].count = i < MOTE_HC_LIMIT ? vm->hypercalls[i] : vm->exits[i - MOTE_HC_LIMIT];
+		exits[i].count =
+		        i < MOTE_HC_LIMIT ? vm->hypercalls[i] : vm->exits[i - MOTE_HC_LIMIT];
 		total += exits[i].count;
 	}
 	return total;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --stats: what a run cost. The keys of the JSON object are documented in docs/stats.md and stay. */
+/* --stats: what a run cost. The keys of the JSON object are documented in docs/stats.md and stay.
+ */
 #ifndef MOTE_VMM_STATS_H
 #define MOTE_VMM_STATS_H
 

@@ -3,7 +3,8 @@
  * Reasons from outside to stop a running guest.
  *
  * A handler notes the signal and sets kvm_run->immediate_exit, so that KVM_RUN returns with EINTR
- * whether it was running or about to be entered. For poll the signals are blocked but inside ppoll().
+ * whether it was running or about to be entered. For poll the signals are blocked but inside
+ * ppoll().
  */
 #include "vmm/stop.h"
 
@@ -48,15 +49,15 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 {
 	struct sigaction action = {.sa_handler = handle};
 	struct itimerval timer = {
-		.it_value = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
-			     .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)}};
+	        .it_value = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+	                     .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)}};
 
 	state.run = run;
 	watched_set(&action.sa_mask);
 	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
 		if (sigaction(watched[i], &action, NULL))
 			return mote_error_errno(err, MOTE_STATUS_FAILED,
-						"cannot watch for signal %d", watched[i]);
+			                        "cannot watch for signal %d", watched[i]);
 	/* A reader of our output that goes away is the guest's EPIPE, not our death. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!timeout_ns)
@@ -86,7 +87,7 @@ bool stop_take_window_change(void)
 int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
-				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
 	sigset_t blocked, before;
 	int status;
 

@@ -23,7 +23,13 @@ enum vm_moment {
 };
 
 /* Causes of exits to user space that are no hypercall. */
-enum vm_exit_cause { VM_EXIT_MMIO, VM_EXIT_PORT, VM_EXIT_INTERRUPTED, VM_EXIT_OTHER, VM_EXIT_CAUSES };
+enum vm_exit_cause {
+	VM_EXIT_MMIO,
+	VM_EXIT_PORT,
+	VM_EXIT_INTERRUPTED,
+	VM_EXIT_OTHER,
+	VM_EXIT_CAUSES
+};
 
 struct vm {
 	const struct run_options *options;
@@ -41,14 +47,14 @@ struct vm {
 
 	/* The files of the application and the kit, mapped whole for backtraces. */
 	const unsigned char *application_bytes, *kit_bytes;
-	int core_fd, dump_fd;         /* -1: not asked for */
-	int pagemap_fd, statm_fd;     /* for --stats; -1 otherwise */
+	int core_fd, dump_fd;     /* -1: not asked for */
+	int pagemap_fd, statm_fd; /* for --stats; -1 otherwise */
 	enum kvm_backend backend;
 
 	uint64_t moment[VM_MOMENTS]; /* host TSC */
 	uint64_t exits[VM_EXIT_CAUSES];
 	uint64_t hypercalls[MOTE_HC_LIMIT]; /* exits by number; [0]: unknown numbers */
-	uint64_t start_cpu_ns;               /* CPU time of the process before VM_MOMENT_MAIN */
+	uint64_t start_cpu_ns;              /* CPU time of the process before VM_MOMENT_MAIN */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */

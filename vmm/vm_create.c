@@ -2,11 +2,11 @@
 /*
  * Makes a microVM and fills its memory.
  *
- * Files are opened first, by the user's full rights. Then the process gives up what loading does not
- * need (confine.h, phase load), and only after that looks into them.
+ * Files are opened first, by the user's full rights. Then the process gives up what loading does
+ * not need (confine.h, phase load), and only after that looks into them.
  *
- * Guest-physical memory, from the bottom: the kit's window (CPU tables, boot record, clock page, run
- * page and kit, see mote/abi.h), the device tree, the application, page tables, free memory.
+ * Guest-physical memory, from the bottom: the kit's window (CPU tables, boot record, clock page,
+ * run page and kit, see mote/abi.h), the device tree, the application, page tables, free memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,8 @@
 #include "vmm/root_image.h"
 #include "vmm/vm.h"
 
-/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of which quadruples it. */
+/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of
+ * which quadruples it. */
 #define ROOT_GPA  (1ull << 40)
 #define ROOT_SLOT 31
 
@@ -39,7 +40,8 @@
 #define TREE_IN_BOOT_PAGE 512u
 _Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends before the tree");
 
-/* Behind the kit and the application: device tree, page tables, the guest's first stack and heap. */
+/* Behind the kit and the application: device tree, page tables, the guest's first stack and heap.
+ */
 #define START_PAGES 28u
 
 static uint64_t window_gpa(uint64_t va)
@@ -57,7 +59,7 @@ static int open_output(const char *path, int *fd, const char *what, struct mote_
 	*fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	if (*fd < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot create the %s %s", what,
-					path);
+		                        path);
 	return 0;
 }
 
@@ -98,14 +100,15 @@ static const unsigned char *map_whole(const struct elf_file *file)
 static int read_headers(struct vm *vm, struct mote_error *err)
 {
 	if (kit_read(&vm->kit, &vm->kit_note, err) ||
-	    elf_image_read(&vm->application.image, &vm->application.source,
-			   vm->options->allow_wx, err))
+	    elf_image_read(&vm->application.image, &vm->application.source, vm->options->allow_wx,
+	                   err))
 		return -1;
 	if (vm->application.image.interpreter_size)
-		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "cannot run %s: it is dynamically linked, and the root has no "
-				      "loader for it. Link it with -static (mote-cc does)",
-				      vm->options->app);
+		return mote_error_set(
+		        err, MOTE_STATUS_CANNOT_RUN,
+		        "cannot run %s: it is dynamically linked, and the root has no "
+		        "loader for it. Link it with -static (mote-cc does)",
+		        vm->options->app);
 	vm->application_bytes = map_whole(&vm->application);
 	vm->kit_bytes = map_whole(&vm->kit);
 	return 0;
@@ -117,8 +120,9 @@ static uint64_t whole_pages(uint64_t size)
 }
 
 /*
- * The tree of @used bytes was built at layout.next, in a buffer of @bound bytes. It moves into the boot record's own
- * page, which the guest reads anyway, or where it is too long for that stays. Free memory reads as zeros.
+ * The tree of @used bytes was built at layout.next, in a buffer of @bound bytes. It moves into the
+ * boot record's own page, which the guest reads anyway, or where it is too long for that stays.
+ * Free memory reads as zeros.
  */
 static uint64_t tree_place(struct vm *vm, unsigned char *tree, size_t bound, size_t used)
 {
@@ -129,7 +133,8 @@ static uint64_t tree_place(struct vm *vm, unsigned char *tree, size_t bound, siz
 		vm->layout.next += whole_pages(used);
 		return MOTE_DIRECT_VA + gpa;
 	}
-	guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA) + TREE_IN_BOOT_PAGE}, tree, used);
+	guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA) + TREE_IN_BOOT_PAGE}, tree,
+	            used);
 	memset(tree, 0, bound);
 	return MOTE_BOOT_VA + TREE_IN_BOOT_PAGE;
 }
@@ -138,30 +143,31 @@ static uint64_t tree_place(struct vm *vm, unsigned char *tree, size_t bound, siz
 static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_error *err)
 {
 	struct device_tree_input input = {
-		.options = vm->options,
-		.application = &vm->application,
-		.ram_size = vm->memory.size,
-		.root_gpa = ROOT_GPA,
-		.root_size = vm->root_size,
-		.console = {console_kind(0), console_kind(1), console_kind(2)},
-		.xsave_size = cpuid_xsave_size(&vm->cpuid),
-		.hwcap = cpuid_hwcap(&vm->cpuid),
-		.hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
+	        .options = vm->options,
+	        .application = &vm->application,
+	        .ram_size = vm->memory.size,
+	        .root_gpa = ROOT_GPA,
+	        .root_size = vm->root_size,
+	        .console = {console_kind(0), console_kind(1), console_kind(2)},
+	        .xsave_size = cpuid_xsave_size(&vm->cpuid),
+	        .hwcap = cpuid_hwcap(&vm->cpuid),
+	        .hwcap2 = 2, /* HWCAP2_FSGSBASE, which cpuid_check() asks for */
 	};
 	size_t bound = device_tree_bound(&input), used;
 	void *tree = guest_range(&vm->memory, (mote_gpa_t){vm->layout.next}, bound);
 
 	if (!tree)
-		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
-				      "the guest's memory has no room for its arguments. Give it more "
-				      "with --mem");
+		return mote_error_set(
+		        err, MOTE_STATUS_CANNOT_RUN,
+		        "the guest's memory has no room for its arguments. Give it more "
+		        "with --mem");
 	if (getrandom(input.seed, sizeof input.seed, 0) != sizeof input.seed)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
 	if (device_tree_build(&input, tree, bound, &used, err))
 		return -1;
 	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, used) != (ssize_t)used)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
-					vm->options->dump_dtb_path);
+		                        vm->options->dump_dtb_path);
 	boot->device_tree = tree_place(vm, tree, bound, used);
 	boot->device_tree_size = used;
 	return 0;
@@ -173,17 +179,17 @@ static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
 	static const struct {
 		uint64_t va, flags;
 	} pages[] = {
-		{MOTE_CPU_TABLES_VA, PTE_WRITABLE | PTE_NO_EXEC},
-		{MOTE_BOOT_VA, PTE_USER | PTE_NO_EXEC},
-		{MOTE_CLOCK_VA, PTE_USER | PTE_NO_EXEC},
-		{MOTE_RUN_VA, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC},
+	        {MOTE_CPU_TABLES_VA, PTE_WRITABLE | PTE_NO_EXEC},
+	        {MOTE_BOOT_VA, PTE_USER | PTE_NO_EXEC},
+	        {MOTE_CLOCK_VA, PTE_USER | PTE_NO_EXEC},
+	        {MOTE_RUN_VA, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC},
 	};
 
 	int status;
 
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
 		if (page_tables_map(&vm->layout.tables, pages[i].va, window_gpa(pages[i].va),
-				    MOTE_PAGE_SIZE, pages[i].flags, err))
+		                    MOTE_PAGE_SIZE, pages[i].flags, err))
 			return -1;
 	vm->layout.tables.track_access = track_access;
 	status = kit_map(&vm->kit, &vm->layout, err);
@@ -191,15 +197,16 @@ static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
 	return status;
 }
 
-/* The first pages of the application's stack, so that the kit need not touch page tables to start. */
+/* The first pages of the application's stack, so that the kit need not touch page tables to start.
+ */
 static int map_stack(struct layout *layout, struct mote_error *err)
 {
 	uint64_t gpa = layout->next;
 
 	layout->next += MOTE_STACK_FIRST;
 	return page_tables_map(&layout->tables, MOTE_STACK_TOP - MOTE_STACK_FIRST, gpa,
-			       MOTE_STACK_FIRST,
-			       PTE_USER | PTE_WRITABLE | PTE_NO_EXEC | MOTE_PTE_IMAGE, err);
+	                       MOTE_STACK_FIRST,
+	                       PTE_USER | PTE_WRITABLE | PTE_NO_EXEC | MOTE_PTE_IMAGE, err);
 }
 
 static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *err)
@@ -207,19 +214,19 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 	struct page_tables *tables = &vm->layout.tables;
 
 	if (page_tables_map(tables, MOTE_DIRECT_VA + direct_start, direct_start,
-			    vm->memory.size - direct_start,
-			    PTE_USER | PTE_WRITABLE | PTE_NO_EXEC, err))
+	                    vm->memory.size - direct_start, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC,
+	                    err))
 		return -1;
 	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, ROOT_GPA,
-					  whole_pages(vm->root_size), PTE_USER | PTE_NO_EXEC, err)
-			: 0;
+	                                  whole_pages(vm->root_size), PTE_USER | PTE_NO_EXEC, err)
+	                : 0;
 }
 
 /*
- * Bring the memory in that every start touches. Page by page, each would cost a fault here or, many times
- * dearer, in the guest. Of the kit: all up to the group of its stack, which is the first segment without bytes
- * in the file (kit.lds), and then what has some. Behind it: the application, and what is written here or used first
- * by the guest.
+ * Bring the memory in that every start touches. Page by page, each would cost a fault here or, many
+ * times dearer, in the guest. Of the kit: all up to the group of its stack, which is the first
+ * segment without bytes in the file (kit.lds), and then what has some. Behind it: the application,
+ * and what is written here or used first by the guest.
  */
 static int populate_start(struct vm *vm, struct mote_error *err)
 {
@@ -239,25 +246,25 @@ static int populate_start(struct vm *vm, struct mote_error *err)
 		constant.end = whole_pages(segment->va - MOTE_WINDOW_VA + segment->file_size);
 	}
 	if (guest_memory_populate(&vm->memory, (mote_gpa_t){window_gpa(MOTE_FIRST_GROUP)},
-				  FAULT_GROUP, err) ||
+	                          FAULT_GROUP, err) ||
 	    guest_memory_populate(&vm->memory, (mote_gpa_t){constant.start},
-				  constant.end - constant.start, err))
+	                          constant.end - constant.start, err))
 		return -1;
 	for (size_t i = 0; i < application->segment_count; i++)
 		if (application->segments[i].file_size <= COPY_LIMIT)
 			size += whole_pages(application->segments[i].file_size);
-	return guest_memory_populate(&vm->memory,
-				     (mote_gpa_t){whole_pages(kit->end - MOTE_WINDOW_VA)}, size, err);
+	return guest_memory_populate(
+	        &vm->memory, (mote_gpa_t){whole_pages(kit->end - MOTE_WINDOW_VA)}, size, err);
 }
 
 static int fill_memory(struct vm *vm, struct mote_error *err)
 {
 	struct layout *layout = &vm->layout;
 	struct mote_boot boot = {.magic = MOTE_BOOT_MAGIC,
-				 .abi_version = MOTE_ABI_VERSION,
-				 .size = sizeof boot,
-				 .vmm_version = MOTE_VERSION,
-				 .ram_end = vm->memory.size};
+	                         .abi_version = MOTE_ABI_VERSION,
+	                         .size = sizeof boot,
+	                         .vmm_version = MOTE_VERSION,
+	                         .ram_end = vm->memory.size};
 
 	layout->memory = &vm->memory;
 	layout->copy_limit = COPY_LIMIT;
@@ -278,7 +285,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	boot.free = vm->free = (struct mote_range){layout->next, vm->memory.size};
 	/* mote/abi.h, "memory": two bits a page are size / 2^14 bytes. */
 	if (kvm_add_ram(&vm->kvm, &vm->memory,
-			layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
+	                layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
 		return -1;
 	boot.ram_usable = vm->kvm.ram_end;
 	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
@@ -290,7 +297,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 	    populate_start(vm, err) || kvm_create(&vm->kvm, err))
 		return -1;
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, ROOT_GPA, vm->root,
-					       whole_pages(vm->root_size), err))
+	                                       whole_pages(vm->root_size), err))
 		return -1;
 	return clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err);
 }
@@ -311,9 +318,9 @@ int vm_create(struct vm *vm, const struct run_options *options, struct mote_erro
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
 	start = (struct cpu_start){.page_table = vm->layout.tables.root,
-				   .entry = vm->kit.image.entry,
-				   .argument = MOTE_BOOT_VA,
-				   .syscall_entry = vm->kit_note.syscall_entry};
+	                           .entry = vm->kit.image.entry,
+	                           .argument = MOTE_BOOT_VA,
+	                           .syscall_entry = vm->kit_note.syscall_entry};
 	if (cpu_state_set(&vm->kvm, &vm->cpuid, &start, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_SET_UP);

@@ -22,8 +22,9 @@
 
 /*
  * How it works. There are three inodes, one for each stream. What a stream is on the host (pipe,
- * file, terminal) is in the device tree. A terminal is one device however it is reached: where it is both stdin and stdout, descriptor 0
- * can be written and descriptor 1 read, as natively. /dev/tty is the terminal by itself.
+ * file, terminal) is in the device tree. A terminal is one device however it is reached: where it
+ * is both stdin and stdout, descriptor 0 can be written and descriptor 1 read, as natively.
+ * /dev/tty is the terminal by itself.
  */
 
 #define STREAMS      3
@@ -127,7 +128,8 @@ void console_terminal_identity(const struct inode *inode)
 
 /* ---- reading ---- */
 
-/* One exit where nothing but input can end the wait: a timer or a new window size needs shim_wait(). */
+/* One exit where nothing but input can end the wait: a timer or a new window size needs
+ * shim_wait(). */
 static int64_t read_blocking(size_t length)
 {
 	for (;;) {
@@ -160,8 +162,7 @@ static int64_t fill_buffer(const struct file *file, size_t length)
 		return 0;
 	if (length > CONSOLE_BUFFER)
 		length = CONSOLE_BUFFER;
-	return file->flags & O_NONBLOCK ? console_read_buffer(length, 0)
-					: read_blocking(length);
+	return file->flags & O_NONBLOCK ? console_read_buffer(length, 0) : read_blocking(length);
 }
 
 static int64_t console_read(struct file *file, uint64_t user_buffer, size_t length,

@@ -137,7 +137,8 @@ static int fd_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *ent
 		int fd = (int)((*cookie)++ - 2);
 		const struct file *file = descriptor_file(fd);
 
-		/* Not the descriptor this very folder is listed through: gone before anyone looks. */
+		/* Not the descriptor this very folder is listed through: gone before anyone looks.
+		 */
 		if (!file || file->inode == dir)
 			continue;
 		entry->number = FIRST_LINK_NUMBER + (unsigned)fd;

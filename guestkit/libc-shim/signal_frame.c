@@ -53,7 +53,7 @@
 #define FEATURES_LEGACY   3ull /* x87, SSE */
 #define FEATURES_AVX      7ull
 #define FEATURES_AVX512   0xe0ull
-#define FPU_SIZE_AVX512   2688 /* where Intel puts the last component; AMD needs less */
+#define FPU_SIZE_AVX512   2688    /* where Intel puts the last component; AMD needs less */
 #define MXCSR_MASK_OLDEST 0xffbfu /* where the CPU gives none: SDM vol. 1, 11.6.6 */
 #define MXCSR_INITIAL     0x1f80u
 #define CONTROL_INITIAL   0x37fu /* FCW */
@@ -123,7 +123,8 @@ void signal_frame_init(uint64_t xsave_size)
 	}
 }
 
-/* Which MXCSR bits this CPU has: asked when the first frame comes back, so that a start pays nothing. */
+/* Which MXCSR bits this CPU has: asked when the first frame comes back, so that a start pays
+ * nothing. */
 static uint32_t mxcsr_mask(void)
 {
 	static uint32_t known;

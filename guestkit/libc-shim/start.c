@@ -2,8 +2,8 @@
 /*
  * Starts the application: the initial stack (System V ABI for x86-64, 3.4.1) and the jump.
  *
- * From the top of the stack down: strings, random bytes, then aligned to 16 the auxiliary vector, the
- * environment's pointers, the arguments' pointers, and argc, where RSP points.
+ * From the top of the stack down: strings, random bytes, then aligned to 16 the auxiliary vector,
+ * the environment's pointers, the arguments' pointers, and argc, where RSP points.
  */
 #include "guestkit/libc-shim/start.h"
 
@@ -20,11 +20,11 @@
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 
-#define STACK_SIZE    0x800000UL /* RLIMIT_STACK's default */
-#define PHDR_SIZE     56
-#define RANDOM_BYTES  16
+#define STACK_SIZE       0x800000UL /* RLIMIT_STACK's default */
+#define PHDR_SIZE        56
+#define RANDOM_BYTES     16
 #define MIN_SIGNAL_STACK 1024 /* beside the XSAVE area: siginfo, ucontext, alignment */
-#define AUX_MAX       24
+#define AUX_MAX          24
 
 extern const unsigned char kit_vdso[];
 /* entry.S */
@@ -94,7 +94,8 @@ static size_t count_strings(const struct string_list *list)
 	return count;
 }
 
-/* Pointers to the strings of a list that lies at @address in the application, and a NULL: written at @to. */
+/* Pointers to the strings of a list that lies at @address in the application, and a NULL: written
+ * at @to. */
 static uint64_t put_pointers(uint64_t to, const struct string_list *list, uint64_t address)
 {
 	uint64_t pointer;
@@ -140,7 +141,8 @@ static uint64_t build_stack(void)
 	return stack;
 }
 
-/* /proc/self/exe is absolute; the program lies outside the guest's root, so "/" stands for its folder. */
+/* /proc/self/exe is absolute; the program lies outside the guest's root, so "/" stands for its
+ * folder. */
 static const char *absolute_path(const char *path)
 {
 	size_t size = strlen(path) + 2;
@@ -163,12 +165,11 @@ static void describe_process(void)
 	const char *slash = strrchr(path, '/');
 
 	process.executable_path = absolute_path(path);
-	process.command_line = (struct process_bytes){machine.arguments.strings,
-						      machine.arguments.size};
-	process.environment = (struct process_bytes){machine.environment.strings,
-						     machine.environment.size};
-	process.auxiliary_vector = (struct process_bytes){aux.pair,
-							  aux.count * sizeof aux.pair[0]};
+	process.command_line =
+	        (struct process_bytes){machine.arguments.strings, machine.arguments.size};
+	process.environment =
+	        (struct process_bytes){machine.environment.strings, machine.environment.size};
+	process.auxiliary_vector = (struct process_bytes){aux.pair, aux.count * sizeof aux.pair[0]};
 	kit_format(process.name, sizeof process.name, "%s", slash ? slash + 1 : path);
 	process.start_monotonic = clock_monotonic();
 }
@@ -179,9 +180,9 @@ static int map_image(void)
 
 	for (size_t i = 0; i < machine.segment_count; i++) {
 		const struct machine_segment *segment = &machine.segments[i];
-		int status = address_space_add_image(segment->address,
-						     segment->address + segment->size,
-						     (uint32_t)segment->prot);
+		int status =
+		        address_space_add_image(segment->address, segment->address + segment->size,
+		                                (uint32_t)segment->prot);
 
 		if (status)
 			return status;

@@ -7,18 +7,18 @@
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 
-#define LINE        400
-#define STRING_MAX  32
-#define AT_FDCWD    -100
+#define LINE       400
+#define STRING_MAX 32
+#define AT_FDCWD   -100
 
 struct line {
 	char text[LINE];
 	size_t length;
 };
 
-#define append(line, ...)                                                                          \
-	((line)->length += kit_format((line)->text + (line)->length, LINE - (line)->length,        \
-				      __VA_ARGS__),                                                \
+#define append(line, ...)                                                               \
+	((line)->length +=                                                              \
+	 kit_format((line)->text + (line)->length, LINE - (line)->length, __VA_ARGS__), \
 	 (line)->length = (line)->length < LINE ? (line)->length : LINE - 1)
 
 static void append_bytes(struct line *line, uint64_t address, size_t length, bool stop_at_nul)
@@ -81,7 +81,7 @@ static void append_argument(struct line *line, char letter, const uint64_t *arg)
 }
 
 void strace_print(const struct syscall_entry *entry, uint64_t number, const uint64_t *arg,
-		  bool has_result, int64_t result)
+                  bool has_result, int64_t result)
 {
 	static struct line line;
 	const char *letters = entry ? entry->arguments : "xxxxxx";

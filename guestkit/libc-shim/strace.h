@@ -10,6 +10,6 @@ struct syscall_entry;
 
 /* Print a call before it is made, when it will not return, or after it with its @result. */
 void strace_print(const struct syscall_entry *entry, uint64_t number, const uint64_t *arg,
-		  bool has_result, int64_t result);
+                  bool has_result, int64_t result);
 
 #endif

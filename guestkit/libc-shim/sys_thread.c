@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls of threads and children, where there is one thread and there are no children. */
 #include <linux/errno.h>
-#include <linux/sched.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -190,7 +190,8 @@ int64_t sys_fork(const uint64_t *arg)
 	return -ENOSYS;
 }
 
-/* fork() of the C libraries, or a thread; threads are not served yet, which pthread_create() reports. */
+/* fork() of the C libraries, or a thread; threads are not served yet, which pthread_create()
+ * reports. */
 int64_t sys_clone(const uint64_t *arg)
 {
 	static bool is_told;
@@ -199,7 +200,7 @@ int64_t sys_clone(const uint64_t *arg)
 		return sys_fork(arg);
 	if (!is_told)
 		kit_print("mote: guest: this program starts threads, and a guest has one for now; "
-			  "see docs/programs.md\n");
+		          "see docs/programs.md\n");
 	is_told = true;
 	return -ENOSYS;
 }

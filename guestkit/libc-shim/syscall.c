@@ -52,8 +52,9 @@ static int64_t unknown(uint64_t number)
 		has_said_large = true;
 	} else if (!(said[number / 64] >> number % 64 & 1)) {
 		said[number / 64] |= 1UL << number % 64;
-		kit_print("mote: guest: system call %lu is not served (ENOSYS); see docs/syscalls.md\n",
-			  number);
+		kit_print("mote: guest: system call %lu is not served (ENOSYS); see "
+		          "docs/syscalls.md\n",
+		          number);
 	}
 	return -ENOSYS;
 }
@@ -66,7 +67,7 @@ static bool does_not_return(uint64_t number)
 static int64_t call(uint64_t number, const uint64_t *arg)
 {
 	const struct syscall_entry *entry =
-		number < SYSCALL_LIMIT && index_of[number] ? &table[index_of[number]] : NULL;
+	        number < SYSCALL_LIMIT && index_of[number] ? &table[index_of[number]] : NULL;
 	int64_t result;
 
 	if (machine.strace && does_not_return(number))
@@ -81,7 +82,7 @@ static int64_t call(uint64_t number, const uint64_t *arg)
 static bool serve(struct context *context)
 {
 	const uint64_t arg[6] = {context->rdi, context->rsi, context->rdx,
-				 context->r10, context->r8,  context->r9};
+	                         context->r10, context->r8,  context->r9};
 	int64_t result;
 
 	((struct mote_run *)MOTE_RUN_VA)->syscalls++;

@@ -24,7 +24,8 @@ typedef int64_t syscall_handler(const uint64_t *arg);
 /* The context of the system call being served: for the few calls that change registers. */
 extern struct context *syscall_context;
 
-/* Set by a handler that has replaced that context (rt_sigreturn): its RAX is then the application's. */
+/* Set by a handler that has replaced that context (rt_sigreturn): its RAX is then the
+ * application's. */
 extern bool syscall_context_replaced;
 
 /**

@@ -2,10 +2,10 @@
 /*
  * The system calls served, in order of number: SYSCALL(number, name, arguments).
  *
- * `arguments` has a letter for each argument, for --strace: d signed, u unsigned, x hexadecimal, o octal,
- * p pointer, s string, b buffer (its length is the next argument), f file descriptor, a directory
- * descriptor (AT_FDCWD), m mapping protection.
- * No include guard: included with SYSCALL defined by the includer.
+ * `arguments` has a letter for each argument, for --strace: d signed, u unsigned, x hexadecimal, o
+ * octal, p pointer, s string, b buffer (its length is the next argument), f file descriptor, a
+ * directory descriptor (AT_FDCWD), m mapping protection. No include guard: included with SYSCALL
+ * defined by the includer.
  */
 SYSCALL(0, read, "fbu")
 SYSCALL(1, write, "fbu")

@@ -17,7 +17,10 @@ static long system_call2(long number, long a, long b)
 {
 	long result;
 
-	__asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "0"(number), "D"(a), "S"(b)
+	                 : "rcx", "r11", "memory");
 	return result;
 }
 

@@ -35,10 +35,11 @@
 /* The root image, read-only and not executable, where there is one. */
 #define MOTE_ROOT_VA 0xffffffc000000000UL
 /*
- * The kit's window, below 2 MiB: one page table. Guest-physical address = virtual - MOTE_WINDOW_VA. What
- * every start touches lies together without holes: where tables are shadowed, KVM brings in the present
- * pages of an aligned group of eight (32 KiB) at one fault, up to the first hole. The group at
- * MOTE_FIRST_GROUP has the top page of the kit's stack, the shared pages, and the kit's data.
+ * The kit's window, below 2 MiB: one page table. Guest-physical address = virtual - MOTE_WINDOW_VA.
+ * What every start touches lies together without holes: where tables are shadowed, KVM brings in
+ * the present pages of an aligned group of eight (32 KiB) at one fault, up to the first hole. The
+ * group at MOTE_FIRST_GROUP has the top page of the kit's stack, the shared pages, and the kit's
+ * data.
  */
 #define MOTE_WINDOW_VA     0xffffffff80000000UL
 #define MOTE_CPU_TABLES_VA (MOTE_WINDOW_VA + 0x0000) /* GDT, TSS, IDT; supervisor */
@@ -48,7 +49,7 @@
 #define MOTE_CLOCK_VA      (MOTE_WINDOW_VA + 0xa000) /* struct mote_clock; read-only */
 #define MOTE_RUN_VA        (MOTE_WINDOW_VA + 0xb000) /* struct mote_run; read-write */
 #define MOTE_KIT_VA        (MOTE_WINDOW_VA + 0xc000) /* kit.elf, all but its ring-0 stub and its stack */
-#define MOTE_WINDOW_END (MOTE_WINDOW_VA + 0x200000)
+#define MOTE_WINDOW_END    (MOTE_WINDOW_VA + 0x200000)
 /* Everything the application may map lies below; the last page stays unmapped as on Linux. */
 #define MOTE_USER_END 0x00007ffffffff000UL
 
@@ -56,7 +57,8 @@
 #define MOTE_PIE_BASE 0x10000000UL
 /* The initial stack ends here; file and anonymous mappings grow down from below it. */
 #define MOTE_STACK_TOP 0x7ffffff000UL
-/* Of the stack, what the VMM has mapped; the kit gives more as it is used. A group of eight pages. */
+/* Of the stack, what the VMM has mapped; the kit gives more as it is used. A group of eight pages.
+ */
 #define MOTE_STACK_FIRST 0x8000UL
 
 /* Software bit of page-table entries: a frame that the VMM placed (image, first stack): it may
@@ -116,16 +118,16 @@ struct mote_range {
 struct mote_boot {
 	uint64_t magic;
 	uint32_t abi_version;
-	uint32_t size;            /* of this structure */
-	char vmm_version[32];     /* for messages, NUL-terminated */
-	uint64_t device_tree;     /* guest-virtual address of the flattened device tree */
+	uint32_t size;             /* of this structure */
+	char vmm_version[32];      /* for messages, NUL-terminated */
+	uint64_t device_tree;      /* guest-virtual address of the flattened device tree */
 	uint64_t device_tree_size; /* bytes */
-	uint64_t page_table;      /* guest-physical address of the root (CR3) */
-	uint64_t direct_start;    /* first guest-physical address in the direct map */
-	uint64_t ram_end;         /* end of RAM and of the direct map */
-	uint64_t ram_usable;      /* end of what is there from the start; beyond it ask by `memory` */
-	struct mote_range free;   /* RAM that nothing uses yet; reads as zeros */
-	uint64_t tsc_offset;      /* guest TSC minus host TSC */
+	uint64_t page_table;       /* guest-physical address of the root (CR3) */
+	uint64_t direct_start;     /* first guest-physical address in the direct map */
+	uint64_t ram_end;          /* end of RAM and of the direct map */
+	uint64_t ram_usable;    /* end of what is there from the start; beyond it ask by `memory` */
+	struct mote_range free; /* RAM that nothing uses yet; reads as zeros */
+	uint64_t tsc_offset;    /* guest TSC minus host TSC */
 };
 
 /*
@@ -163,24 +165,24 @@ struct mote_run {
 /* ---- hypercalls ---- */
 
 /* X(number, name, arguments, what it does): docs/abi.md and --stats take their names from here. */
-#define MOTE_HYPERCALLS(X)                                                                         \
-	X(1, console_write, "stream, gpa, length", "write to stdout (1) or stderr (2)")            \
-	X(2, console_read, "gpa, length, flags", "read from stdin; 0 is end of file")              \
-	X(3, console_control, "stream, operation, gpa", "terminal attributes and window size")    \
-	X(4, exit, "status", "end the guest; does not return")                                     \
-	X(5, wait, "deadline, events", "sleep until a deadline or an event")                       \
-	X(6, clock, "", "refresh the clock page")                                                  \
-	X(7, discard, "gpa, count", "give pages back to the host; they read as zeros after")      \
-	X(8, crash, "gpa", "end the guest by a crash record; does not return")                     \
-	X(9, ready, "", "mark that the application has initialised")                               \
-	X(10, random, "gpa, length", "bytes from the host's random number generator")              \
+#define MOTE_HYPERCALLS(X)                                                                     \
+	X(1, console_write, "stream, gpa, length", "write to stdout (1) or stderr (2)")        \
+	X(2, console_read, "gpa, length, flags", "read from stdin; 0 is end of file")          \
+	X(3, console_control, "stream, operation, gpa", "terminal attributes and window size") \
+	X(4, exit, "status", "end the guest; does not return")                                 \
+	X(5, wait, "deadline, events", "sleep until a deadline or an event")                   \
+	X(6, clock, "", "refresh the clock page")                                              \
+	X(7, discard, "gpa, count", "give pages back to the host; they read as zeros after")   \
+	X(8, crash, "gpa", "end the guest by a crash record; does not return")                 \
+	X(9, ready, "", "mark that the application has initialised")                           \
+	X(10, random, "gpa, length", "bytes from the host's random number generator")          \
 	X(11, memory, "end", "make RAM usable up to a guest-physical address")
 
 enum mote_hypercall {
 #define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
 	MOTE_HYPERCALLS(X)
 #undef X
-		MOTE_HC_LIMIT = 12 /* one past the last number */
+	        MOTE_HC_LIMIT = 12 /* one past the last number */
 };
 
 /* console_read flags */
@@ -213,10 +215,11 @@ enum mote_console_operation {
 #define MOTE_DISCARD_MAX 512
 
 /*
- * memory: RAM below mote_boot.ram_usable may be touched at once. What lies beyond, up to ram_end, has to be
- * asked for before its first use (KVM's cost of a VM grows with the memory that is in place). The result
- * is the end of usable RAM in pages, at or beyond the end asked for. From free.start on there are at least
- * MOTE_USABLE_FREE bytes usable beyond two bits for each page of RAM, or all of it.
+ * memory: RAM below mote_boot.ram_usable may be touched at once. What lies beyond, up to ram_end,
+ * has to be asked for before its first use (KVM's cost of a VM grows with the memory that is in
+ * place). The result is the end of usable RAM in pages, at or beyond the end asked for. From
+ * free.start on there are at least MOTE_USABLE_FREE bytes usable beyond two bits for each page of
+ * RAM, or all of it.
  */
 #define MOTE_USABLE_FREE 0x100000UL
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, the memory hypercall
- * makes more of it usable, and the discard hypercall gives pages of it back. To be included once, before the kit's sources.
+ * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, the memory
+ * hypercall makes more of it usable, and the discard hypercall gives pages of it back. To be
+ * included once, before the kit's sources.
  */
 #ifndef MOTE_TESTS_KIT_ARENA_H
 #define MOTE_TESTS_KIT_ARENA_H
@@ -16,9 +17,9 @@
 
 #define ARENA_FRAMES 20000ul
 #define ARENA_USABLE (1000 * PAGE_SIZE) /* at first */
-#define ARENA_FREE   (37 * PAGE_SIZE) /* free_start: below it is what the VMM has loaded */
+#define ARENA_FREE   (37 * PAGE_SIZE)   /* free_start: below it is what the VMM has loaded */
 
-static unsigned char *arena; /* physical 0 */
+static unsigned char *arena;                 /* physical 0 */
 static uint64_t arena_usable = ARENA_USABLE; /* the guest may touch what lies below */
 static size_t arena_grown;
 static size_t arena_discards, arena_discarded_frames;

@@ -1,0 +1,552 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The tests that stock-kvm.sh runs in its lab: POSIX shell and busybox are all there is.
+#
+# usage: stock-kvm-guest.sh [TEST]...     (all when none is named)
+#
+# A test is a function test_NAME, run in a subshell in an empty folder, as in e2e/ (lib.sh). It prints ok,
+# FAILED with its log, or skipped; the last line is "N passed, N failed, N skipped". Times are generous:
+# the lab's processor is software.
+# shellcheck disable=SC2317 # tests are called by name
+
+top=$(cd "$(dirname "$0")" && pwd)
+script=$top/$(basename "$0")
+mote=$top/mote
+guests=$top/guests
+images=$top/images
+native=$top/native
+status=0
+
+fail() { # TEXT...
+	printf '%s\nexit status: %s\n' "$*" "$status"
+	for file in out err; do
+		[ ! -s "$file" ] || { printf -- '--- %s:\n' "$file" && head -c 3000 "$file"; }
+	done
+	exit 1
+}
+
+skip() { # REASON
+	printf '%s\n' "$*"
+	exit 77
+}
+
+need_file() { # FILE
+	[ -e "$1" ] || skip "there is no ${1##*/}"
+}
+
+# ---- running and looking ----
+
+run() { # MOTE-RUN-ARGUMENT...
+	status=0
+	timeout -k 5 120 "$mote" run "$@" >out 2>err || status=$?
+	[ "$status" -ne 137 ] || grep -q '^mote: .*out of memory' err || fail "had to be killed"
+}
+
+guest() { # NAME ARGUMENT...
+	name=$1
+	shift
+	[ -x "$guests/$name" ] || fail "$name is not built"
+	run "$guests/$name" -- "$@"
+}
+
+# A guest that does its worst: mote ends in its own way and leaves nothing here.
+hostile() { # MOTE-RUN-ARGUMENT...
+	run "$@"
+	[ "$status" -ne 125 ] || grep -q '^mote: guest kit: ' err || fail "mote failed"
+	[ "$status" -lt 128 ] || grep -q '^mote: the guest' err || fail "did mote itself crash?"
+	[ "$(find . -type f | sort | tr '\n' ' ')" = './err ./out ' ] || fail "left a file"
+}
+
+hostile_guest() { # NAME ARGUMENT...
+	name=$1
+	shift
+	hostile --timeout 30 "$guests/$name" -- "$@"
+}
+
+expect_status() { # STATUS
+	[ "$status" -eq "$1" ] || fail "expected exit status $1"
+}
+
+expect_out() { # TEXT (without its last newline)
+	printf '%s\n' "$1" | cmp -s - out || fail "expected this output: $1"
+}
+
+expect_no_err() {
+	[ ! -s err ] || fail "expected nothing on stderr"
+}
+
+expect_in() { # FILE REGEX
+	grep -qE -- "$2" "$1" || fail "expected a line like \"$2\" in $1"
+}
+
+# The guest died of a signal, and mote says how.
+dies_of() { # SIGNAL-NUMBER NAME ARGUMENT...
+	number=$1
+	shift
+	hostile_guest "$@"
+	expect_status $((128 + number))
+	expect_in err "^mote: the guest .*\\($number\\)"
+}
+
+# As on Linux, recorded outside: output and exit status.
+same_as_native() { # RECORD GUEST ARGUMENT...
+	recorded=$1
+	shift
+	guest "$@"
+	expect_status "$(cat "$native/$recorded.status")"
+	cmp -s "$native/$recorded.out" out ||
+		fail "natively the output is: $(head -c 2000 "$native/$recorded.out")"
+}
+
+# A counter of the line of --stats=json on stderr.
+stat_of() { # NAME
+	sed -n "s/.*\"$1\":{*\\(\"total\":\\)*\\([0-9.]*\\).*/\\2/p" err
+}
+
+# ---- programs ----
+
+test_doctor() {
+	timeout 60 "$mote" doctor >out 2>err || status=$?
+	expect_status 0
+	expect_in out 'kvm-amd'
+}
+
+test_hello() {
+	run "$images/hello"
+	expect_status 0
+	expect_no_err
+	expect_out 'Hello from a microVM!'
+	run --stats=json "$images/hello"
+	expect_in err '"backend":"kvm-amd"'
+	[ "$(stat_of exits)" -le 5 ] || fail "more than 5 exits"
+}
+
+test_hello_again_and_again() {
+	i=0
+	while [ $i -lt 30 ]; do
+		run "$images/hello"
+		expect_status 0
+		expect_out 'Hello from a microVM!'
+		i=$((i + 1))
+	done
+}
+
+test_exit_status() {
+	for wanted in 0 1 42 124 125 139 255; do
+		guest status "$wanted"
+		expect_status "$wanted"
+		expect_no_err
+	done
+}
+
+test_arguments() {
+	FROM_HOST=host run --env A=1 --env FROM_HOST --cwd /tmp "$guests/args" -- one 'two words'
+	expect_status 0
+	for line in 'argument [one]' 'argument [two words]' 'variable [A=1]' 'variable [FROM_HOST=host]' \
+		'directory [/tmp]'; do
+		grep -qxF "$line" out || fail "no line $line"
+	done
+}
+
+test_pipes() {
+	status=0
+	head -c 3000000 /dev/urandom >data
+	"$mote" run "$guests/cat" <data 2>err | cmp - data || fail "cat gives something else"
+}
+
+test_busybox_shell() {
+	need_file "$images/busybox"
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	run "$images/busybox" -- sh -c 'echo $((6*7)); while read l; do echo "[$l]"; done < /etc/os-release'
+	expect_status 0
+	expect_no_err
+	[ "$(head -n 1 out)" = 42 ] || fail "6*7 is not 42"
+	expect_in out '^\[NAME=.*\]$'
+	# shellcheck disable=SC2016
+	run "$images/busybox" -- sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo $i; exit 9'
+	expect_status 9
+	expect_out 20000
+}
+
+test_busybox_root() {
+	need_file "$images/busybox"
+	need_file "$top/root.erofs"
+	run --root "$top/root.erofs" "$images/busybox" -- ls -lR /
+	expect_status 0
+	expect_no_err
+	expect_in out ' link -> etc/file$'
+	[ "$(sed -n '\|^/many:$|,/^$/p' out | grep -c '^-')" -eq 300 ] || fail "not 300 files in /many"
+	run --root "$top/root.erofs" --cwd /etc "$images/busybox" -- cat ../link
+	expect_out 'the content of a file'
+	run --root "$top/root.erofs" "$images/busybox" -- sha256sum /numbers
+	expect_out "$(cat "$native/numbers.sha256")  /numbers"
+	run --root "$top/root.erofs" "$images/busybox" -- sort -rn -o /tmp/sorted /numbers
+	expect_status 0
+}
+
+test_lua() {
+	need_file "$images/lua"
+	need_file "$top/root.erofs"
+	for name in fannkuch nbody sort strings; do
+		run --root "$top/root.erofs" "$images/lua" -- "/$name.lua" "$(cat "$native/lua_$name.size")"
+		expect_status 0
+		expect_no_err
+		cmp -s "$native/lua_$name.out" out || fail "natively: $(cat "$native/lua_$name.out")"
+	done
+}
+
+test_sqlite() {
+	need_file "$images/sqlite3"
+	run "$images/sqlite3" -- -batch -bail /tmp/test.db <"$top/test.sql"
+	expect_status 0
+	expect_no_err
+	cmp -s "$native/sqlite.out" out || fail "natively: $(cat "$native/sqlite.out")"
+	[ "$(tail -n 1 out)" = ok ] || fail "integrity_check does not say ok"
+}
+
+# ---- the processor ----
+
+test_cpu_baseline() {
+	run --cpu=baseline "$guests/cpu"
+	expect_status 0
+	expect_in out '^xcr0 3$'
+	expect_in out '^avx 0$'
+	expect_in out '^sse4.2 1$'
+	run --cpu=baseline "$guests/sigfp"
+	expect_status 0
+}
+
+test_cpu_host() {
+	run --cpu=host "$guests/cpu"
+	expect_status 0
+	! grep -qw avx /proc/cpuinfo || expect_in out '^avx 1$'
+}
+
+# ---- signals and traps ----
+
+test_signals() {
+	for name in sigsegv sigstack sigmask sigfp; do
+		same_as_native "$name" "$name"
+	done
+}
+
+test_every_trap() {
+	same_as_native sigtraps sigtraps
+}
+
+test_flags() {
+	for flag in df nt ac tf segments gs; do
+		same_as_native "flags_$flag" flags "$flag"
+	done
+}
+
+crash() { # HOW SIGNAL-NUMBER SIGNAL-NAME
+	guest crash "$1"
+	expect_status $((128 + $2))
+	expect_out before
+	expect_in err "^mote: the guest died of $3 \\($2\\)"
+	expect_in err '^ +rip [0-9a-f]{16} '
+	expect_in err '^ +rax +[0-9a-f]{16} '
+	expect_in err '^ +#0 .* in innermost\+0x[0-9a-f]+ at .*crash.c:[0-9]+'
+	expect_in err '^ +#[1-9] .* in main\+0x'
+}
+
+test_crashes() {
+	crash read 11 SIGSEGV
+	expect_in err 'page fault: read from 0x10, which is not mapped'
+	crash write 11 SIGSEGV
+	expect_in err 'page fault: wrote to 0x10, which is not mapped'
+	crash divide 8 SIGFPE
+	expect_in err 'divide error'
+	crash ud2 4 SIGILL
+	expect_in err 'invalid opcode'
+	crash int3 5 SIGTRAP
+	crash noncanonical 11 SIGSEGV
+	expect_in err 'general protection'
+	crash stack 7 SIGBUS
+	guest crash call
+	expect_status 139
+	expect_in err '^mote: the guest died of SIGSEGV'
+	guest crash abort
+	expect_status 134
+	expect_in err '^mote: the guest died of SIGABRT \(6\)'
+}
+
+test_raise() {
+	for number in 1 2 3 6 9 11 13 15 31; do
+		guest crash "$number"
+		expect_status $((128 + number))
+		expect_out before
+	done
+}
+
+# ---- time ----
+
+test_timeout() {
+	run --timeout 1 "$guests/spin"
+	expect_status 124
+	expect_out started
+	expect_in err '^mote: the guest ran for 1 s'
+	expect_in err '^ +#0 .* in spin_here\+0x[0-9a-f]+ at .*spin\.c:[0-9]+'
+	expect_in err '^ +#1 .* in spin_outside\+0x'
+	for how in sleep call; do
+		run --timeout 1 "$guests/spin" "$how"
+		expect_status 124
+		expect_in err '^mote: the guest ran for 1 s'
+	done
+}
+
+# The guest's TSC has an offset here. Its last line is the wall clock.
+test_clocks() {
+	before=$(date +%s)
+	guest clocks
+	expect_status 0
+	time=$(tail -n 1 out)
+	[ "$time" -ge "$before" ] && [ "$time" -le "$(date +%s)" ] ||
+		fail "the guest says $time, the host between $before and $(date +%s)"
+	for line in 'monotonic: goes on' 'wall clock: goes on' 'sleep of 1 ms: ok' 'sleep of 50 ms: ok' \
+		'sleep of 300 ms: ok'; do
+		grep -qxF "$line" out || fail "no line $line"
+	done
+	[ "$(wc -l <out)" -eq 6 ] || fail "a clock stepped back"
+}
+
+test_clocks_baseline() {
+	before=$(date +%s)
+	run --cpu=baseline "$guests/clocks"
+	expect_status 0
+	time=$(tail -n 1 out)
+	[ "$time" -ge "$before" ] && [ "$time" -le "$(date +%s)" ] || fail "the guest says $time"
+	[ "$(wc -l <out)" -eq 6 ] || fail "a clock stepped back"
+}
+
+test_sleep() {
+	need_file "$images/busybox"
+	before=$(date +%s)
+	run "$images/busybox" -- sleep 2
+	expect_status 0
+	after=$(date +%s)
+	[ $((after - before)) -ge 2 ] && [ $((after - before)) -le 10 ] ||
+		fail "sleep 2 took $((after - before)) s"
+}
+
+# ---- memory ----
+
+test_small_memory() {
+	run --mem 4M "$images/hello"
+	expect_status 0
+	expect_out 'Hello from a microVM!'
+	run --mem 80M "$guests/bss"
+	expect_status 0
+}
+
+test_memory_growth() {
+	run --mem 128M "$guests/allocate" use 64
+	expect_status 0
+	expect_out 'done'
+	run --mem 512M "$guests/allocate" use 300
+	expect_status 0
+}
+
+test_memory_is_given_back() {
+	run --mem 32M "$guests/allocate" churn 128
+	expect_status 0
+	expect_out 'done'
+}
+
+test_out_of_memory() {
+	run --mem 32M "$guests/allocate" use 256
+	expect_status 137
+	expect_in err '^mote: .*out of memory'
+}
+
+test_remap() {
+	for seed in 1 2 3; do
+		same_as_native "remap_$seed" remap 4000 "$seed"
+	done
+}
+
+test_rewritten_calls() {
+	same_as_native calls calls
+}
+
+# ---- programs that do their worst ----
+
+test_hostile_text() {
+	dies_of 11 hostile_text
+	expect_in err 'wrote to 0x[0-9a-f]+, which is protected'
+}
+
+test_hostile_exec() {
+	for where in stack heap data mmap; do
+		dies_of 11 hostile_exec "$where"
+		expect_in err 'executed 0x[0-9a-f]+, which is protected'
+	done
+}
+
+test_hostile_wx() {
+	hostile_guest hostile_wx
+	expect_status 0
+	expect_out 'mmap: Permission denied
+mprotect: Permission denied'
+	hostile --allow-wx "$guests/hostile_wx"
+	expect_status 0
+	expect_out 'mmap: executed
+mprotect: executed'
+}
+
+test_hostile_addresses() {
+	for how in read write call; do
+		for address in 0 0xfff tables stub stub+0xe0; do
+			dies_of 11 hostile_address "$how" "$address"
+		done
+	done
+	for address in 0x7ffffffff000 0x800000000000 0xffff800000000000 0xffffffbfffffffff; do
+		dies_of 11 hostile_address read "$address"
+		dies_of 11 hostile_address call "$address"
+	done
+	dies_of 11 hostile_address write boot
+	dies_of 11 hostile_address write clock
+	dies_of 11 hostile_address call kit
+}
+
+test_hostile_page_tables() {
+	for how in scribble all; do
+		hostile_guest hostile_tables "$how"
+		[ "$status" -ne 0 ] || fail "$how: survived"
+	done
+	for byte in 0 0xff; do
+		hostile_guest hostile_tables tables "$byte"
+		[ "$status" -ne 0 ] || fail "tables $byte: survived"
+	done
+	hostile_guest hostile_tables apic
+}
+
+test_hostile_unbacked_memory() {
+	for gpa in 0x10000000 0xfec00000 0xfffff000 0x7fffffff000 0x3fffffffff000 0xffffffffff000; do
+		hostile_guest hostile_tables unbacked "$gpa"
+		[ "$status" -ge 128 ] || fail "there is something at $gpa"
+	done
+	hostile_guest hostile_tables unbacked 0x10000000
+	expect_in err '^mote: the guest read from guest-physical address 0x10000000, where there is no memory$'
+}
+
+test_hostile_ring_0() {
+	for byte in 0xf4 0xcc 0xe6 0xec 0x0f 0x90 0x00 0xff 0xc3 0xcf 0xfa 0x62; do
+		hostile --timeout 1 "$guests/hostile_tables" -- stub "$byte"
+		[ "$status" -ne 0 ] || fail "survived $byte"
+	done
+}
+
+test_hostile_hypercalls() {
+	hostile_guest hostile_hypercall
+	expect_status 0
+	expect_no_err
+	expect_out '0 surprises'
+	hostile_guest hostile_hypercall exit 7
+	expect_status 7
+	dies_of 31 hostile_hypercall crash
+	hostile_guest hostile_hypercall clobber
+	[ "$status" -ge 124 ] || fail "survived without tables"
+	hostile_guest hostile_hypercall storm
+	expect_status 0
+}
+
+test_hostile_ports() {
+	for how in in out byte string; do
+		for port in 0 0x20 0x4e 0x54 0x80 0xcf8 0xffff; do
+			dies_of 11 hostile_port "$how" "$port"
+		done
+	done
+	for how in byte out string; do
+		hostile_guest hostile_port "$how" 0x50
+		expect_status 139
+		expect_in err '^mote: the guest accessed an I/O port that is not the hypercall port$'
+	done
+	hostile_guest hostile_port scan
+	expect_status 0
+	expect_in out '^0 ports let through$'
+}
+
+test_hostile_instructions() {
+	for name in $("$guests/hostile_instruction"); do
+		instruction=$name
+		hostile_guest hostile_instruction "$instruction"
+		case $instruction:$status in
+		*:132 | *:133 | *:135 | *:139) [ ! -s out ] || fail "$instruction" ;;
+		vmcall:0 | vmmcall:0) ;; # KVM's own hypercalls, which it refuses by their result
+		*) fail "$instruction" ;;
+		esac
+	done
+}
+
+test_hostile_jumps_into_kit() {
+	for value in 0xffffffffffffffff stub; do
+		offset=0
+		while [ $offset -lt 262144 ]; do
+			hostile --timeout 1 "$guests/hostile_kit" -- $offset $value
+			offset=$((offset + 13579))
+		done
+	done
+}
+
+test_hostile_stacks() {
+	dies_of 11 hostile_stack overflow
+	expect_in err ' in overflow\+0x'
+	for address in 0 8 0x1000 0x8000000000000000 stub+0x800 kit+0x100 run+0x800 0xffffffffffffffff; do
+		dies_of 4 hostile_stack "$address"
+		dies_of 11 hostile_stack "$address" handler
+	done
+}
+
+test_hostile_sigreturn() {
+	for number in 0 1 2 3 4 5; do
+		hostile_guest hostile_sigreturn "$number"
+		[ "$status" -ne 0 ] || fail "case $number: came back"
+	done
+}
+
+test_hostile_system_calls() {
+	hostile_guest hostile_syscalls
+	expect_status 0
+	expect_out '0 surprises'
+}
+
+test_hostile_spin() {
+	hostile --timeout 1 "$guests/spin"
+	expect_status 124
+}
+
+# ---- running them ----
+
+run_test() { # NAME
+	folder=$top/work.$1
+	log=$top/log.$1
+	mkdir -p "$folder"
+	result=0
+	(cd "$folder" && "test_$1") >"$log" 2>&1 </dev/null || result=$?
+	case $result in
+	0) echo "$1: ok" && passed=$((passed + 1)) ;;
+	77) echo "$1: skipped: $(tail -n 1 "$log")" && skipped=$((skipped + 1)) ;;
+	*)
+		echo "$1: FAILED"
+		tail -n 60 "$log" | cut -c 1-300 | tr -d '\0' | sed 's/^/    /'
+		failed=$((failed + 1))
+		;;
+	esac
+	rm -rf "$folder" "$log"
+}
+
+export HOME="$top/home" LC_ALL=C TERM=xterm
+unset XDG_CACHE_HOME
+mkdir -p "$HOME"
+passed=0 failed=0 skipped=0
+if [ $# -eq 0 ]; then
+	# shellcheck disable=SC2046 # a name is a word
+	set -- $(sed -n 's/^test_\([a-z0-9_]*\)() {.*/\1/p' "$script")
+fi
+for test_name; do
+	run_test "$test_name"
+done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
