@@ -50,7 +50,7 @@ cp "$BUILD"/guests/* "$lab/guests/"
 record() { # NAME GUEST ARGUMENT...
 	local status=0
 	# In a shell of its own, whose word of a guest that a signal ends is not shown.
-	(timeout 20 "$lab/guests/$2" "${@:3}" >"$lab/native/$1.out") 2>/dev/null || status=$?
+	(timeout 20 "$lab/guests/$2" "${@:3}" >"$lab/native/$1.out" || exit $?) 2>/dev/null || status=$?
 	printf '%d\n' "$status" >"$lab/native/$1.status"
 }
 

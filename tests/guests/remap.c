@@ -9,7 +9,6 @@
  * mapped again.
  */
 #define _GNU_SOURCE /* mremap */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -244,12 +243,13 @@ static void do_something(void)
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	char file_name[] = "/tmp/remap.XXXXXX";
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 4000;
 
 	seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
 	sigaction(SIGSEGV, &action, NULL);
-	file = open("/tmp/remap.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	need(file >= 0 && unlink("/tmp/remap.data") == 0 &&
+	file = mkstemp(file_name);
+	need(file >= 0 && unlink(file_name) == 0 &&
 	             ftruncate(file, (off_t)(FILE_PAGES * PAGE)) == 0,
 	     "file", 0);
 	region = mmap(NULL, PAGES * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
