@@ -37,5 +37,6 @@ run_part() { # TITLE COMMAND...
 
 run_part 'unit tests' "$tests/run-unit.sh" "$@"
 run_part 'end-to-end tests' "$tests/e2e/run.sh"
+run_part 'stock KVM' "$tests/stock-kvm.sh"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LOCAL_APIC_PAGE 0xfee00000u
+
 int kvm_open(struct kvm *kvm, struct mote_error *err)
 {
 	kvm->system = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -47,7 +49,9 @@ int kvm_create(struct kvm *kvm, struct mote_error *err)
 	 * again at the end (docs/decisions/007-no-irqchip.md). A KVM that cannot do without is as
 	 * good.
 	 */
-	ioctl(kvm->vm, KVM_ENABLE_CAP, &local_apic);
+	/* KVM may put a page of its own at the APIC\'s address, where more RAM than this would lie. */
+	if (memory->size <= LOCAL_APIC_PAGE)
+		ioctl(kvm->vm, KVM_ENABLE_CAP, &local_apic);
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0);
 	if (kvm->vcpu < 0)
 		return failed(err, "KVM_CREATE_VCPU");

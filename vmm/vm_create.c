@@ -27,8 +27,8 @@
 
 /* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of
  * which quadruples it. */
-#define ROOT_GPA  (1ull << 40)
-#define ROOT_SLOT 31
+#define ROOT_ALIGN (1ull << 30)
+#define ROOT_SLOT  31
 
 /* Segments of the application up to this size are copied, not mapped (loader.c says why). */
 #define COPY_LIMIT (4u << 20)
@@ -43,6 +43,11 @@ _Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends b
 /* Behind the kit and the application: device tree, page tables, the guest's first stack and heap.
  */
 #define START_PAGES 28u
+
+static uint64_t root_gpa(const struct vm *vm)
+{
+	return (vm->memory.size + ROOT_ALIGN - 1) & ~(ROOT_ALIGN - 1);
+}
 
 static uint64_t window_gpa(uint64_t va)
 {
@@ -146,7 +151,7 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	        .options = vm->options,
 	        .application = &vm->application,
 	        .ram_size = vm->memory.size,
-	        .root_gpa = ROOT_GPA,
+	        .root_gpa = root_gpa(vm),
 	        .root_size = vm->root_size,
 	        .console = {console_kind(0), console_kind(1), console_kind(2)},
 	        .xsave_size = cpuid_xsave_size(&vm->cpuid),
@@ -217,7 +222,7 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 	                    vm->memory.size - direct_start, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC,
 	                    err))
 		return -1;
-	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, ROOT_GPA,
+	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, root_gpa(vm),
 	                                  whole_pages(vm->root_size), PTE_USER | PTE_NO_EXEC, err)
 	                : 0;
 }
@@ -296,7 +301,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
 	    populate_start(vm, err) || kvm_create(&vm->kvm, err))
 		return -1;
-	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, ROOT_GPA, vm->root,
+	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, root_gpa(vm), vm->root,
 	                                       whole_pages(vm->root_size), err))
 		return -1;
 	return clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err);

@@ -90,3 +90,13 @@ test_static_pie() {
 	expect_crash SIGFPE innermost crash.c
 	in_order innermost outer main
 }
+
+# Mappings made, changed and removed at random, against a model.
+test_remap() {
+	same_as_native remap 4000 1
+}
+
+# System calls that are rewritten: registers, flags, jumps into the middle.
+test_rewritten_calls() {
+	same_as_native calls
+}
