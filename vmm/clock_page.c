@@ -81,8 +81,8 @@ static uint64_t rate(struct clock_page *clock, uint64_t tsc, uint64_t monotonic,
 
 	if (ticks > clock->tsc_khz * MEASURE_MS)
 		measured =
-			(uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
-				   ticks);
+		        (uint64_t)(((unsigned __int128)(monotonic - clock->start_monotonic) << 32) /
+		                   ticks);
 	/* A host that slept, or whose clock was set back, says nothing about the rate. */
 	is_sound = measured < nominal + nominal / 8 && measured > nominal - nominal / 8;
 	if (is_sound && ticks > clock->tsc_khz * MEASURE_MS)

@@ -13,9 +13,9 @@ struct clock_page {
 	uint64_t tsc_khz;        /* of the guest; 0: unknown */
 	uint64_t tsc_offset;     /* guest TSC minus host TSC */
 	uint32_t sequence;
-	uint64_t written_at;      /* host TSC */
-	uint64_t shown_monotonic; /* ns on the page at written_at */
-	uint64_t multiplier;      /* on the page */
+	uint64_t written_at;                 /* host TSC */
+	uint64_t shown_monotonic;            /* ns on the page at written_at */
+	uint64_t multiplier;                 /* on the page */
 	uint64_t start_tsc, start_monotonic; /* of the measurement of the rate */
 	uint64_t measured;                   /* the last rate measured; 0: none yet */
 };

@@ -299,7 +299,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
-	    populate_start(vm, err) || kvm_create(&vm->kvm, err))
+	    populate_start(vm, err) || kvm_create(&vm->kvm, vm->memory.size, err))
 		return -1;
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, root_gpa(vm), vm->root,
 	                                       whole_pages(vm->root_size), err))
