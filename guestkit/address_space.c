@@ -337,7 +337,7 @@ static void drop_pages(uint64_t start, uint64_t end)
 		uint64_t to = vma->end < end ? vma->end : end;
 
 		/* The image's frames hold the only copy of its data. */
-		if (vma->flags & VMA_IMAGE)
+		if (vma->flags & VMA_IMAGE || (vma->flags & MAP_SHARED && !vma->file))
 			continue;
 		page_table_clear(from, to);
 	}

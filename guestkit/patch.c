@@ -28,13 +28,14 @@
 
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
+#include "guestkit/retired.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 #include "guestkit/vma.h"
 
 #define SYSCALL_SIZE   2
 #define JUMP_SIZE      5
-#define LOOK_BACK      9 /* bytes before a call that tell its form: a prefix and two instructions */
+#define LOOK_BACK      12 /* bytes before a call that tell its form: a prefix and two instructions */
 #define STUB_SIZE      32
 #define STUBS_IN_PAGE  (PAGE_SIZE / STUB_SIZE)
 #define STUB_PAGES     16
@@ -85,6 +86,18 @@ static bool is_rex(unsigned char byte)
 	return (byte & 0xf0) == 0x40;
 }
 
+/*
+ * Whether the bytes before could be an instruction with a 32-bit constant (mov, group 1, imul, group 3)
+ * whose displacement or SIB byte looks like the opcode at @at: `movl $39, -72(%rsp)` ends like `mov $39, %eax`.
+ */
+static bool is_tail(const unsigned char *at)
+{
+	for (int i = -6; i <= -2; i++)
+		if (at[i] == 0xc7 || at[i] == 0x81 || at[i] == 0x69 || at[i] == 0xf7)
+			return true;
+	return false;
+}
+
 /* mov $imm32, %r32; @at[-1] is the byte before */
 static bool is_load_constant(const unsigned char *at, const struct context *context)
 {
@@ -93,7 +106,7 @@ static bool is_load_constant(const unsigned char *at, const struct context *cont
 	uint32_t constant;
 
 	memcpy(&constant, at + 1, sizeof constant);
-	return is_known && value == constant;
+	return is_known && value == constant && !is_tail(at);
 }
 
 static bool is_load_r9(const unsigned char *at, const struct context *context)
@@ -181,6 +194,7 @@ static struct stub_page *new_page(uint64_t jump_end)
 
 		if (va >= MOTE_USER_END - PAGE_SIZE || vma_overlaps(va, va + PAGE_SIZE))
 			continue;
+		retired_claim(va, va + PAGE_SIZE, false);
 		entry = page_table_entry(va, true);
 		page->physical = entry ? page_alloc_zeroed(1) : 0;
 		if (!page->physical || vma_insert(&vma))

@@ -194,6 +194,17 @@ static void fault_anonymous(const struct vma *vma, uint64_t address)
 	               rights);
 }
 
+/* The entry permits what faulted: the CPU had an older one, since widening does not flush (SDM vol. 3, 4.10.4.3). */
+static bool is_allowed(uint64_t address, uint64_t error)
+{
+	uint64_t size;
+	uint64_t entry = *page_table_look(address, &size);
+
+	return entry & PTE_PRESENT && entry & PTE_USER &&
+	       (!(error & ERROR_WRITE) || entry & PTE_WRITABLE) &&
+	       (!(error & ERROR_FETCH) || !(entry & PTE_NO_EXEC));
+}
+
 enum fault_result address_space_fault(uint64_t address, uint64_t error)
 {
 	const struct vma *vma = address < MOTE_USER_END ? vma_find(address) : NULL;
@@ -206,6 +217,8 @@ enum fault_result address_space_fault(uint64_t address, uint64_t error)
 	/* x86 has no write-only and no execute-only pages. */
 	if (!(vma->prot & needed) && !(needed == PROT_READ && vma->prot))
 		return FAULT_PROTECTED;
+	if (error & ERROR_PRESENT && is_allowed(address, error))
+		return FAULT_RESOLVED;
 	if (!vma->file) {
 		if (error & ERROR_PRESENT)
 			return FAULT_PROTECTED;

@@ -70,7 +70,7 @@ void retired_claim(uint64_t start, uint64_t end, bool is_alike)
 {
 	for (uint32_t i = 0; i < range_count; i++) {
 		struct page_range *range = &ranges[i];
-		struct page_range before, after;
+		struct page_range before, after, claimed;
 
 		if (!overlaps(range, start, end))
 			continue;
@@ -82,8 +82,9 @@ void retired_claim(uint64_t start, uint64_t end, bool is_alike)
 			retired_purge();
 			return;
 		}
-		page_table_zero(range->start > start ? range->start : start,
-		                range->end < end ? range->end : end);
+		/* Out of the list first: zeroing may need memory, and then the list is purged. */
+		claimed = (struct page_range){range->start > start ? range->start : start,
+		                              range->end < end ? range->end : end};
 		total -= range->end - range->start;
 		*range = ranges[--range_count];
 		if (before.start < before.end) {
@@ -94,6 +95,7 @@ void retired_claim(uint64_t start, uint64_t end, bool is_alike)
 			ranges[range_count++] = after;
 			total += after.end - after.start;
 		}
+		page_table_zero(claimed.start, claimed.end);
 		i = UINT32_MAX; /* the list has changed: from the start again */
 	}
 }

@@ -18,6 +18,7 @@
 #include "vmm/core_file.h"
 
 #define CORE_SEGMENTS_MAX 8192
+#define CORE_STEPS_MAX    (32u << 20) /* pages looked at: tables that repeat could go on for hours */
 
 /* #syscalls:run write */
 static void emit(void *ctx, const char *line, size_t length)
@@ -141,6 +142,7 @@ struct core_map {
 	struct vm *vm;
 	struct core_segment segments[CORE_SEGMENTS_MAX];
 	size_t count;
+	uint64_t bytes; /* of all segments: aliases of RAM count, so that no guest makes a core larger than it is */
 };
 
 static void add_mapping(struct core_map *map, uint64_t va, uint64_t gpa, uint64_t length,
@@ -150,8 +152,9 @@ static void add_mapping(struct core_map *map, uint64_t va, uint64_t gpa, uint64_
 	int prot = 1 | (entry & PTE_WRITABLE ? 2 : 0) | (entry & PTE_NO_EXEC ? 0 : 4);
 	const unsigned char *host = guest_range(&map->vm->memory, (mote_gpa_t){gpa}, length);
 
-	if (!(entry & PTE_USER) || !host)
+	if (!(entry & PTE_USER) || !host || length > map->vm->memory.size - map->bytes)
 		return;
+	map->bytes += length;
 	if (map->count && last->va + last->length == va && last->prot == prot &&
 	    (const unsigned char *)last->host + last->length == host)
 		last->length += length;
@@ -162,9 +165,9 @@ static void add_mapping(struct core_map *map, uint64_t va, uint64_t gpa, uint64_
 /* Every mapping below MOTE_USER_END; holes are skipped a table at a time. */
 static void find_mappings(struct core_map *map)
 {
-	uint64_t va = 0;
+	uint64_t va = 0, steps = CORE_STEPS_MAX;
 
-	while (va < MOTE_USER_END) {
+	while (va < MOTE_USER_END && steps-- && map->count < CORE_SEGMENTS_MAX) {
 		uint64_t entry, span;
 		uint64_t gpa = page_tables_translate(&map->vm->memory, map->vm->layout.tables.root,
 		                                     va, &entry, &span);

@@ -49,6 +49,8 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 {
 	struct sigaction action = {.sa_handler = handle};
 	struct itimerval timer = {
+	        /* It repeats, so that no write of ours after the first can block for good. */
+	        .it_interval = {.tv_usec = 100000},
 	        .it_value = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                     .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)}};
 
@@ -58,6 +60,8 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 		if (sigaction(watched[i], &action, NULL))
 			return mote_error_errno(err, MOTE_STATUS_FAILED,
 			                        "cannot watch for signal %d", watched[i]);
+	/* Whoever started us may have had them blocked. */
+	sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL);
 	/* A reader of our output that goes away is the guest's EPIPE, not our death. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!timeout_ns)
