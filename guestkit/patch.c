@@ -87,8 +87,9 @@ static bool is_rex(unsigned char byte)
 }
 
 /*
- * Whether the bytes before could be an instruction with a 32-bit constant (mov, group 1, imul, group 3)
- * whose displacement or SIB byte looks like the opcode at @at: `movl $39, -72(%rsp)` ends like `mov $39, %eax`.
+ * Whether the bytes before could be an instruction with a 32-bit constant (mov, group 1, imul,
+ * group 3) whose displacement or SIB byte looks like the opcode at @at: `movl $39, -72(%rsp)` ends
+ * like `mov $39, %eax`.
  */
 static bool is_tail(const unsigned char *at)
 {

@@ -194,7 +194,8 @@ static void fault_anonymous(const struct vma *vma, uint64_t address)
 	               rights);
 }
 
-/* The entry permits what faulted: the CPU had an older one, since widening does not flush (SDM vol. 3, 4.10.4.3). */
+/* The entry permits what faulted: the CPU had an older one, since widening does not flush (SDM vol.
+ * 3, 4.10.4.3). */
 static bool is_allowed(uint64_t address, uint64_t error)
 {
 	uint64_t size;

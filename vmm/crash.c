@@ -142,7 +142,8 @@ struct core_map {
 	struct vm *vm;
 	struct core_segment segments[CORE_SEGMENTS_MAX];
 	size_t count;
-	uint64_t bytes; /* of all segments: aliases of RAM count, so that no guest makes a core larger than it is */
+	uint64_t bytes; /* of all segments: aliases of RAM count, so that no guest makes a core
+	                   larger than it is */
 };
 
 static void add_mapping(struct core_map *map, uint64_t va, uint64_t gpa, uint64_t length,

@@ -43,6 +43,15 @@ static void watched_set(sigset_t *set)
 		sigaddset(set, watched[i]);
 }
 
+/* A signal that whoever started us wants ignored, as nohup does. */
+static bool is_ignored(int signal_number)
+{
+	struct sigaction old;
+
+	return (signal_number == SIGHUP || signal_number == SIGINT || signal_number == SIGQUIT) &&
+	       sigaction(signal_number, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+}
+
 /* #syscalls:load rt_sigaction setitimer */
 /* #syscalls:run rt_sigreturn */
 int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
@@ -57,7 +66,7 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 	state.run = run;
 	watched_set(&action.sa_mask);
 	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
-		if (sigaction(watched[i], &action, NULL))
+		if (!is_ignored(watched[i]) && sigaction(watched[i], &action, NULL))
 			return mote_error_errno(err, MOTE_STATUS_FAILED,
 			                        "cannot watch for signal %d", watched[i]);
 	/* Whoever started us may have had them blocked. */
