@@ -203,17 +203,6 @@ int address_space_unmap(uint64_t start, uint64_t length)
 	return 0;
 }
 
-/* Whether [start, end) is mapped without a hole. */
-static bool is_mapped(uint64_t start, uint64_t end)
-{
-	for (size_t i = vma_index(start); start < end; i++) {
-		if (i >= vma_count() || vma_at(i)->start > start)
-			return false;
-		start = vma_at(i)->end;
-	}
-	return true;
-}
-
 int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 {
 	uint64_t end;
@@ -228,7 +217,7 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 	if (status || !length)
 		return status;
 	end = start + length;
-	if (!is_mapped(start, end))
+	if (!vma_covers(start, end))
 		return -ENOMEM;
 	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
 		const struct vma *vma = vma_at(i);
@@ -352,7 +341,7 @@ int address_space_advise(uint64_t start, uint64_t length, int advice)
 	switch (advice) {
 	case MADV_DONTNEED:
 	case MADV_FREE:
-		if (!is_mapped(start, start + length))
+		if (!vma_covers(start, start + length))
 			return -ENOMEM;
 		/* Freeing a few pages is not worth a flush when the program may use them again. */
 		if (advice == MADV_DONTNEED || length >= 64 * PAGE_SIZE)
@@ -371,10 +360,10 @@ int address_space_advise(uint64_t start, uint64_t length, int advice)
 	case MADV_DONTDUMP:
 	case MADV_DODUMP:
 	case MADV_COLD:
-	case MADV_PAGEOUT: return is_mapped(start, start + length) ? 0 : -ENOMEM;
+	case MADV_PAGEOUT: return vma_covers(start, start + length) ? 0 : -ENOMEM;
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
-		if (!is_mapped(start, start + length))
+		if (!vma_covers(start, start + length))
 			return -ENOMEM;
 		populate_new(start, start + length, true);
 		return 0;

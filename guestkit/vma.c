@@ -55,6 +55,16 @@ bool vma_overlaps(uint64_t start, uint64_t end)
 	return index < vmas.count && vmas.list[index].start < end;
 }
 
+bool vma_covers(uint64_t start, uint64_t end)
+{
+	for (size_t i = vma_index(start); start < end; i++) {
+		if (i >= vmas.count || vmas.list[i].start > start)
+			return false;
+		start = vmas.list[i].end;
+	}
+	return true;
+}
+
 int vma_reserve(size_t count)
 {
 	struct vma *list;

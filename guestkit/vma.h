@@ -34,6 +34,9 @@ size_t vma_index(uint64_t address);
 /* Whether any mapping overlaps [start, end). */
 bool vma_overlaps(uint64_t start, uint64_t end);
 
+/* Whether mappings cover [start, end) without a hole. */
+bool vma_covers(uint64_t start, uint64_t end);
+
 /**
  * vma_insert() - Add a mapping; it must not overlap another. Joins with equal neighbours.
  * @vma: its file reference is taken over

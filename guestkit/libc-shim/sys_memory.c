@@ -9,6 +9,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
 #include "guestkit/user.h"
+#include "guestkit/vma.h"
 
 int64_t sys_mmap(const uint64_t *arg)
 {
@@ -48,17 +49,6 @@ int64_t sys_madvise(const uint64_t *arg)
 	return address_space_advise(arg[0], arg[1], (int)arg[2]);
 }
 
-/* Every byte of a range is mapped: 0 or -ENOMEM. */
-static int check_mapped(uint64_t start, uint64_t end)
-{
-	for (size_t i = vma_index(start); start < end; i++) {
-		if (i >= vma_count() || vma_at(i)->start > start)
-			return -ENOMEM;
-		start = vma_at(i)->end;
-	}
-	return 0;
-}
-
 /* Shared mappings are the file's own frames: there is nothing to write back. */
 int64_t sys_msync(const uint64_t *arg)
 {
@@ -70,7 +60,7 @@ int64_t sys_msync(const uint64_t *arg)
 		return -EINVAL;
 	if (length < arg[1] || arg[0] + length < arg[0])
 		return -ENOMEM;
-	return check_mapped(arg[0], arg[0] + length);
+	return vma_covers(arg[0], arg[0] + length) ? 0 : -ENOMEM;
 }
 
 int64_t sys_mincore(const uint64_t *arg)
@@ -82,7 +72,7 @@ int64_t sys_mincore(const uint64_t *arg)
 	if (arg[1] > MOTE_USER_END || start > MOTE_USER_END - page_round_up(arg[1]))
 		return -ENOMEM;
 	end = start + page_round_up(arg[1]);
-	if (check_mapped(start, end))
+	if (!vma_covers(start, end))
 		return -ENOMEM;
 	for (; start < end; start += PAGE_SIZE) {
 		uint64_t size;
