@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <linux/mman.h>
 
+#include "guestkit/libc-shim/capability.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
@@ -133,7 +134,10 @@ void proc_statm(struct text *text)
 void proc_status(struct text *text)
 {
 	const struct process_identity *self = &process_identity;
-	uint64_t capabilities = self->uid == 0 ? (2ul << SYSTEM_LAST_CAP) - 1 : 0;
+	const uint64_t sets[] = {capability_sets.inheritable, capability_sets.permitted,
+	                         capability_sets.effective, capability_sets.bounding,
+	                         capability_sets.ambient};
+	static const char *const names[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
 
 	text_print(text,
 	           "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t0\n"
@@ -146,14 +150,13 @@ void proc_status(struct text *text)
 		text_print(text, "%u ", self->groups[i]);
 	text_print(text, "\nVmSize:\t%lu kB\nVmHWM:\t%lu kB\nVmRSS:\t%lu kB\nThreads:\t1\n",
 	           vma_total() / KIB, process_resident_peak() / KIB, process_resident() / KIB);
-	text_string(text, "CapInh:\t0000000000000000\nCapPrm:\t");
-	text_hex(text, capabilities, 16);
-	text_string(text, "\nCapEff:\t");
-	text_hex(text, capabilities, 16);
-	text_string(text, "\nCapBnd:\t");
-	text_hex(text, (2ul << SYSTEM_LAST_CAP) - 1, 16);
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		text_print(text, "%s:\t", names[i]);
+		text_hex(text, sets[i], 16);
+		text_string(text, "\n");
+	}
 	text_print(text,
-	           "\nCapAmb:\t0000000000000000\nNoNewPrivs:\t%u\nSeccomp:\t0\n"
+	           "NoNewPrivs:\t%u\nSeccomp:\t0\n"
 	           "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"
 	           "Mems_allowed:\t1\nMems_allowed_list:\t0\n",
 	           process_no_new_privileges());

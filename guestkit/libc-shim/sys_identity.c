@@ -3,6 +3,7 @@
 #include <linux/errno.h>
 #include <stdbool.h>
 
+#include "guestkit/libc-shim/capability.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/memory.h"
@@ -60,7 +61,12 @@ static int64_t set_id(uint32_t *id, uint32_t wanted)
 
 int64_t sys_setuid(const uint64_t *arg)
 {
-	return set_id(&process_identity.uid, (uint32_t)arg[0]);
+	bool was_root = process_identity.uid == 0;
+	int64_t result = set_id(&process_identity.uid, (uint32_t)arg[0]);
+
+	if (was_root && process_identity.uid != 0)
+		capability_leave_root();
+	return result;
 }
 
 int64_t sys_setgid(const uint64_t *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls that tell of the system: uname, sysinfo, getrandom. */
+/* System calls that tell of the system: uname, sysinfo, syslog, personality, getrandom. */
 #include <linux/errno.h>
 #include <linux/random.h>
 #include <linux/sysinfo.h>
@@ -8,10 +8,15 @@
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
+
+#define LOG_SIZE          0x20000 /* bytes of the kernel log, which is empty */
+#define CONSOLE_LEVELS    8
+#define PERSONALITY_QUERY 0xffffffffu
 
 #define RANDOM_CHUNK   256
 #define RANDOM_MAXIMUM 0x7fffffff /* a call gives at most this, as on Linux */
@@ -41,6 +46,40 @@ int64_t sys_sysinfo(const uint64_t *arg)
 	};
 
 	return user_write(arg[0], &info, sizeof(info));
+}
+
+/* The kernel's log: there is no kernel, and nothing in it. */
+int64_t sys_syslog(const uint64_t *arg)
+{
+	enum { CLOSE, OPEN, READ, READ_ALL, READ_CLEAR, CLEAR, OFF, ON, LEVEL, UNREAD, SIZE };
+	int32_t type = (int32_t)arg[0], length = (int32_t)arg[2];
+
+	if (type < CLOSE || type > SIZE)
+		return process_identity.uid == 0 ? -EINVAL : -EPERM;
+	if (process_identity.uid != 0 && type != READ_ALL && type != SIZE)
+		return -EPERM;
+	switch (type) {
+	case READ:
+	case READ_ALL:
+	case READ_CLEAR:
+		if (!arg[1] || length < 0)
+			return -EINVAL;
+		return type == READ && length > 0 ? shim_wait_forever() : 0;
+	case LEVEL: return length >= 1 && length <= CONSOLE_LEVELS ? 0 : -EINVAL;
+	case SIZE: return LOG_SIZE;
+	default: return 0;
+	}
+}
+
+/* Recorded: randomised addresses and the like stay as they are. */
+int64_t sys_personality(const uint64_t *arg)
+{
+	static uint32_t personality;
+	uint32_t old = personality;
+
+	if ((uint32_t)arg[0] != PERSONALITY_QUERY)
+		personality = (uint32_t)arg[0];
+	return old;
 }
 
 int64_t sys_getrandom(const uint64_t *arg)

@@ -19,6 +19,7 @@
 
 struct process process;
 struct process_identity process_identity;
+struct capability_sets capability_sets = {.permitted = 0x1c0, .bounding = 0x1ffffffffff};
 
 static struct vma mappings[3];
 static size_t mapping_count;
@@ -194,6 +195,7 @@ Test(proc, status)
 	cr_assert_not_null(strstr(status, "\nGroups:\t5 6 \n"));
 	cr_assert_not_null(strstr(status, "\nVmRSS:\t1024 kB\n"));
 	cr_assert_not_null(strstr(status, "\nCapEff:\t0000000000000000\n"));
+	cr_assert_not_null(strstr(status, "\nCapPrm:\t00000000000001c0\n"));
 	cr_assert_not_null(strstr(status, "\nCapBnd:\t000001ffffffffff\n"));
 	cr_assert_not_null(strstr(status, "\nNoNewPrivs:\t1\n"));
 }

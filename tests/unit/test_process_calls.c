@@ -2,6 +2,7 @@
 /* Tests of the system calls on the system, the process, its limits and its one thread. */
 #include "tests/unit/special_fakes.h"
 
+#include "guestkit/libc-shim/sys_capability.c"
 #include "guestkit/libc-shim/sys_identity.c"
 #include "guestkit/libc-shim/sys_limits.c"
 #include "guestkit/libc-shim/sys_prctl.c"
@@ -22,6 +23,12 @@ void random_fill(void *buffer, size_t length)
 
 static unsigned waits;
 static int64_t wait_result;
+
+int shim_wait_forever(void)
+{
+	waits++;
+	return -EINTR;
+}
 
 int64_t shim_wait(uint64_t deadline, uint32_t events)
 {
@@ -108,7 +115,138 @@ Test(process_calls, prctl)
 	cr_assert_eq(CALL(prctl, PR_CAPBSET_READ, 40), 1);
 	cr_assert_eq(CALL(prctl, PR_CAPBSET_READ, 41), -EINVAL);
 	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME), 0);
+	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0, 0, AT("heap of [x]")),
+	             -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0, 0, AT("heap of x")), 0);
+	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0, 0, BAD), -EFAULT);
+	cr_assert_eq(CALL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, 8), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_CHILD_SUBREAPER, 7), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_CHILD_SUBREAPER, AT(&signal)), 0);
+	cr_assert_eq(signal, 1);
+	cr_assert_eq(CALL(prctl, PR_GET_TSC, AT(&signal)), 0);
+	cr_assert_eq(signal, PR_TSC_ENABLE);
+	cr_assert_eq(CALL(prctl, PR_GET_TSC, BAD), -EFAULT);
+	cr_assert_eq(CALL(prctl, PR_SET_TSC, PR_TSC_SIGSEGV), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_GET_TIMERSLACK), 50000);
+	cr_assert_eq(CALL(prctl, PR_SET_TIMERSLACK, 7), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_TIMERSLACK), 7);
+	cr_assert_eq(CALL(prctl, PR_SET_TIMERSLACK, 0), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_TIMERSLACK), 50000);
+	cr_assert_eq(CALL(prctl, PR_SET_THP_DISABLE, 1), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_THP_DISABLE), 1);
+	cr_assert_eq(CALL(prctl, PR_GET_THP_DISABLE, 1), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_SECUREBITS, 0x100), -EPERM);
+	cr_assert_eq(CALL(prctl, PR_SET_SECUREBITS, 3), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_SECUREBITS), 3);
 	cr_assert_eq(CALL(prctl, 12345), -EINVAL);
+}
+
+Test(process_calls, auxiliary_vector)
+{
+	uint64_t vector[3] = {0};
+
+	process.auxiliary_vector = (struct process_bytes){"0123456789abcdef", 16};
+	cr_assert_eq(CALL(prctl, PR_GET_AUXV, AT(vector), 8), 16, "the whole length");
+	cr_assert_eq(memcmp(vector, "01234567", 9), 0, "as much as fits");
+	cr_assert_eq(CALL(prctl, PR_GET_AUXV, AT(vector), 100), 16);
+	cr_assert_eq(memcmp(vector, "0123456789abcdef", 17), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_AUXV, AT(vector), 100, 1), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_GET_AUXV, BAD, 100), -EFAULT);
+}
+
+Test(process_calls, log_and_personality)
+{
+	char buffer[8];
+
+	cr_assert_eq(CALL(syslog, 10), 0x20000);
+	cr_assert_eq(CALL(syslog, 3, AT(buffer), 8), 0);
+	cr_assert_eq(CALL(syslog, 3, 0, 8), -EINVAL);
+	cr_assert_eq(CALL(syslog, 8, 0, 9), -EINVAL);
+	cr_assert_eq(CALL(syslog, 11), -EINVAL);
+	cr_assert_eq(CALL(syslog, 2, AT(buffer), 8), -EINTR, "waits for what never comes");
+	cr_assert_eq(waits, 1);
+	process_identity.uid = 1000;
+	cr_assert_eq(CALL(syslog, 2, AT(buffer), 8), -EPERM);
+	cr_assert_eq(CALL(syslog, 3, AT(buffer), 8), 0);
+	cr_assert_eq(CALL(personality, 0xffffffff), 0);
+	cr_assert_eq(CALL(personality, 0x40000), 0);
+	cr_assert_eq(CALL(personality, 0xffffffff), 0x40000);
+}
+
+/* ---- capabilities ---- */
+
+static int64_t get_capabilities(uint32_t version, int32_t pid, uint32_t *data)
+{
+	struct __user_cap_header_struct header = {version, pid};
+
+	return CALL(capget, AT(&header), AT(data));
+}
+
+static int64_t set_capabilities(int32_t pid, const uint32_t *data)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, pid};
+
+	return CALL(capset, AT(&header), AT(data));
+}
+
+Test(process_calls, capabilities_are_all_until_dropped)
+{
+	uint32_t data[6];
+	struct __user_cap_header_struct header = {0, 0};
+
+	cr_assert_eq(CALL(capget, AT(&header), 0), 0, "asks for the version");
+	cr_assert_eq(header.version, _LINUX_CAPABILITY_VERSION_3);
+	header.version = 1;
+	cr_assert_eq(CALL(capget, AT(&header), AT(data)), -EINVAL);
+	cr_assert_eq(CALL(capget, BAD, AT(data)), -EFAULT);
+	cr_assert_eq(get_capabilities(_LINUX_CAPABILITY_VERSION_3, 0, data), 0);
+	cr_assert_eq(data[0], UINT32_MAX);
+	cr_assert_eq(data[4], 0x1ff);
+	cr_assert_eq(data[5], 0);
+	cr_assert_eq(get_capabilities(_LINUX_CAPABILITY_VERSION_1, 1, data), 0);
+	cr_assert_eq(get_capabilities(_LINUX_CAPABILITY_VERSION_3, 2, data), -ESRCH);
+	cr_assert_eq(get_capabilities(_LINUX_CAPABILITY_VERSION_3, -1, data), -EINVAL);
+
+	cr_assert_eq(set_capabilities(2, data), -EPERM);
+	data[0] = data[1] = 0xff;
+	data[2] = data[3] = data[4] = data[5] = 0;
+	cr_assert_eq(set_capabilities(0, data), 0);
+	data[0] = 0x1ff;
+	cr_assert_eq(set_capabilities(0, data), -EPERM, "not more than permitted");
+	data[1] = 0x1ff;
+	cr_assert_eq(set_capabilities(0, data), -EPERM, "never again");
+	cr_assert_eq(capability_sets.effective, 0xff);
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_DROP, 3), -EPERM, "CAP_SETPCAP is gone");
+}
+
+Test(process_calls, bounding_and_ambient)
+{
+	uint32_t data[6] = {0xffff, 0xffff, 0x20};
+
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_DROP, 41), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_DROP, 40), 0);
+	cr_assert_eq(CALL(prctl, PR_CAPBSET_READ, 40), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5), -EPERM);
+	cr_assert_eq(set_capabilities(0, data), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 5), 1);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 5, 1), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 41), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, 5), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 5), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 1), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL), 0);
+	cr_assert_eq(CALL(prctl, PR_CAP_AMBIENT, 9), -EINVAL);
+}
+
+Test(process_calls, leaving_root_drops_capabilities_unless_kept)
+{
+	cr_assert_eq(CALL(prctl, PR_SET_KEEPCAPS, 2), -EINVAL);
+	cr_assert_eq(CALL(prctl, PR_SET_KEEPCAPS, 1), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_KEEPCAPS), 1);
+	cr_assert_eq(CALL(setuid, 1000), 0);
+	cr_assert_eq(capability_sets.effective, 0);
+	cr_assert_neq(capability_sets.permitted, 0);
 }
 
 /* ---- identity ---- */

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls that ask for a share of the CPU or the disk, and membarrier.
+ *
+ * Policies, priorities and niceness are recorded, so that a program finds what it has set; the
+ * scheduler does not look at them.
+ */
+#include <linux/errno.h>
+#include <linux/ioprio.h>
+#include <linux/membarrier.h>
+#include <linux/sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/syscall.h"
+#include "guestkit/user.h"
+
+#define KEEP_POLICY                      (-1)
+#define REALTIME_MAX                     99 /* of sched_priority; the least is 1 */
+#define NICE_LEAST                       (-20)
+#define NICE_MOST                        19
+#define NICE_BASE                        20 /* getpriority(2) answers with this less the niceness */
+#define SLICE                            10000000 /* ns: how long a thread runs while others wait */
+#define SLICE_ROUND                      100000000 /* the same for SCHED_RR */
+#define MEMBARRIER_CMD_GET_REGISTRATIONS (1 << 9)  /* Linux 6.3; not in older headers */
+#define MEMBARRIER_KNOWN                                                               \
+	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                     \
+	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED | \
+	 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_GET_REGISTRATIONS)
+
+static struct schedule {
+	int32_t policy, priority;
+	bool is_reset_on_fork;
+	int32_t nice;
+	int32_t io; /* ioprio_set(2) */
+} schedule;
+
+/* The thread with a number, 0 for the caller's, or NULL. */
+static struct schedule *schedule_of(int32_t thread)
+{
+	return thread == 0 || thread == PROCESS_ID ? &schedule : NULL;
+}
+
+/* ---- policies ---- */
+
+static bool is_realtime(int32_t policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+int64_t sys_sched_get_priority_max(const uint64_t *arg)
+{
+	switch ((int32_t)arg[0]) {
+	case SCHED_FIFO:
+	case SCHED_RR: return REALTIME_MAX;
+	case SCHED_NORMAL:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+	case SCHED_DEADLINE: return 0;
+	default: return -EINVAL;
+	}
+}
+
+int64_t sys_sched_get_priority_min(const uint64_t *arg)
+{
+	int64_t most = sys_sched_get_priority_max(arg);
+
+	return most > 0 ? 1 : most;
+}
+
+static int64_t set_schedule(uint64_t thread, int32_t policy, uint64_t user_priority)
+{
+	struct schedule *changed = schedule_of((int32_t)thread);
+	bool is_reset = policy & SCHED_RESET_ON_FORK;
+	int32_t priority;
+
+	if (!user_priority || (int32_t)thread < 0)
+		return -EINVAL;
+	if (user_read(&priority, user_priority, sizeof(priority)) < 0)
+		return -EFAULT;
+	if (!changed)
+		return -ESRCH;
+	if (policy == KEEP_POLICY) {
+		policy = changed->policy;
+		is_reset = changed->is_reset_on_fork;
+	}
+	policy &= ~SCHED_RESET_ON_FORK;
+	/* SCHED_DEADLINE takes numbers that this call does not have. */
+	if (!is_realtime(policy) && policy != SCHED_NORMAL && policy != SCHED_BATCH &&
+	    policy != SCHED_IDLE)
+		return -EINVAL;
+	if (priority < 0 || priority > REALTIME_MAX || is_realtime(policy) != (priority != 0))
+		return -EINVAL;
+	if (is_realtime(policy) && process_identity.uid != 0)
+		return -EPERM;
+	changed->policy = policy;
+	changed->priority = priority;
+	changed->is_reset_on_fork = is_reset;
+	return 0;
+}
+
+int64_t sys_sched_setscheduler(const uint64_t *arg)
+{
+	return (int32_t)arg[1] < 0 ? -EINVAL : set_schedule(arg[0], (int32_t)arg[1], arg[2]);
+}
+
+int64_t sys_sched_setparam(const uint64_t *arg)
+{
+	return set_schedule(arg[0], KEEP_POLICY, arg[1]);
+}
+
+int64_t sys_sched_getscheduler(const uint64_t *arg)
+{
+	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+
+	if ((int32_t)arg[0] < 0)
+		return -EINVAL;
+	if (!asked)
+		return -ESRCH;
+	return asked->policy | (asked->is_reset_on_fork ? SCHED_RESET_ON_FORK : 0);
+}
+
+int64_t sys_sched_getparam(const uint64_t *arg)
+{
+	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+
+	if (!arg[1] || (int32_t)arg[0] < 0)
+		return -EINVAL;
+	return asked ? user_write(arg[1], &asked->priority, sizeof(asked->priority)) : -ESRCH;
+}
+
+int64_t sys_sched_rr_get_interval(const uint64_t *arg)
+{
+	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+	int64_t slice[2] = {0, SLICE}; /* struct timespec */
+
+	if ((int32_t)arg[0] < 0)
+		return -EINVAL;
+	if (!asked)
+		return -ESRCH;
+	if (is_realtime(asked->policy))
+		slice[1] = asked->policy == SCHED_RR ? SLICE_ROUND : 0;
+	return user_write(arg[1], slice, sizeof(slice));
+}
+
+/* ---- niceness and its like for disks: of a thread, a process group or a user ---- */
+
+/* Whom getpriority(2) means. The one group and the one user that there are have the one process. */
+static int find_schedule(int32_t which, int32_t who, struct schedule **found)
+{
+	enum { PROCESS, GROUP, USER };
+	bool is_known;
+
+	switch (which) {
+	case PROCESS: *found = schedule_of(who); return *found ? 0 : -ESRCH;
+	case GROUP: is_known = who == 0 || who == PROCESS_ID; break;
+	case USER: is_known = who == 0 || (uint32_t)who == process_identity.uid; break;
+	default: return -EINVAL;
+	}
+	*found = schedule_of(0);
+	return is_known ? 0 : -ESRCH;
+}
+
+int64_t sys_getpriority(const uint64_t *arg)
+{
+	struct schedule *asked;
+	int result = find_schedule((int32_t)arg[0], (int32_t)arg[1], &asked);
+
+	return result < 0 ? result : NICE_BASE - asked->nice;
+}
+
+int64_t sys_setpriority(const uint64_t *arg)
+{
+	struct schedule *changed;
+	int32_t nice = (int32_t)arg[2];
+	int result = find_schedule((int32_t)arg[0], (int32_t)arg[1], &changed);
+
+	if (result < 0)
+		return result;
+	if (nice < NICE_LEAST)
+		nice = NICE_LEAST;
+	if (nice > NICE_MOST)
+		nice = NICE_MOST;
+	if (nice < changed->nice && process_identity.uid != 0)
+		return -EACCES;
+	changed->nice = nice;
+	return 0;
+}
+
+/* IOPRIO_WHO_* are the numbers of getpriority(2) plus 1. */
+int64_t sys_ioprio_get(const uint64_t *arg)
+{
+	struct schedule *asked;
+	int result = find_schedule((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1], &asked);
+
+	return result < 0 ? result : asked->io;
+}
+
+int64_t sys_ioprio_set(const uint64_t *arg)
+{
+	int32_t priority = (int32_t)arg[2];
+	struct schedule *changed;
+	int result;
+
+	switch (priority >> IOPRIO_CLASS_SHIFT & IOPRIO_CLASS_MASK) {
+	case IOPRIO_CLASS_RT:
+		if (process_identity.uid != 0)
+			return -EPERM;
+		break;
+	case IOPRIO_CLASS_BE:
+	case IOPRIO_CLASS_IDLE: break;
+	case IOPRIO_CLASS_NONE:
+		if (!(priority & ((1 << IOPRIO_CLASS_SHIFT) - 1)))
+			break;
+		/* fallthrough */
+	default: return -EINVAL;
+	}
+	result = find_schedule((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1], &changed);
+	if (result < 0)
+		return result;
+	changed->io = priority;
+	return 0;
+}
+
+/* ---- the one processor ---- */
+
+int64_t sys_getcpu(const uint64_t *arg)
+{
+	static const uint32_t first;
+
+	if (arg[0] && user_write(arg[0], &first, sizeof(first)) < 0)
+		return -EFAULT;
+	return arg[1] ? user_write(arg[1], &first, sizeof(first)) : 0;
+}
+
+/*
+ * Threads take turns on one processor, which sees its own memory in order: there is nothing to wait
+ * for. Kinds that make the processor forget code it has fetched ahead, or that restart rseq(2)
+ * sections, are not offered.
+ */
+int64_t sys_membarrier(const uint64_t *arg)
+{
+	static int32_t registered;
+	int32_t command = (int32_t)arg[0];
+
+	if ((uint32_t)arg[1])
+		return -EINVAL;
+	switch (command) {
+	case MEMBARRIER_CMD_QUERY: return MEMBARRIER_KNOWN;
+	case MEMBARRIER_CMD_GLOBAL:
+	case MEMBARRIER_CMD_GLOBAL_EXPEDITED: return 0;
+	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: registered |= command; return 0;
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+		return registered & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED ? 0 : -EPERM;
+	case MEMBARRIER_CMD_GET_REGISTRATIONS: return registered;
+	default: return -EINVAL;
+	}
+}
