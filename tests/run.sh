@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the whole suite: the unit test binaries named, then the end-to-end tests.
+# Runs the whole suite: the unit test binaries named, then the end-to-end and the conformance tests.
 #
 # usage: run.sh BINARY...
 #
@@ -37,6 +37,7 @@ run_part() { # TITLE COMMAND...
 
 run_part 'unit tests' "$tests/run-unit.sh" "$@"
 run_part 'end-to-end tests' "$tests/e2e/run.sh"
+run_part 'conformance' "$tests/conformance/run.sh"
 run_part 'stock KVM' "$tests/stock-kvm.sh"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

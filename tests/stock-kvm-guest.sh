@@ -377,6 +377,15 @@ test_rewritten_calls() {
 	same_as_native calls calls
 }
 
+# ---- system calls, compared with what Linux gave outside ----
+
+test_conformance() {
+	need_file "$top/conformance"
+	BUILD=$top CONFORMANCE_LIMIT=100 sh "$top/conformance-run/run.sh" --recorded "$native/conformance" >out 2>err ||
+		fail "$(head -c 3000 out)"
+	tail -n 2 out | head -n 1
+}
+
 # ---- programs that do their worst ----
 
 test_hostile_text() {

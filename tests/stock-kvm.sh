@@ -64,6 +64,14 @@ for seed in 1 2 3; do
 	record "remap_$seed" remap 4000 "$seed"
 done
 
+# The conformance programs, and what they print here.
+if [ -d "$BUILD/conformance" ] && [ "$(id -u)" -eq 0 ]; then
+	mkdir "$lab/conformance-run"
+	cp "$tests/conformance/run.sh" "$tests/conformance/known.txt" "$lab/conformance-run/"
+	cp -r "$BUILD/conformance" "$lab/"
+	env BUILD="$BUILD" "$tests/conformance/run.sh" --record "$lab/native/conformance"
+fi
+
 # Programs that nobody wrote for Mote, as far as they are here.
 for name in hello lua sqlite3; do
 	[ ! -x "$BUILD/images/$name" ] || cp "$BUILD/images/$name" "$lab/images/"

@@ -50,6 +50,30 @@ $(GUESTS): $(wildcard tests/guests/*.h include/mote/*.h)
 .PHONY: guests
 guests: $(GUESTS)
 
+# ---- conformance programs: a file a program; some with glibc, too ----
+
+CONFORMANCE_GLIBC :=
+CONFORMANCE := $(patsubst tests/conformance/%.c,$(BUILD)/conformance/%, \
+	$(filter-out %/harness.c,$(wildcard tests/conformance/*.c))) \
+	$(CONFORMANCE_GLIBC:%=$(BUILD)/conformance/%-glibc)
+CONFORMANCE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wno-unused-result \
+	-fno-toplevel-reorder -pthread
+CONFORMANCE_HARNESS := tests/conformance/harness.c tests/conformance/harness.h
+
+$(BUILD)/conformance/%: tests/conformance/%.c $(CONFORMANCE_HARNESS) $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc $(CONFORMANCE_CFLAGS) $< tests/conformance/harness.c -o $@
+
+$(BUILD)/conformance/%-glibc: tests/conformance/%.c $(CONFORMANCE_HARNESS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(CONFORMANCE_CFLAGS) -static $< tests/conformance/harness.c -o $@
+
+.PHONY: conformance-programs conformance
+conformance-programs: $(CONFORMANCE)
+
+conformance: all $(CONFORMANCE)
+	$(Q)BUILD=$(BUILD) tests/conformance/run.sh
+
 # ---- running them ----
 
 .PHONY: unit-test
@@ -57,7 +81,7 @@ unit-test: $(UNIT_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run-unit.sh $(UNIT_TESTS)
 
 .PHONY: test
-test: all images guests $(UNIT_TESTS)
+test: all images guests $(CONFORMANCE) $(UNIT_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
 # ---- benchmarks ----
