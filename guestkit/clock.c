@@ -9,6 +9,13 @@ uint64_t clock_tsc(void)
 	return clock_page_tsc();
 }
 
+uint64_t clock_ticks_to_ns(uint64_t ticks)
+{
+	const volatile struct mote_clock *page = (const volatile struct mote_clock *)MOTE_CLOCK_VA;
+
+	return (uint64_t)(((unsigned __int128)ticks * page->multiplier) >> 32);
+}
+
 uint64_t clock_monotonic(void)
 {
 	uint64_t realtime_offset, boottime_offset;

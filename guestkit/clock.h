@@ -10,7 +10,8 @@ uint64_t clock_monotonic(void);
 uint64_t clock_realtime(void);
 uint64_t clock_boottime(void);
 
-/* Guest TSC. */
+/* Guest TSC; and a number of its ticks in nanoseconds. */
 uint64_t clock_tsc(void);
+uint64_t clock_ticks_to_ns(uint64_t ticks);
 
 #endif

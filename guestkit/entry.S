@@ -4,9 +4,10 @@
  *
  * syscall_entry: where `syscall` lands (MSR_LSTAR): at CPL 3 on kvm-pvm, at CPL 0 on stock KVM, and there
  * still on the application's stack, below which its red zone lies: nothing is pushed before the switch.
- * trap_entry: where ring0.S sends every trap. Both lay out a struct context. A trap of the application
- * uses the kit's stack, which is empty while the application runs; a trap of the kit itself (a fault on the
- * application's memory, or a bug) uses the trap stack, so that it may strike inside a system call.
+ * trap_entry: where ring0.S sends every trap. preempt_entry: where the VMM sends a thread that it has stopped
+ * in application code. All lay out a struct context. They use the running thread's stack in the kit, which is
+ * empty while the application runs; a trap of the kit itself (a fault on the application's memory, or a
+ * bug) uses the trap stack, so that it may strike inside a system call.
  */
 #include "guestkit/context.h"
 #include "mote/abi.h"
@@ -18,8 +19,6 @@
 #define FRAME_CS     kit_trap_frame_top - 32
 #define FRAME_RIP    kit_trap_frame_top - 40
 
-/* Where a context ends, so that RSP below it is a multiple of 16, as C code expects of its caller. */
-#define CONTEXT_END kit_stack_top - 8
 
 	.text
 
@@ -93,7 +92,7 @@ syscall_entry:
 	mov %cs, %eax
 	test $3, %al
 	jz 2f
-1:	mov $CONTEXT_END, %rsp
+1:	mov thread_stack_end(%rip), %rsp
 	push $MOTE_USER_SS
 	push saved_rsp(%rip)
 	push %r11
@@ -122,7 +121,7 @@ syscall_entry:
 	.globl patched_entry
 patched_entry:
 	mov %rsp, saved_rsp(%rip)
-	mov $CONTEXT_END, %rsp
+	mov thread_stack_end(%rip), %rsp
 	push $MOTE_USER_SS
 	push saved_rsp(%rip)
 	pushfq
@@ -142,9 +141,9 @@ patched_entry:
 	jmp return_full
 
 2:	/* Stock KVM: drop to CPL 3. Single vCPU, interrupts never taken here. */
-	mov $kit_stack_top, %rsp
+	mov thread_stack_end(%rip), %rsp
 	push $MOTE_USER_SS
-	push $kit_stack_top
+	push thread_stack_end(%rip)
 	push $0x202
 	push $MOTE_USER_CS
 	push $1b
@@ -171,7 +170,7 @@ trap_entry:
 	mov %rsp, %rdi
 	call trap_from_kit
 	jmp return_full
-1:	mov $CONTEXT_END, %rsp
+1:	mov thread_stack_end(%rip), %rsp
 	push FRAME_SS
 	push FRAME_RSP
 	push FRAME_RFLAGS
@@ -181,6 +180,31 @@ trap_entry:
 	push_general_registers
 	mov %rsp, %rdi
 	call trap_from_application
+	jmp return_full
+
+	/*
+	 * The VMM has stopped the thread in application code, put RIP, RSP and RFLAGS into the run page and led
+	 * the vCPU here; all other registers are the application's.
+	 */
+	.globl preempt_entry
+preempt_entry:
+	mov thread_stack_end(%rip), %rsp
+	push $MOTE_USER_SS
+	push MOTE_RUN_VA + MOTE_RUN_PREEMPTED_RSP
+	push MOTE_RUN_VA + MOTE_RUN_PREEMPTED_RFLAGS
+	push $MOTE_USER_CS
+	push MOTE_RUN_VA + MOTE_RUN_PREEMPTED_RIP
+	push $-1
+	push_general_registers
+	mov %rsp, %rdi
+	call preempt_from_vmm
+	jmp return_full
+
+	/* Where a new thread starts, on its own stack, with RSP at its context. */
+	.globl thread_begin
+thread_begin:
+	mov %rsp, %rdi
+	call thread_started
 return_full:
 	pop_general_registers
 	add $8, %rsp
@@ -195,6 +219,27 @@ context_resume:
 	mov %rdi, %rsp
 	jmp return_full
 	.size context_resume, . - context_resume
+
+	/* void thread_switch_stack(uint64_t *rsp_of_old, uint64_t rsp_of_new) */
+	.globl thread_switch_stack
+	.type thread_switch_stack, @function
+thread_switch_stack:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, (%rdi)
+	mov %rsi, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+	.size thread_switch_stack, . - thread_switch_stack
 
 	/* void tlb_gate(void): flush the TLB through ring 0 */
 	.globl tlb_gate, tlb_gate_return
@@ -232,6 +277,16 @@ user_access_fault:
 	ret
 	.size user_copy, . - user_copy
 
+	/*
+	 * Where contexts of the running thread end, on its stack in the kit: RSP below one is a multiple of 16, as
+	 * C code expects of its caller.
+	 */
+	.data
+	.balign 8
+	.globl thread_stack_end
+thread_stack_end:
+	.quad kit_stack_top - 8
+
 	.bss
 	.balign 8
 saved_rsp:
@@ -251,6 +306,9 @@ saved_rax:
 	.long 4f - 3b
 	.quad syscall_entry
 	.quad kit_trap_frame_top
+	.quad preempt_entry
+	.quad kit_text_start
+	.quad kit_text_end
 5:	.ascii MOTE_VERSION
 	.fill 32 - (. - 5b), 1, 0
 4:

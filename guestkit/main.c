@@ -5,7 +5,7 @@
 #include "guestkit/address_space.h"
 #include "guestkit/clock.h"
 #include "guestkit/console.h"
-#include "guestkit/libc-shim/signal.h"
+#include "guestkit/fpu.h"
 #include "guestkit/libc-shim/start.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/machine.h"
@@ -40,7 +40,7 @@ void kit_main(const struct mote_boot *boot)
 	pages_init(boot->free.start, boot->ram_usable, boot->free.end);
 	page_table_init(boot->page_table);
 	random_seed(machine.seed, machine.seed_size);
-	signal_init(machine.xsave_size);
+	fpu_init(machine.xsave_size);
 	status = vfs_init(machine.root_size ? (const void *)MOTE_ROOT_VA : NULL, machine.root_size,
 	                  machine.root_physical, machine.working_directory);
 	if (status) {

@@ -11,6 +11,7 @@
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/patch.h"
+#include "guestkit/thread.h"
 
 /* Exceptions (SDM vol. 3, 6.3.1) */
 enum {
@@ -92,6 +93,17 @@ static int trap_signal(uint64_t vector, uint64_t rip, struct signal_cause *cause
 	}
 }
 
+/* A program that faults again and again is preempted, too. */
+static void leave_after_fault(struct context *context)
+{
+	const volatile struct mote_run *run = (const volatile struct mote_run *)MOTE_RUN_VA;
+
+	if (!run->preempt_wanted)
+		return;
+	thread_leave_kit_slowly();
+	signal_deliver(context);
+}
+
 void trap_from_application(struct context *context)
 {
 	struct trap_frame frame = kit_trap_frame;
@@ -106,8 +118,10 @@ void trap_from_application(struct context *context)
 	}
 	if (frame.vector == VECTOR_PF) {
 		result = address_space_fault(frame.cr2, frame.error);
-		if (result == FAULT_RESOLVED)
+		if (result == FAULT_RESOLVED) {
+			leave_after_fault(context);
 			return;
+		}
 		signal = fault_signal(result, &cause);
 	} else {
 		signal = trap_signal(frame.vector, frame.rip, &cause);

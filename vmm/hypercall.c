@@ -9,6 +9,7 @@
 #include "vmm/console.h"
 #include "vmm/crash.h"
 #include "vmm/stop.h"
+#include "vmm/tick.h"
 #include "vmm/vm.h"
 
 /* One call moves at most this much, so that no single call takes long. */
@@ -175,6 +176,13 @@ static int64_t call_memory(struct vm *vm, const struct hypercall *call)
 		guest_memory_prefer_huge(&vm->memory, vm->kvm.ram_end);
 	}
 	return (int64_t)(vm->kvm.ram_end / MOTE_PAGE_SIZE);
+}
+
+static int64_t call_tick(struct vm *vm, const struct hypercall *call)
+{
+	(void)call;
+	tick_look(vm);
+	return 0;
 }
 
 typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);

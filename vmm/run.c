@@ -13,6 +13,7 @@
 #include "vmm/crash.h"
 #include "vmm/stats.h"
 #include "vmm/stop.h"
+#include "vmm/tick.h"
 #include "vmm/vm.h"
 
 void vm_read_run_page(const struct vm *vm, struct mote_run *run)
@@ -107,6 +108,7 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 		if (handle_exit(vm, err))
 			return -1;
 		clock_page_refresh_if_old(&vm->clock);
+		tick_serve(vm);
 		if (!vm->is_over)
 			check_stop(vm);
 	}
@@ -132,7 +134,7 @@ int vm_run(const struct run_options *options, struct mote_error *err)
 	if (vm_create(&vm, options, err))
 		return -1;
 	console_remember_terminal();
-	if (stop_init(vm.kvm.run, options->timeout_ns, err) ||
+	if (stop_init(vm.kvm.run, options->timeout_ns, err) || tick_init(&vm, err) ||
 	    confine_enter(CONFINE_RUN, NULL, err))
 		return -1;
 	status = run_loop(&vm, err);

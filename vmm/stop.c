@@ -14,18 +14,23 @@
 #include <sys/time.h>
 #include <time.h>
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S    1000000000ull
+#define TICK_SIGNAL SIGRTMIN
 
 static struct {
 	struct kvm_run *run;
 	volatile sig_atomic_t reason;
 	volatile sig_atomic_t signal_number;
 	volatile sig_atomic_t window_changed;
+	volatile sig_atomic_t ticked;
+	timer_t tick;
 } state;
 
 static void handle(int signal_number)
 {
-	if (signal_number == SIGWINCH) {
+	if (signal_number == TICK_SIGNAL) {
+		state.ticked = 1;
+	} else if (signal_number == SIGWINCH) {
 		state.window_changed = 1;
 	} else if (!state.reason) {
 		state.signal_number = signal_number;
@@ -82,6 +87,43 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 	return 0;
 }
 
+/* ---- ticks ---- */
+
+/* #syscalls:load timer_create */
+int stop_init_tick(uint64_t delay_ns, struct mote_error *err)
+{
+	struct sigaction action = {.sa_handler = handle};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
+
+	watched_set(&action.sa_mask);
+	if (sigaction(TICK_SIGNAL, &action, NULL) ||
+	    timer_create(CLOCK_MONOTONIC, &event, &state.tick))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a timer");
+	sigemptyset(&action.sa_mask);
+	sigaddset(&action.sa_mask, TICK_SIGNAL);
+	sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL);
+	stop_set_tick(delay_ns);
+	return 0;
+}
+
+/* #syscalls:load timer_settime */
+/* #syscalls:run timer_settime */
+void stop_set_tick(uint64_t delay_ns)
+{
+	const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(delay_ns / NS_PER_S),
+	                                             .tv_nsec = (long)(delay_ns % NS_PER_S)}};
+
+	timer_settime(state.tick, 0, &when, NULL);
+}
+
+bool stop_take_tick(void)
+{
+	bool ticked = state.ticked;
+
+	state.ticked = 0;
+	return ticked;
+}
+
 enum stop_reason stop_requested(int *signal_number)
 {
 	*signal_number = state.signal_number;
@@ -101,16 +143,19 @@ int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
-	sigset_t blocked, before;
+	sigset_t blocked, before, during;
 	int status;
 
 	watched_set(&blocked);
+	sigaddset(&blocked, TICK_SIGNAL);
 	sigprocmask(SIG_BLOCK, &blocked, &before);
+	during = before;
+	sigaddset(&during, TICK_SIGNAL); /* a guest that waits needs no ticks */
 	if (state.reason || state.window_changed) {
 		errno = EINTR;
 		status = -1;
 	} else {
-		status = ppoll(fds, count, timeout_ns == UINT64_MAX ? NULL : &timeout, &before);
+		status = ppoll(fds, count, timeout_ns == UINT64_MAX ? NULL : &timeout, &during);
 	}
 	int saved = errno;
 

@@ -31,6 +31,14 @@ enum stop_reason stop_requested(int *signal_number);
 /* Whether the terminal was resized since the last call; asking clears it. */
 bool stop_take_window_change(void);
 
+/* A timer that makes KVM_RUN return, once; to be set anew each time. It does not end stop_poll().
+ */
+int stop_init_tick(uint64_t delay_ns, struct mote_error *err);
+void stop_set_tick(uint64_t delay_ns);
+
+/* Whether it has run out since the last call; asking clears it. */
+bool stop_take_tick(void);
+
 /**
  * stop_poll() - ppoll() that no stop request can slip past.
  * @timeout_ns: UINT64_MAX: none

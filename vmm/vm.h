@@ -56,6 +56,10 @@ struct vm {
 	uint64_t hypercalls[MOTE_HC_LIMIT]; /* exits by number; [0]: unknown numbers */
 	uint64_t start_cpu_ns;              /* CPU time of the process before VM_MOMENT_MAIN */
 
+	struct {
+		unsigned quiet_slices; /* in a row, with one runnable thread */
+	} tick;
+
 	bool is_over;
 	int exit_status; /* valid when is_over */
 };

@@ -14,9 +14,10 @@
 #include "guestkit/console.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
-#include "guestkit/libc-shim/timers.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
+#include "guestkit/timeouts.h"
 #include "guestkit/user.h"
 #include "mote/abi.h"
 
@@ -128,26 +129,24 @@ void console_terminal_identity(const struct inode *inode)
 
 /* ---- reading ---- */
 
-/* One exit where nothing but input can end the wait: a timer or a new window size needs
- * shim_wait(). */
+/* One exit where nothing but input, or a signal from the host, can end the wait. */
 static int64_t read_blocking(size_t length)
 {
 	for (;;) {
-		bool has_timer = timers_deadline() != MOTE_WAIT_FOREVER;
+		bool is_alone = thread_count == 1 && timeouts_next() == MOTE_WAIT_FOREVER;
 		uint64_t before = clock_monotonic();
-		int64_t result = console_read_buffer(length, has_timer ? 0 : MOTE_CONSOLE_BLOCK);
+		int64_t result = console_read_buffer(length, is_alone ? MOTE_CONSOLE_BLOCK : 0);
 
-		process.waited += clock_monotonic() - before;
-		if (result == -EAGAIN)
-			result = shim_wait(MOTE_WAIT_FOREVER, MOTE_EVENT_INPUT);
-		else if (result == -EINTR)
-			result = shim_wait(0, MOTE_EVENT_INPUT);
-		else
+		if (is_alone)
+			process.waited += clock_monotonic() - before;
+		if (result == -EINTR)
+			shim_look_at_console();
+		else if (result != -EAGAIN)
 			return result;
 		if (signal_is_pending())
 			return -EINTR;
-		if (result < 0)
-			return result;
+		if (result == -EAGAIN && shim_wait_on(&shim_console_input, SHIM_FOREVER) == -EINTR)
+			return -EINTR;
 	}
 }
 
@@ -198,9 +197,8 @@ static int64_t flush_buffer(const struct file *file, int output, size_t length)
 
 		if (result != -EAGAIN || (file->flags & O_NONBLOCK))
 			return result;
-		result = shim_wait(clock_monotonic() + RETRY_NS, 0);
-		if (result < 0)
-			return result;
+		if (shim_wait(clock_monotonic() + RETRY_NS) == -EINTR)
+			return -EINTR;
 	}
 }
 
@@ -385,8 +383,9 @@ static struct poll_state console_poll(struct file *file)
 		return state;
 	if (input_of(file) < 0)
 		return state;
+	state.queue = &shim_console_input;
 	state.readable = console_control(0, MOTE_CONSOLE_GET_READABLE, NULL, 0) > 0 ||
-	                 shim_wait(0, MOTE_EVENT_INPUT) > 0;
+	                 shim_console_is_readable();
 	return state;
 }
 

@@ -9,6 +9,7 @@
 #include "guestkit/libc-shim/walk.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 
 /* What a file keeps of the flags it was opened with. */
 #define FLAGS_OF_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
@@ -94,6 +95,23 @@ void file_put(struct file *file)
 	inode_put(file->inode);
 	heap_free(file->path);
 	heap_free(file);
+}
+
+void file_hold(struct file *file)
+{
+	struct thread *thread = thread_current;
+
+	/* No call works on more files at once than there is room for. */
+	if (thread->held_count < THREAD_HELD_MAX)
+		thread->held[thread->held_count++] = file_get(file);
+}
+
+void file_release_held(void)
+{
+	struct thread *thread = thread_current;
+
+	while (thread->held_count)
+		file_put(thread->held[--thread->held_count]);
 }
 
 /* ---- opening by path ---- */

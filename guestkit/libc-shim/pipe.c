@@ -26,6 +26,7 @@ struct pipe {
 	unsigned char *ring; /* PIPE_PAGES frames */
 	size_t start, used;  /* bytes */
 	unsigned readers, writers;
+	struct wait_queue queue; /* for all of it: data, room, an end that was closed */
 };
 
 static struct pipe *file_pipe(const struct file *file)
@@ -33,10 +34,11 @@ static struct pipe *file_pipe(const struct file *file)
 	return (struct pipe *)file->inode;
 }
 
-/* Sleep until the other end did something, or -EAGAIN. */
+/* Sleep until the other end did something: 0, -EINTR or -EAGAIN. */
 static int pipe_wait(struct file *file)
 {
-	return file->flags & O_NONBLOCK ? -EAGAIN : shim_wait_forever();
+	return file->flags & O_NONBLOCK ? -EAGAIN
+	                                : shim_wait_on(&file_pipe(file)->queue, SHIM_FOREVER);
 }
 
 static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint64_t *position)
@@ -70,6 +72,7 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 	}
 	if (!pipe->used)
 		pipe->start = 0; /* a pipe that is drained each time stays in one page */
+	wait_queue_wake(&pipe->queue);
 	return done ? (int64_t)done : -EFAULT;
 }
 
@@ -95,6 +98,7 @@ static size_t fill(struct pipe *pipe, uint64_t user, const unsigned char *kit, s
 		if (copied < piece)
 			break;
 	}
+	wait_queue_wake(&pipe->queue);
 	return done;
 }
 
@@ -150,8 +154,8 @@ static int64_t pipe_ioctl(struct file *file, unsigned request, uint64_t argument
 
 static struct poll_state pipe_poll(struct file *file)
 {
-	const struct pipe *pipe = file_pipe(file);
-	struct poll_state state = {.internal = true};
+	struct pipe *pipe = file_pipe(file);
+	struct poll_state state = {.queue = &pipe->queue};
 
 	if (file_is_readable(file)) {
 		state.readable = pipe->used > 0;
@@ -170,6 +174,7 @@ static int pipe_open(struct inode *inode, struct file *file)
 
 	pipe->readers += file_is_readable(file);
 	pipe->writers += file_is_writable(file);
+	wait_queue_wake(&pipe->queue);
 	return 0;
 }
 
@@ -179,6 +184,7 @@ static void pipe_close(struct file *file)
 
 	pipe->readers -= file_is_readable(file);
 	pipe->writers -= file_is_writable(file);
+	wait_queue_wake(&pipe->queue);
 }
 
 static void pipe_release(struct inode *inode)

@@ -4,16 +4,18 @@
  *
  * How it works
  *
- * A signal that is sent joins a queue, unless it is ignored: once for each standard signal, as
- * often as there is room for a real-time one. signal_deliver(), on the way out of every system
- * call, takes from the queue what is not blocked and changes the context so that it goes on in the
- * handler; several handlers nest, the last one taken runs first. A fault does not join the queue
- * but enters its handler at once (signal_force()), or ends the guest.
+ * A signal that is sent joins the queue of a thread or that of the process, unless it is ignored:
+ * once for each standard signal, as often as there is room for a real-time one. signal_deliver(),
+ * on the way out of every system call, takes from the running thread's queue and from that of the
+ * process what the thread does not block, and changes the context so that it goes on in the
+ * handler; several handlers nest, the last one taken runs first. A fault does not join a queue but
+ * enters its handler at once (signal_force()), or ends the guest.
  *
- * A sleep that a signal ends makes its system call return -EINTR. It only ends for a signal that
- * will run a handler or end the guest, so what is left to decide is whether the handler asked for
- * SA_RESTART and signal(7) counts the call among those that are restarted: then the context is put
- * back to the system-call instruction. No call needs a code of its own for this.
+ * A signal wakes one thread that can take it. A sleep that a signal ends makes its system call
+ * return -EINTR. It only ends for a signal that will run a handler or end the guest, so what is
+ * left to decide is whether the handler asked for SA_RESTART and signal(7) counts the call among
+ * those that are restarted: then the context is put back to the system-call instruction. No call
+ * needs a code of its own for this.
  *
  * There is one process and nobody outside who could continue it: signals that stop a process by
  * default are ignored. Init's protection is not granted: signals end process 1 too.
@@ -26,10 +28,9 @@
 
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal_frame.h"
-#include "guestkit/libc-shim/timers.h"
 #include "guestkit/memory.h"
 #include "guestkit/process_end.h"
-#include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "mote/abi.h"
 
 #define BIT(signal) (1ull << ((signal)-1))
@@ -47,30 +48,21 @@
 	(BIT(SIGNAL_SEGV) | BIT(SIGNAL_BUS) | BIT(SIGNAL_ILL) | BIT(SIGNAL_TRAP) | \
 	 BIT(SIGNAL_FPE) | BIT(SIGNAL_SYS))
 
-#define QUEUE_SIZE    128 /* standard signals always find room: real-time ones leave it */
-#define QUEUE_RESERVE SIGNAL_REALTIME
-
 #define SYSCALL_LENGTH 2 /* bytes of the instruction */
 #define VECTOR_PF      14
 
 struct pending_signal {
+	struct pending_signal *next;
 	int signal;
 	struct signal_cause cause;
 };
 
-static struct signal_thread first_thread = {.stack.flags = STACK_DISABLED};
-struct signal_thread *signal_thread = &first_thread;
-
 /* Of the process, shared by its threads. */
 static KIT_LARGE struct signal_action actions[SIGNAL_LAST + 1];
-static KIT_LARGE struct pending_signal queue[QUEUE_SIZE]; /* oldest first */
-static size_t queue_length;
-static uint64_t pending_set; /* of what is in the queue */
+static struct signal_queue process_queue;
+static uint64_t queued; /* entries in all queues */
 
-void signal_init(uint64_t xsave_size)
-{
-	signal_frame_init(xsave_size);
-}
+struct wait_queue signal_arrival;
 
 /* ---- actions and masks ---- */
 
@@ -130,86 +122,179 @@ int signal_set_stack(const struct signal_stack *stack, uint64_t rsp)
 	return 0;
 }
 
-/* ---- the queue ---- */
+/* ---- queues ---- */
 
-static void queue_remove(size_t index)
+/* Take the oldest signal of a number out of a queue that has it in its set. */
+static void queue_remove(struct signal_queue *queue, int signal, struct signal_cause *cause)
 {
-	int signal = queue[index].signal;
+	struct pending_signal *before = NULL, *entry = queue->first, *other;
 
-	queue_length--;
-	memmove(&queue[index], &queue[index + 1], (queue_length - index) * sizeof(*queue));
-	pending_set &= ~signal_bit(signal);
-	for (size_t i = index; i < queue_length; i++)
-		if (queue[i].signal == signal)
-			pending_set |= signal_bit(signal);
+	while (entry && entry->signal != signal) {
+		before = entry;
+		entry = entry->next;
+	}
+	other = entry ? entry->next : NULL;
+	while (other && other->signal != signal)
+		other = other->next;
+	if (!other)
+		queue->set &= ~signal_bit(signal);
+	if (!entry) {
+		*cause = (struct signal_cause){.code = SIGNAL_CODE_USER,
+		                               .vector = MOTE_CRASH_NO_VECTOR};
+		return;
+	}
+	*cause = entry->cause;
+	*(before ? &before->next : &queue->first) = entry->next;
+	if (!entry->next)
+		queue->last = before;
+	heap_free(entry);
+	queued--;
 }
 
-/* Take the most urgent signal of a set. Return: whether there was one. */
-static bool queue_take(uint64_t set, struct pending_signal *taken)
+/* Take the most urgent signal of a set. Return: its number, 0: there was none. */
+static int queue_take(struct signal_queue *queue, uint64_t set, struct signal_cause *cause)
 {
-	uint64_t ready = pending_set & set;
+	uint64_t ready = queue->set & set;
 	int signal;
 
 	if (!ready)
-		return false;
+		return 0;
 	signal = __builtin_ctzll(ready & FAULTS ? ready & FAULTS : ready) + 1;
-	for (size_t i = 0; i < queue_length; i++) {
-		if (queue[i].signal == signal) {
-			*taken = queue[i];
-			queue_remove(i);
-			return true;
-		}
-	}
-	return false;
+	queue_remove(queue, signal, cause);
+	return signal;
+}
+
+/* The running thread's own signals go first. */
+static int take(uint64_t set, struct signal_cause *cause)
+{
+	int signal = queue_take(&thread_current->signal.pending, set, cause);
+
+	return signal ? signal : queue_take(&process_queue, set, cause);
+}
+
+static int queue_add(struct signal_queue *queue, int signal, const struct signal_cause *cause)
+{
+	bool is_standard = signal < SIGNAL_REALTIME;
+	struct pending_signal *entry = NULL;
+
+	if (is_standard && is_in(queue->set, signal))
+		return 0;
+	if (is_standard || queued < process_limit(RESOURCE_SIGPENDING)->soft)
+		entry = heap_alloc(sizeof *entry);
+	if (!entry && !is_standard)
+		return -EAGAIN;
+	queue->set |= signal_bit(signal);
+	if (!entry)
+		return 0; /* it is told without its cause */
+	*entry = (struct pending_signal){NULL, signal, *cause};
+	*(queue->first ? &queue->last->next : &queue->first) = entry;
+	queue->last = entry;
+	queued++;
+	return 0;
+}
+
+static void queue_drop(struct signal_queue *queue, uint64_t set)
+{
+	struct signal_cause cause;
+
+	while (queue_take(queue, set, &cause))
+		;
 }
 
 void signal_set_action(int signal, const struct signal_action *action)
 {
-	struct pending_signal dropped;
-
 	actions[signal] = *action;
 	actions[signal].flags &= ACTION_FLAGS;
 	actions[signal].mask &= ~UNBLOCKABLE;
-	if (is_ignored(signal))
-		while (queue_take(signal_bit(signal), &dropped))
-			;
+	if (!is_ignored(signal))
+		return;
+	queue_drop(&process_queue, signal_bit(signal));
+	for (struct thread *thread = thread_first; thread; thread = thread->next)
+		queue_drop(&thread->signal.pending, signal_bit(signal));
 }
 
-void signal_send(int signal, const struct signal_cause *cause)
+/* ---- sending ---- */
+
+/* Would a thread take the signal now, or is it waiting for it? */
+static bool can_take(const struct thread *thread, int signal)
 {
-	uint64_t kept = signal_thread->blocked | signal_thread->awaited;
-	size_t limit = signal < SIGNAL_REALTIME ? QUEUE_SIZE : QUEUE_SIZE - QUEUE_RESERVE;
+	return !is_in(thread->signal.blocked, signal) || is_in(thread->signal.awaited, signal);
+}
+
+/* Wake a thread for a signal of the process, unless the running one takes it anyway. */
+static void wake_any(int signal)
+{
+	struct thread *thread = thread_first;
+
+	if (can_take(thread_current, signal) && thread_current->state == THREAD_RUNNABLE)
+		return;
+	while (thread && !can_take(thread, signal))
+		thread = thread->next;
+	if (thread)
+		thread_wake(thread);
+}
+
+int signal_send_to(struct thread *thread, int signal, const struct signal_cause *cause)
+{
+	int result;
 
 	/* A blocked signal waits: its action may be another one by the time it is unblocked. */
-	if (is_ignored(signal) && !is_in(kept, signal))
-		return;
-	if (signal < SIGNAL_REALTIME && is_in(pending_set, signal))
-		return;
-	if (queue_length >= limit)
-		return;
-	queue[queue_length++] = (struct pending_signal){signal, *cause};
-	pending_set |= signal_bit(signal);
+	if (is_ignored(signal) && !is_in(thread->signal.blocked | thread->signal.awaited, signal))
+		return 0;
+	result = queue_add(&thread->signal.pending, signal, cause);
+	if (can_take(thread, signal))
+		thread_wake(thread);
+	wait_queue_wake(&signal_arrival);
+	return result;
+}
+
+/* Does a thread keep the signal from being taken, or wait for it? */
+static bool is_kept(int signal)
+{
+	for (const struct thread *thread = thread_first; thread; thread = thread->next)
+		if (is_in(thread->signal.blocked | thread->signal.awaited, signal))
+			return true;
+	return false;
+}
+
+int signal_send(int signal, const struct signal_cause *cause)
+{
+	int result;
+
+	if (is_ignored(signal) && !is_kept(signal))
+		return 0;
+	result = queue_add(&process_queue, signal, cause);
+	wake_any(signal);
+	wait_queue_wake(&signal_arrival);
+	return result;
 }
 
 void signal_send_self(int signal)
 {
-	signal_send(signal, &(struct signal_cause){.code = SIGNAL_CODE_USER,
-	                                           .vector = MOTE_CRASH_NO_VECTOR});
+	signal_send_to(
+	        thread_current, signal,
+	        &(struct signal_cause){.code = SIGNAL_CODE_USER, .vector = MOTE_CRASH_NO_VECTOR});
+}
+
+void signal_thread_end(struct signal_thread *thread)
+{
+	queue_drop(&thread->pending, ~0ull);
+	for (uint64_t set = process_queue.set; set; set &= set - 1)
+		wake_any(__builtin_ctzll(set) + 1);
 }
 
 uint64_t signal_pending(void)
 {
-	return pending_set;
+	return thread_current->signal.pending.set | process_queue.set;
 }
 
 bool signal_is_pending(void)
 {
-	uint64_t ready;
+	uint64_t pending = signal_pending();
+	uint64_t ready = pending & ~signal_thread->blocked;
 
-	timers_serve();
-	if (pending_set & signal_thread->awaited)
+	if (pending & signal_thread->awaited)
 		return true;
-	ready = pending_set & ~signal_thread->blocked;
 	for (; ready; ready &= ready - 1)
 		if (!is_ignored(__builtin_ctzll(ready) + 1))
 			return true;
@@ -230,12 +315,12 @@ static void fill_info(struct signal_info *info, int signal, const struct signal_
 
 int signal_take(uint64_t set, struct signal_info *info)
 {
-	struct pending_signal taken;
+	struct signal_cause cause;
+	int signal = take(set, &cause);
 
-	if (!queue_take(set, &taken))
-		return 0;
-	fill_info(info, taken.signal, &taken.cause);
-	return taken.signal;
+	if (signal)
+		fill_info(info, signal, &cause);
+	return signal;
 }
 
 /* ---- delivery ---- */
@@ -247,12 +332,12 @@ static _Noreturn void crash(const struct context *context, int signal,
 }
 
 /* The default action of a signal that is not ignored. */
-static _Noreturn void act_by_default(const struct context *context,
-                                     const struct pending_signal *pending)
+static _Noreturn void act_by_default(const struct context *context, int signal,
+                                     const struct signal_cause *cause)
 {
-	if (is_in(REPORTED_BY_DEFAULT, pending->signal))
-		crash(context, pending->signal, &pending->cause, NULL);
-	end_by_signal(pending->signal);
+	if (is_in(REPORTED_BY_DEFAULT, signal))
+		crash(context, signal, cause, NULL);
+	end_by_signal(signal);
 }
 
 /* Change the context to enter a handler; -EFAULT when the stack cannot take its frame. */
@@ -325,6 +410,16 @@ static bool is_restartable(const struct context *context)
 	case __NR_fcntl:
 	case __NR_flock:
 	case __NR_wait4:
+	case __NR_waitid:
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_connect:
+	case __NR_sendto:
+	case __NR_sendmsg:
+	case __NR_sendmmsg:
+	case __NR_recvfrom:
+	case __NR_recvmsg:
+	case __NR_recvmmsg:
 	case __NR_getrandom: return true;
 	case __NR_futex: return context->r10 == 0; /* a relative timeout would start anew */
 	default: return false;
@@ -343,36 +438,43 @@ static void restart_call(struct context *context)
 }
 
 /* Do what a signal asks for. Return: whether the context was changed. */
-static bool act(struct context *context, const struct pending_signal *pending)
+static bool act(struct context *context, int signal, const struct signal_cause *cause)
 {
-	const struct signal_action *action = &actions[pending->signal];
+	const struct signal_action *action = &actions[signal];
 
-	if (is_ignored(pending->signal))
+	if (is_ignored(signal))
 		return false;
 	if (action->handler == SIGNAL_DEFAULT)
-		act_by_default(context, pending);
+		act_by_default(context, signal, cause);
 	if ((action->flags & ACTION_RESTART) && is_interrupted(context) && is_restartable(context))
 		restart_call(context);
-	if (enter_handler(context, pending->signal, &pending->cause) < 0)
-		force_after_failure(context, pending->signal, &pending->cause);
+	if (enter_handler(context, signal, cause) < 0)
+		force_after_failure(context, signal, cause);
 	return true;
+}
+
+/* Act on all that the running thread does not block. */
+static bool act_on_all(struct context *context)
+{
+	struct signal_cause cause;
+	bool is_changed = false;
+	int signal;
+
+	while ((signal = take(~signal_thread->blocked, &cause)))
+		is_changed |= act(context, signal, &cause);
+	return is_changed;
 }
 
 bool signal_deliver(struct context *context)
 {
-	struct pending_signal pending;
-	bool is_changed = false;
+	bool is_changed;
 
-	timers_serve();
 	if (!is_interrupted(context))
 		restore_mask();
-	while (queue_take(~signal_thread->blocked, &pending))
-		is_changed |= act(context, &pending);
+	is_changed = act_on_all(context);
 	if (!signal_thread->has_saved_mask)
 		return is_changed;
 	/* Nothing ran: the mask of before may let other signals through. */
 	restore_mask();
-	while (queue_take(~signal_thread->blocked, &pending))
-		is_changed |= act(context, &pending);
-	return is_changed;
+	return act_on_all(context) || is_changed;
 }

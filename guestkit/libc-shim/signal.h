@@ -8,6 +8,9 @@
 
 #include "guestkit/context.h"
 #include "guestkit/libc-shim/signal_abi.h"
+#include "guestkit/wait_queue.h"
+
+struct thread;
 
 /* How a signal came to be, as siginfo_t tells the handler. */
 struct signal_cause {
@@ -17,14 +20,20 @@ struct signal_cause {
 	uint64_t error;   /* exception error code */
 };
 
-/* Once at start: @xsave_size is that of an XSAVE area in bytes; 0: the CPU has FXSAVE only. */
-void signal_init(uint64_t xsave_size);
+/**
+ * signal_send() - Make a signal pending for the process: whichever thread can takes it.
+ * signal_send_to() - The same for one thread.
+ *
+ * Nothing happens where the signal is ignored, or a standard one and pending already. A thread that
+ * can take it wakes.
+ *
+ * Return: 0, or -EAGAIN: too many real-time signals are pending.
+ */
+int signal_send(int signal, const struct signal_cause *cause);
+int signal_send_to(struct thread *thread, int signal, const struct signal_cause *cause);
 
-/* Make a signal pending for the application itself, as kill(getpid()) does (SIGPIPE). */
+/* Send one to the running thread, as kill(2) would: SIGPIPE. */
 void signal_send_self(int signal);
-
-/* The same with a cause; nothing happens where the signal is ignored, or pending already. */
-void signal_send(int signal, const struct signal_cause *cause);
 
 /**
  * signal_force() - A fault of the application: deliver at once, blocked or ignored or not.
@@ -48,6 +57,14 @@ bool signal_deliver(struct context *context);
 
 /* ---- for the system calls that deal in signals ---- */
 
+struct pending_signal;
+
+/* Signals that are pending; of those in the set without an entry the cause is not known. */
+struct signal_queue {
+	uint64_t set;
+	struct pending_signal *first, *last; /* oldest first; heap */
+};
+
 /* What each thread has of its own. A mask has the bit signal_bit() of each blocked signal. */
 struct signal_thread {
 	uint64_t blocked;
@@ -55,7 +72,14 @@ struct signal_thread {
 	uint64_t awaited; /* rt_sigtimedwait(2) waits for these: they end a sleep, blocked or not */
 	bool has_saved_mask;
 	struct signal_stack stack; /* sigaltstack(2) */
+	struct signal_queue pending;
 };
+
+/* A thread is no more: drop what is pending for it, and let others take what it would have. */
+void signal_thread_end(struct signal_thread *thread);
+
+/* Woken whenever a signal has become pending (signalfd). */
+extern struct wait_queue signal_arrival;
 
 /* The running thread's. */
 extern struct signal_thread *signal_thread;
@@ -80,7 +104,7 @@ const struct signal_action *signal_action(int signal);
 /* Change it, and drop the signal where it is pending and now ignored; not of SIGKILL or SIGSTOP. */
 void signal_set_action(int signal, const struct signal_action *action);
 
-/* Signals that are pending, blocked or not. */
+/* Signals that are pending for the running thread or the process, blocked or not. */
 uint64_t signal_pending(void);
 
 /**

@@ -21,6 +21,7 @@
 #include <linux/errno.h>
 #include <stdbool.h>
 
+#include "guestkit/fpu.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
@@ -28,7 +29,6 @@
 
 #define RED_ZONE        128 /* System V ABI, 3.2.2 */
 #define FRAME_ALIGNMENT 16
-#define FPU_ALIGNMENT   64
 
 /* uc_flags: an XSAVE area; SS is saved and is to be restored as it is */
 #define CONTEXT_HAS_XSAVE 1
@@ -39,21 +39,8 @@
 #define FLAGS_CHANGEABLE 0x254dd5 /* ID, AC, RF, NT, OF, DF, TF, SF, ZF, AF, PF, CF */
 #define FLAGS_NOT_KEPT   0x10500  /* RF, DF, TF: clear when a handler starts */
 
-/* XSAVE area: SDM vol. 1, 13.4 */
-#define FPU_MXCSR         24
-#define FPU_MXCSR_MASK    28
 #define FPU_NOTE          464
-#define FPU_LEGACY_SIZE   512
-#define FPU_HEADER_SIZE   64
-#define FPU_FEATURES      FPU_LEGACY_SIZE /* XSTATE_BV, first in the header */
-#define FPU_EXTENDED      (FPU_LEGACY_SIZE + FPU_HEADER_SIZE)
-#define FPU_SIZE_AVX      (FPU_EXTENDED + 256)
-#define FPU_SIZE_MAX      4096
-#define FEATURE_PKRU      (1ull << 9)
-#define FEATURES_LEGACY   3ull /* x87, SSE */
-#define FEATURES_AVX      7ull
-#define FEATURES_AVX512   0xe0ull
-#define FPU_SIZE_AVX512   2688    /* where Intel puts the last component; AMD needs less */
+#define FEATURES_LEGACY   3ull    /* x87, SSE */
 #define MXCSR_MASK_OLDEST 0xffbfu /* where the CPU gives none: SDM vol. 1, 11.6.6 */
 #define MXCSR_INITIAL     0x1f80u
 #define CONTROL_INITIAL   0x37fu /* FCW */
@@ -65,63 +52,6 @@ _Static_assert(sizeof(struct signal_fpu_note) == FPU_LEGACY_SIZE - FPU_NOTE, "sw
 
 /* The application's FPU state on its way to or from its stack; the magic number may follow it. */
 static KIT_LARGE _Alignas(FPU_ALIGNMENT) unsigned char fpu_area[FPU_SIZE_MAX + sizeof(uint32_t)];
-
-static uint32_t fpu_size = FPU_LEGACY_SIZE;
-static uint64_t fpu_features; /* 0: FXSAVE only */
-
-static uint64_t read_xcr0(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (uint64_t)high << 32 | low;
-}
-
-static void fpu_save(void)
-{
-	memset(fpu_area, 0, sizeof(fpu_area));
-	if (fpu_features)
-		__asm__ volatile("xsave64 %0"
-		                 : "+m"(fpu_area)
-		                 : "a"((uint32_t)fpu_features),
-		                   "d"((uint32_t)(fpu_features >> 32)));
-	else
-		__asm__ volatile("fxsave64 %0" : "+m"(fpu_area));
-}
-
-static void fpu_load(void)
-{
-	if (fpu_features)
-		__asm__ volatile("xrstor64 %0"
-		                 :
-		                 : "m"(fpu_area), "a"((uint32_t)fpu_features),
-		                   "d"((uint32_t)(fpu_features >> 32)));
-	else
-		__asm__ volatile("fxrstor64 %0" : : "m"(fpu_area));
-}
-
-void signal_frame_init(uint64_t xsave_size)
-{
-	fpu_features = 0;
-	fpu_size = FPU_LEGACY_SIZE;
-	if (xsave_size >= FPU_EXTENDED) {
-		/* Protection keys would lock the kit out of its own memory: they stay as they are.
-		 */
-		fpu_features = read_xcr0() & ~FEATURE_PKRU;
-		fpu_size = (uint32_t)xsave_size;
-		/* kvm-pvm leaves the host's XCR0 in force whatever the VMM asked for. */
-		if (fpu_features & FEATURES_AVX512 && fpu_size < FPU_SIZE_AVX512)
-			fpu_size = FPU_SIZE_AVX512;
-		else if (fpu_features & FEATURES_AVX & ~FEATURES_LEGACY && fpu_size < FPU_SIZE_AVX)
-			fpu_size = FPU_SIZE_AVX;
-		if (xsave_size > FPU_SIZE_MAX) {
-			/* More than AVX-512: no feature that the VMM gives; keep what is sure to
-			 * fit. */
-			fpu_features &= FEATURES_AVX;
-			fpu_size = FPU_SIZE_AVX;
-		}
-	}
-}
 
 /* Which MXCSR bits this CPU has: asked when the first frame comes back, so that a start pays
  * nothing. */
@@ -202,7 +132,8 @@ static int write_fpu(uint64_t to)
 	};
 	const uint32_t magic = SIGNAL_FPU_MAGIC_2;
 
-	fpu_save();
+	memset(fpu_area, 0, sizeof(fpu_area));
+	fpu_save(fpu_area);
 	if (fpu_features) {
 		uint64_t features;
 
@@ -396,7 +327,7 @@ int signal_frame_pop(struct context *context, struct signal_stack *stack, uint64
 		return -EFAULT;
 	if (read_fpu(frame.context.registers.fpu) < 0)
 		return -EFAULT;
-	fpu_load();
+	fpu_load(fpu_area);
 	take_registers(context, &frame.context.registers);
 	*stack = frame.context.stack;
 	*mask = frame.context.mask;

@@ -61,12 +61,6 @@ struct signal_frame_request {
 	uint64_t cr2;
 };
 
-/**
- * signal_frame_init() - Learn the size of the FPU's state.
- * @xsave_size: bytes of an XSAVE area with all features of XCR0; 0: the CPU has FXSAVE only
- */
-void signal_frame_init(uint64_t xsave_size);
-
 /* Bytes of stack that entering a handler may take: AT_MINSIGSTKSZ. */
 uint64_t signal_frame_size(void);
 

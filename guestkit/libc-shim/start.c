@@ -18,6 +18,7 @@
 #include "guestkit/process_end.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 
 #define STACK_SIZE       0x800000UL /* RLIMIT_STACK's default */
@@ -206,6 +207,8 @@ void start_application(void)
 	context.ss = MOTE_USER_SS;
 	context.rflags = 0x202;
 	describe_process();
+	thread_current->switched_in = clock_tsc();
+	((struct mote_run *)MOTE_RUN_VA)->runnable = thread_count;
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();
 	context_resume(&context);
 }

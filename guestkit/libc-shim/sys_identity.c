@@ -118,11 +118,6 @@ int64_t sys_getpid(const uint64_t *arg)
 	return PROCESS_ID;
 }
 
-int64_t sys_gettid(const uint64_t *arg)
-{
-	return sys_getpid(arg);
-}
-
 int64_t sys_getppid(const uint64_t *arg)
 {
 	(void)arg;

@@ -158,7 +158,7 @@ static int64_t move(struct file *file, struct vector *vector, uint64_t *position
 static int64_t move_buffer(uint64_t fd, uint64_t buffer, uint64_t length, uint64_t *position,
                            bool write)
 {
-	struct file *file = descriptor_file((int)fd);
+	struct file *file = descriptor_file_held((int)fd);
 	int64_t result = write ? check_write(file) : check_read(file);
 
 	if (result)
@@ -211,7 +211,7 @@ int64_t sys_pwrite64(const uint64_t *arg)
 
 static int64_t move_pieces(const uint64_t *arg, uint64_t *position, bool write)
 {
-	struct file *file = descriptor_file((int)arg[0]);
+	struct file *file = descriptor_file_held((int)arg[0]);
 	struct vector vector;
 	int result;
 
@@ -308,7 +308,8 @@ static int offset_load(uint64_t user, struct file *file, uint64_t *local, uint64
 
 int64_t sys_sendfile(const uint64_t *arg)
 {
-	struct file *out = descriptor_file((int)arg[0]), *in = descriptor_file((int)arg[1]);
+	struct file *out = descriptor_file_held((int)arg[0]),
+	            *in = descriptor_file_held((int)arg[1]);
 	uint64_t local = 0, *position;
 	int64_t result;
 
@@ -340,7 +341,8 @@ static int check_copy(const struct file *in, const struct file *out)
 
 int64_t sys_copy_file_range(const uint64_t *arg)
 {
-	struct file *in = descriptor_file((int)arg[0]), *out = descriptor_file((int)arg[2]);
+	struct file *in = descriptor_file_held((int)arg[0]),
+	            *out = descriptor_file_held((int)arg[2]);
 	uint64_t local[2] = {0, 0}, *from, *to;
 	uint64_t length = arg[4] < VFS_IO_MAX ? arg[4] : VFS_IO_MAX;
 	int64_t result = in && out ? 0 : -EBADF;

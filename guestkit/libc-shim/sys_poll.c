@@ -7,14 +7,15 @@
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
+#include "guestkit/memory.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
-#include "mote/abi.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define NO_DEADLINE   UINT64_MAX
 #define POLL_CHUNK    32
+#define WAITERS_FEW   4
 #define SELECT_WORDS  (VFS_OPEN_MAX / 64)
 #define SIGSET_BYTES  8
 
@@ -25,12 +26,56 @@
 #define SELECT_WRITE  (WRITE_BITS | POLLWRBAND | POLLERR)
 #define SELECT_EXCEPT POLLPRI
 
+/* ---- one file ---- */
+
+/* The files that a call waits for: a waiter in the queue of each. */
+struct poll_waiter {
+	struct thread_waiter waiter;
+	struct file *file; /* referenced, as others may close it meanwhile */
+};
+
+struct poll_waits {
+	size_t count;
+	size_t limit;
+	struct poll_waiter *all; /* few, or heap */
+	struct poll_waiter few[WAITERS_FEW];
+};
+
+static int waits_init(struct poll_waits *waits, size_t limit)
+{
+	waits->count = 0;
+	waits->limit = limit;
+	waits->all = limit <= WAITERS_FEW ? waits->few : heap_alloc(limit * sizeof(*waits->all));
+	return waits->all ? 0 : -ENOMEM;
+}
+
+static void waits_end(struct poll_waits *waits)
+{
+	for (size_t i = 0; i < waits->count; i++) {
+		wait_queue_remove(&waits->all[i].waiter.waiter);
+		file_put(waits->all[i].file);
+	}
+	if (waits->all != waits->few)
+		heap_free(waits->all);
+}
+
+static void waits_add(struct poll_waits *waits, struct file *file, struct wait_queue *queue)
+{
+	struct poll_waiter *waiter = &waits->all[waits->count];
+
+	if (!queue || waits->count == waits->limit)
+		return;
+	waits->count++;
+	thread_waiter_init(&waiter->waiter);
+	waiter->file = file_get(file);
+	wait_queue_add(queue, &waiter->waiter.waiter);
+}
+
 /*
  * The POLL* bits of a file now.
- * @wanted: bits whose absence the caller would wait for
- * @events: MOTE_EVENT_* that may bring them is added
+ * @waits: wait for it, too; NULL: only look
  */
-static uint32_t file_events(struct file *file, uint32_t wanted, uint32_t *events)
+static uint32_t file_events(struct file *file, struct poll_waits *waits)
 {
 	struct poll_state state = {.readable = true, .writable = true};
 	uint32_t bits = 0;
@@ -45,22 +90,16 @@ static uint32_t file_events(struct file *file, uint32_t wanted, uint32_t *events
 		bits |= POLLHUP;
 	if (state.error)
 		bits |= POLLERR;
-	if ((wanted & READ_BITS) && !state.readable && !state.internal)
-		*events |= MOTE_EVENT_INPUT;
+	if (state.priority)
+		bits |= POLLPRI;
+	if (state.read_closed)
+		bits |= POLLRDHUP;
+	if (waits)
+		waits_add(waits, file, state.queue);
 	return bits;
 }
 
 /* ---- deadlines ---- */
-
-/* The moment @duration from now. */
-static uint64_t deadline_after(uint64_t duration)
-{
-	uint64_t deadline;
-
-	if (__builtin_add_overflow(clock_monotonic(), duration, &deadline))
-		return NO_DEADLINE;
-	return deadline;
-}
 
 static int deadline_of(int64_t seconds, int64_t nanoseconds, uint64_t *deadline)
 {
@@ -70,8 +109,8 @@ static int deadline_of(int64_t seconds, int64_t nanoseconds, uint64_t *deadline)
 		return -EINVAL;
 	if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_SECOND, &duration) ||
 	    __builtin_add_overflow(duration, (uint64_t)nanoseconds, &duration))
-		duration = NO_DEADLINE;
-	*deadline = !duration ? 0 : deadline_after(duration);
+		duration = SHIM_FOREVER;
+	*deadline = !duration ? 0 : time_deadline_after(duration);
 	return 0;
 }
 
@@ -79,7 +118,7 @@ static int deadline_from_timespec(uint64_t user, uint64_t *deadline)
 {
 	struct __kernel_timespec time;
 
-	*deadline = NO_DEADLINE;
+	*deadline = SHIM_FOREVER;
 	if (!user)
 		return 0;
 	if (user_read(&time, user, sizeof(time)))
@@ -95,22 +134,33 @@ static void give_remaining(uint64_t user, uint64_t deadline, uint64_t unit)
 	int64_t value[2] = {(int64_t)(left / NS_PER_SECOND),
 	                    (int64_t)(left % NS_PER_SECOND / unit)};
 
-	if (user && deadline != NO_DEADLINE)
+	if (user && deadline != SHIM_FOREVER)
 		(void)user_write(user, value, sizeof(value));
 }
 
-/*
- * Nothing was ready: sleep. Return: 1: look again; 0: the time is over; -EINTR.
- * A deadline of 0 is over at once.
- */
-static int64_t sleep_until(uint64_t deadline, uint32_t events)
-{
-	int64_t result;
+/* Looks at all files once. Return: how many are ready, or a negative errno. */
+typedef int64_t poll_scan(void *files, struct poll_waits *waits);
 
-	if (!deadline || clock_monotonic() >= deadline)
-		return 0;
-	result = shim_wait(deadline, events);
-	return result < 0 ? result : 1;
+/* Scan until something is ready, the time is over (0), or a signal comes. A deadline of 0 is over
+ * at once. */
+static int64_t scan_until(poll_scan *scan, void *files, size_t limit, uint64_t deadline)
+{
+	struct poll_waits waits;
+	int64_t result = scan(files, NULL);
+	int woken;
+
+	if (result || !deadline)
+		return result;
+	woken = waits_init(&waits, limit);
+	if (woken < 0)
+		return woken;
+	result = scan(files, &waits);
+	while (!result && !woken) {
+		woken = shim_wait(deadline);
+		result = woken == -EINTR ? 0 : scan(files, NULL);
+	}
+	waits_end(&waits);
+	return result ? result : woken == -ETIMEDOUT ? 0 : woken;
 }
 
 static int mask_for_wait(uint64_t user, uint64_t size)
@@ -129,33 +179,38 @@ static int mask_for_wait(uint64_t user, uint64_t size)
 
 /* ---- poll ---- */
 
-static bool poll_one(struct pollfd *entry, uint32_t *events)
+struct poll_files {
+	uint64_t user; /* address of the struct pollfd array */
+	uint32_t count;
+};
+
+static bool poll_one(struct pollfd *entry, struct poll_waits *waits)
 {
-	struct file *file = entry->fd < 0 ? NULL : file_of((uint64_t)entry->fd);
+	struct file *file = entry->fd < 0 ? NULL : file_of_unheld((uint64_t)entry->fd);
 	uint32_t wanted = (uint16_t)entry->events | POLLERR | POLLHUP;
 
 	entry->revents = 0;
 	if (file)
-		entry->revents = (short)(file_events(file, wanted, events) & wanted);
+		entry->revents = (short)(file_events(file, waits) & wanted);
 	else if (entry->fd >= 0)
 		entry->revents = POLLNVAL;
 	return entry->revents != 0;
 }
 
-/* Look at all once. Return: how many are ready, or -EFAULT. */
-static int64_t poll_scan(uint64_t user, uint32_t count, uint32_t *events)
+static int64_t poll_all(void *files, struct poll_waits *waits)
 {
+	const struct poll_files *poll = files;
 	struct pollfd chunk[POLL_CHUNK];
 	int64_t ready = 0;
 
-	for (uint32_t i = 0; i < count; i += POLL_CHUNK) {
-		uint32_t here = count - i < POLL_CHUNK ? count - i : POLL_CHUNK;
-		uint64_t at = user + (uint64_t)i * sizeof(*chunk);
+	for (uint32_t i = 0; i < poll->count; i += POLL_CHUNK) {
+		uint32_t here = poll->count - i < POLL_CHUNK ? poll->count - i : POLL_CHUNK;
+		uint64_t at = poll->user + (uint64_t)i * sizeof(*chunk);
 
 		if (user_read(chunk, at, here * sizeof(*chunk)))
 			return -EFAULT;
 		for (uint32_t j = 0; j < here; j++)
-			ready += poll_one(&chunk[j], events);
+			ready += poll_one(&chunk[j], waits);
 		if (user_write(at, chunk, here * sizeof(*chunk)))
 			return -EFAULT;
 	}
@@ -164,27 +219,20 @@ static int64_t poll_scan(uint64_t user, uint32_t count, uint32_t *events)
 
 static int64_t poll_until(uint64_t user, uint32_t count, uint64_t deadline)
 {
+	struct poll_files files = {user, count};
+
 	if (count > descriptor_limit)
 		return -EINVAL;
-	for (;;) {
-		uint32_t events = 0;
-		int64_t result = poll_scan(user, count, &events);
-
-		if (result)
-			return result;
-		result = sleep_until(deadline, events);
-		if (result <= 0)
-			return result;
-	}
+	return scan_until(poll_all, &files, count, deadline);
 }
 
 int64_t sys_poll(const uint64_t *arg)
 {
 	int timeout = (int)arg[2];
-	uint64_t deadline = NO_DEADLINE;
+	uint64_t deadline = SHIM_FOREVER;
 
 	if (timeout >= 0)
-		deadline = timeout ? deadline_after((uint64_t)timeout * 1000000) : 0;
+		deadline = timeout ? time_deadline_after((uint64_t)timeout * 1000000) : 0;
 	return poll_until(arg[0], (uint32_t)arg[1], deadline);
 }
 
@@ -211,14 +259,16 @@ static const uint32_t set_bits[SETS] = {SELECT_READ, SELECT_WRITE, SELECT_EXCEPT
 /* The three sets of descriptors, and what of them is ready. */
 struct select {
 	uint64_t user[SETS]; /* addresses, 0 for none */
+	unsigned count;      /* of descriptors */
 	unsigned words;      /* of 64 descriptors, in each set */
 	uint64_t in[SETS][SELECT_WORDS], out[SETS][SELECT_WORDS];
 };
 
-static int64_t select_one(struct select *select, unsigned fd, uint32_t *events)
+static int64_t select_one(struct select *select, unsigned fd, struct poll_waits *waits)
 {
 	uint64_t bit = 1ull << (fd % 64);
-	uint32_t wanted = 0;
+	uint32_t wanted = 0, bits;
+	struct file *file;
 	int64_t ready = 0;
 
 	for (unsigned set = 0; set < SETS; set++)
@@ -226,12 +276,10 @@ static int64_t select_one(struct select *select, unsigned fd, uint32_t *events)
 			wanted |= set_bits[set];
 	if (!wanted)
 		return 0;
-	struct file *file = file_of(fd);
-
+	file = file_of_unheld(fd);
 	if (!file)
 		return -EBADF;
-	uint32_t bits = file_events(file, wanted, events);
-
+	bits = file_events(file, waits);
 	for (unsigned set = 0; set < SETS; set++) {
 		if ((select->in[set][fd / 64] & bit) && (bits & set_bits[set])) {
 			select->out[set][fd / 64] |= bit;
@@ -241,12 +289,13 @@ static int64_t select_one(struct select *select, unsigned fd, uint32_t *events)
 	return ready;
 }
 
-static int64_t select_scan(struct select *select, unsigned count, uint32_t *events)
+static int64_t select_all(void *files, struct poll_waits *waits)
 {
+	struct select *select = files;
 	int64_t ready = 0;
 
-	for (unsigned fd = 0; fd < count; fd++) {
-		int64_t result = select_one(select, fd, events);
+	for (unsigned fd = 0; fd < select->count; fd++) {
+		int64_t result = select_one(select, fd, waits);
 
 		if (result < 0)
 			return result;
@@ -258,6 +307,7 @@ static int64_t select_scan(struct select *select, unsigned count, uint32_t *even
 static int select_load(struct select *select, const uint64_t *users, unsigned count)
 {
 	memset(select, 0, sizeof(*select));
+	select->count = count;
 	select->words = (count + 63) / 64;
 	for (unsigned set = 0; set < SETS; set++) {
 		select->user[set] = users[set];
@@ -278,17 +328,8 @@ static int64_t select_until(const uint64_t *arg, uint64_t deadline)
 	if (count > VFS_OPEN_MAX)
 		count = VFS_OPEN_MAX;
 	result = select_load(&select, arg + 1, count);
-	while (!result) {
-		uint32_t events = 0;
-
-		result = select_scan(&select, count, &events);
-		if (result)
-			break;
-		result = sleep_until(deadline, events);
-		if (result <= 0)
-			break;
-		result = 0;
-	}
+	if (!result)
+		result = scan_until(select_all, &select, count, deadline);
 	if (result < 0)
 		return result;
 	for (unsigned set = 0; set < SETS; set++)
@@ -300,7 +341,7 @@ static int64_t select_until(const uint64_t *arg, uint64_t deadline)
 
 int64_t sys_select(const uint64_t *arg)
 {
-	uint64_t deadline = NO_DEADLINE;
+	uint64_t deadline = SHIM_FOREVER;
 	int64_t time[2], result = 0; /* struct timeval */
 
 	if (arg[4]) {

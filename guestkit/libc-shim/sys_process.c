@@ -13,11 +13,6 @@ int64_t sys_exit_group(const uint64_t *arg)
 	end_exit((int)arg[0]);
 }
 
-int64_t sys_exit(const uint64_t *arg)
-{
-	end_exit((int)arg[0]);
-}
-
 /* FS and GS belong to the application, which may also use wrfsbase itself. */
 int64_t sys_arch_prctl(const uint64_t *arg)
 {

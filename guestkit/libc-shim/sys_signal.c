@@ -8,9 +8,9 @@
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/signal_frame.h"
 #include "guestkit/libc-shim/syscall.h"
-#include "guestkit/libc-shim/timers.h"
+#include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
-#include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 #include "mote/abi.h"
 
@@ -73,7 +73,7 @@ int64_t sys_rt_sigpending(const uint64_t *arg)
 int64_t sys_sigaltstack(const uint64_t *arg)
 {
 	struct signal_stack old = signal_thread->stack, changed;
-	uint64_t rsp = syscall_context->rsp;
+	uint64_t rsp = thread_context(thread_current)->rsp;
 	int result;
 
 	old.flags = signal_stack_state(&old, rsp) | (old.flags & STACK_AUTODISARM);
@@ -91,56 +91,63 @@ int64_t sys_rt_sigreturn(const uint64_t *arg)
 {
 	const struct signal_cause bad_frame = {.code = SIGNAL_CODE_KERNEL,
 	                                       .vector = MOTE_CRASH_NO_VECTOR};
+	struct context *context = thread_context(thread_current);
 	struct signal_stack stack;
 	uint64_t mask;
 
 	(void)arg;
-	syscall_context_replaced = true;
-	if (signal_frame_pop(syscall_context, &stack, &mask) < 0) {
-		signal_force(syscall_context, SIGNAL_SEGV, &bad_frame);
+	thread_current->is_context_replaced = true;
+	if (signal_frame_pop(context, &stack, &mask) < 0) {
+		signal_force(context, SIGNAL_SEGV, &bad_frame);
 	} else {
 		signal_set_mask(mask);
 		/* As on Linux, a stack that cannot be set is left as it is. */
-		(void)signal_set_stack(&stack, syscall_context->rsp);
+		(void)signal_set_stack(&stack, context->rsp);
 	}
-	return (int64_t)syscall_context->rax;
+	return (int64_t)context->rax;
 }
 
-/* ---- sending: the process itself is the only one there is ---- */
-
-static int64_t send(uint64_t number, int code)
-{
-	const struct signal_cause cause = {.code = code, .vector = MOTE_CRASH_NO_VECTOR};
-
-	if (number == 0)
-		return 0; /* whether one could be sent */
-	if (!is_signal(number))
-		return -EINVAL;
-	signal_send((int)number, &cause);
-	return 0;
-}
+/* ---- sending ---- */
 
 /* Its own number and group, and those that mean all that may be signalled. */
+static bool is_own_process(int32_t pid)
+{
+	return pid == 0 || pid == -1 || pid == PROCESS_ID || pid == -PROCESS_ID;
+}
+
 int64_t sys_kill(const uint64_t *arg)
 {
-	int32_t pid = (int32_t)arg[0];
-	uint64_t number = (uint32_t)arg[1];
+	const struct signal_cause cause = {.code = SIGNAL_CODE_USER,
+	                                   .vector = MOTE_CRASH_NO_VECTOR};
+	uint32_t number = (uint32_t)arg[1];
 
 	if (number != 0 && !is_signal(number))
 		return -EINVAL;
-	if (pid != 0 && pid != -1 && pid != PROCESS_ID && pid != -PROCESS_ID)
+	if (!is_own_process((int32_t)arg[0]))
 		return -ESRCH;
-	return send(number, SIGNAL_CODE_USER);
+	if (number)
+		signal_send((int)number, &cause);
+	return 0;
+}
+
+static int64_t send_to_thread(int32_t id, uint32_t number, const struct signal_cause *cause)
+{
+	struct thread *thread = thread_find(id);
+
+	if (!thread)
+		return -ESRCH;
+	return number ? signal_send_to(thread, (int)number, cause) : 0;
 }
 
 int64_t sys_tkill(const uint64_t *arg)
 {
-	int32_t thread = (int32_t)arg[0];
-	uint64_t number = (uint32_t)arg[1];
+	const struct signal_cause cause = {.code = SIGNAL_CODE_TKILL,
+	                                   .vector = MOTE_CRASH_NO_VECTOR};
+	uint32_t number = (uint32_t)arg[1];
 
-	if (thread <= 0 || (number != 0 && !is_signal(number)))
+	if ((int32_t)arg[0] <= 0 || (number != 0 && !is_signal(number)))
 		return -EINVAL;
-	return thread == PROCESS_ID ? send(number, SIGNAL_CODE_TKILL) : -ESRCH;
+	return send_to_thread((int32_t)arg[0], number, &cause);
 }
 
 int64_t sys_tgkill(const uint64_t *arg)
@@ -152,6 +159,50 @@ int64_t sys_tgkill(const uint64_t *arg)
 	if (process_id != PROCESS_ID && (int32_t)arg[1] > 0)
 		return -ESRCH;
 	return sys_tkill(arg + 1);
+}
+
+/* The cause of a signal that its sender describes; it may not pretend to be the kernel, but to
+ * itself. */
+static int64_t read_cause(uint64_t address, uint32_t number, struct signal_cause *cause)
+{
+	struct signal_info info;
+
+	if (user_read(&info, address, sizeof(info)) < 0)
+		return -EFAULT;
+	if (number != 0 && !is_signal(number))
+		return -EINVAL;
+	*cause = (struct signal_cause){.code = info.code,
+	                               .address = info.code > 0 ? info.address : info.sender.value,
+	                               .vector = MOTE_CRASH_NO_VECTOR};
+	return 0;
+}
+
+int64_t sys_rt_sigqueueinfo(const uint64_t *arg)
+{
+	uint32_t number = (uint32_t)arg[1];
+	struct signal_cause cause;
+	int64_t result = read_cause(arg[2], number, &cause);
+
+	if (result < 0)
+		return result;
+	if ((int32_t)arg[0] != PROCESS_ID)
+		return -ESRCH;
+	return number ? signal_send((int)number, &cause) : 0;
+}
+
+int64_t sys_rt_tgsigqueueinfo(const uint64_t *arg)
+{
+	uint32_t number = (uint32_t)arg[2];
+	struct signal_cause cause;
+	int64_t result = read_cause(arg[3], number, &cause);
+
+	if (result < 0)
+		return result;
+	if ((int32_t)arg[0] <= 0 || (int32_t)arg[1] <= 0)
+		return -EINVAL;
+	if ((int32_t)arg[0] != PROCESS_ID)
+		return -ESRCH;
+	return send_to_thread((int32_t)arg[1], number, &cause);
 }
 
 /* ---- waiting ---- */
@@ -174,46 +225,19 @@ int64_t sys_rt_sigsuspend(const uint64_t *arg)
 	return shim_wait_forever();
 }
 
-/* CLOCK_MONOTONIC ns of the timeout at @address, which may be 0: none. */
-static int64_t read_timeout(uint64_t address, uint64_t *deadline)
-{
-	struct {
-		int64_t seconds, nanoseconds;
-	} timeout;
-	uint64_t span;
-
-	*deadline = MOTE_WAIT_FOREVER;
-	if (!address)
-		return 0;
-	if (user_read(&timeout, address, sizeof(timeout)) < 0)
-		return -EFAULT;
-	if (timeout.seconds < 0 || (uint64_t)timeout.nanoseconds >= SYSTEM_NANOSECONDS)
-		return -EINVAL;
-	if (__builtin_mul_overflow((uint64_t)timeout.seconds, SYSTEM_NANOSECONDS, &span) ||
-	    __builtin_add_overflow(span, (uint64_t)timeout.nanoseconds, &span) ||
-	    __builtin_add_overflow(span, clock_monotonic(), deadline))
-		*deadline = MOTE_WAIT_FOREVER;
-	return 0;
-}
-
 /* Return: the number of the signal that was taken, -EAGAIN after the timeout, or -EINTR. */
 static int64_t take_before(uint64_t set, uint64_t deadline, struct signal_info *info)
 {
 	int64_t result = 0;
-	int signal;
+	int signal = signal_take(set, info);
 
-	timers_serve();
-	signal = signal_take(set, info);
-	if (signal)
-		return signal;
 	signal_thread->awaited = set;
-	while (result == 0 && clock_monotonic() < deadline)
-		result = shim_wait(deadline, 0);
+	while (!signal && result == 0) {
+		result = shim_wait(deadline);
+		signal = signal_take(set, info);
+	}
 	signal_thread->awaited = 0;
-	signal = signal_take(set, info);
-	if (signal)
-		return signal;
-	return result < 0 ? result : -EAGAIN;
+	return signal ? signal : result == -ETIMEDOUT ? -EAGAIN : result;
 }
 
 int64_t sys_rt_sigtimedwait(const uint64_t *arg)
@@ -226,7 +250,7 @@ int64_t sys_rt_sigtimedwait(const uint64_t *arg)
 		return -EINVAL;
 	if (user_read(&set, arg[0], sizeof(set)) < 0)
 		return -EFAULT;
-	result = read_timeout(arg[2], &deadline);
+	result = time_read_timeout(arg[2], &deadline);
 	if (result < 0)
 		return result;
 	set &= ~(signal_bit(SIGNAL_KILL) | signal_bit(SIGNAL_STOP));

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls of threads and children, where there is one thread and there are no children. */
+/* System calls of threads, and of children, of which there are none. */
 #include <linux/errno.h>
-#include <linux/futex.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guestkit/clock.h"
 #include "guestkit/console.h"
+#include "guestkit/libc-shim/futex.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
-#include "guestkit/libc-shim/wait.h"
+#include "guestkit/process_end.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
-#include "mote/abi.h"
 
-#define CPU_MASK_SIZE    8 /* bytes that the kernel's mask has */
-#define ROBUST_LIST_SIZE 24
-#define SECONDS_MAX      (INT64_MAX / (int64_t)SYSTEM_NANOSECONDS)
+#define CPU_MASK_SIZE 8 /* bytes that the kernel's mask has */
 
-static bool is_self(uint64_t pid)
+static bool is_thread(uint64_t id)
 {
-	return (int32_t)pid == 0 || (int32_t)pid == PROCESS_ID;
+	return (int32_t)id == 0 || thread_find((int32_t)id);
 }
 
 /* ---- scheduling ---- */
@@ -29,6 +26,7 @@ static bool is_self(uint64_t pid)
 int64_t sys_sched_yield(const uint64_t *arg)
 {
 	(void)arg;
+	thread_yield();
 	return 0;
 }
 
@@ -39,7 +37,7 @@ int64_t sys_sched_getaffinity(const uint64_t *arg)
 
 	if (size < CPU_MASK_SIZE || size % sizeof(mask) != 0)
 		return -EINVAL;
-	if (!is_self(arg[0]))
+	if (!is_thread(arg[0]))
 		return -ESRCH;
 	if (user_write(arg[2], &mask, sizeof(mask)) < 0)
 		return -EFAULT;
@@ -53,23 +51,17 @@ int64_t sys_sched_setaffinity(const uint64_t *arg)
 
 	if (user_read(&mask, arg[2], size < sizeof(mask) ? size : sizeof(mask)) < 0)
 		return -EFAULT;
-	if (!is_self(arg[0]))
+	if (!is_thread(arg[0]))
 		return -ESRCH;
 	return mask & 1 ? 0 : -EINVAL;
 }
 
 /* ---- threads ---- */
 
-/* The word is cleared when a thread ends that others outlive: there is none. */
 int64_t sys_set_tid_address(const uint64_t *arg)
 {
-	(void)arg;
-	return PROCESS_ID;
-}
-
-int64_t sys_set_robust_list(const uint64_t *arg)
-{
-	return arg[1] == ROBUST_LIST_SIZE ? 0 : -EINVAL;
+	thread_current->clear_at_exit = arg[0];
+	return thread_current->id;
 }
 
 /* C libraries go on without it. */
@@ -79,92 +71,77 @@ int64_t sys_rseq(const uint64_t *arg)
 	return -ENOSYS;
 }
 
-/* ---- futex ---- */
+/* What a thread shares with its creator, and what it may ask for besides. */
+#define THREAD_SHARES (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+#define THREAD_ASKS                                                                         \
+	(CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |          \
+	 CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_PTRACE | CLONE_UNTRACED | CLONE_IO | \
+	 CSIGNAL)
 
-/* CLOCK_MONOTONIC ns of the timeout at @address, which may be 0: none. */
-static int64_t read_deadline(uint64_t address, uint32_t operation, uint64_t *deadline)
+static int64_t clone_thread(uint64_t flags, const uint64_t *arg)
 {
-	struct {
-		int64_t seconds, nanoseconds;
-	} time;
-	uint64_t now = clock_monotonic();
-	uint64_t span;
+	uint64_t stack = arg[1], parent_tid = arg[2], child_tid = arg[3], tls = arg[4];
+	struct thread *thread;
+	int32_t id;
 
-	*deadline = MOTE_WAIT_FOREVER;
-	if (!address)
-		return 0;
-	if (user_read(&time, address, sizeof(time)) < 0)
-		return -EFAULT;
-	if (time.seconds < 0 || (uint64_t)time.nanoseconds >= SYSTEM_NANOSECONDS)
-		return -EINVAL;
-	if (time.seconds >= SECONDS_MAX)
-		return 0;
-	span = (uint64_t)time.seconds * SYSTEM_NANOSECONDS + (uint64_t)time.nanoseconds;
-	if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT) {
-		*deadline = now + span; /* relative */
-	} else if (operation & FUTEX_CLOCK_REALTIME) {
-		uint64_t realtime = clock_realtime();
-
-		*deadline = span > realtime ? now + (span - realtime) : now;
-	} else {
-		*deadline = span;
-	}
-	return 0;
-}
-
-/* No other thread can wake the caller: a signal or the timeout ends the wait. */
-static int64_t futex_wait(const uint64_t *arg, uint32_t operation)
-{
-	uint64_t deadline;
-	uint32_t value;
-	int64_t result = read_deadline(arg[3], operation, &deadline);
-
-	if (result < 0)
-		return result;
-	if (arg[0] % sizeof(value) != 0)
-		return -EINVAL;
-	if (user_read(&value, arg[0], sizeof(value)) < 0)
-		return -EFAULT;
-	if (value != (uint32_t)arg[2])
+	if ((flags & CLONE_SETTLS) && tls >= MOTE_USER_END)
+		return -EPERM;
+	thread = thread_create();
+	if (!thread)
 		return -EAGAIN;
-	for (;;) {
-		result = shim_wait(deadline, 0);
-		if (result < 0)
-			return result;
-		if (deadline != MOTE_WAIT_FOREVER && clock_monotonic() >= deadline)
-			return -ETIMEDOUT;
-	}
-}
-
-static int64_t futex_compare(const uint64_t *arg)
-{
-	uint32_t value;
-
-	if (arg[0] % sizeof(value) != 0)
-		return -EINVAL;
-	if (user_read(&value, arg[0], sizeof(value)) < 0)
+	id = thread->id;
+	if ((flags & CLONE_PARENT_SETTID) && user_write(parent_tid, &id, sizeof(id)) < 0) {
+		thread_discard(thread);
 		return -EFAULT;
-	return value == (uint32_t)arg[5] ? 0 : -EAGAIN;
+	}
+	if (flags & CLONE_CHILD_SETTID)
+		(void)user_write(child_tid, &id, sizeof(id)); /* as on Linux, no error */
+	if (flags & CLONE_CHILD_CLEARTID)
+		thread->clear_at_exit = child_tid;
+	if (flags & CLONE_SETTLS)
+		thread->fs_base = tls;
+	if (stack)
+		thread_context(thread)->rsp = stack;
+	thread_wake(thread);
+	return id;
 }
 
-int64_t sys_futex(const uint64_t *arg)
+int64_t sys_clone(const uint64_t *arg)
 {
-	uint32_t operation = (uint32_t)arg[1];
-	uint32_t command = operation & FUTEX_CMD_MASK;
+	uint64_t flags = (uint32_t)arg[0];
 
-	if ((operation & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
-		return -ENOSYS;
-	if ((command == FUTEX_WAIT_BITSET || command == FUTEX_WAKE_BITSET) && (uint32_t)arg[5] == 0)
+	if (!(flags & CLONE_THREAD))
+		return sys_fork(arg);
+	if ((flags & THREAD_SHARES) != THREAD_SHARES ||
+	    flags & ~(uint64_t)(THREAD_SHARES | THREAD_ASKS))
 		return -EINVAL;
-	switch (command) {
-	case FUTEX_WAIT:
-	case FUTEX_WAIT_BITSET: return futex_wait(arg, operation);
-	case FUTEX_CMP_REQUEUE: return futex_compare(arg);
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-	case FUTEX_REQUEUE: return arg[0] % sizeof(uint32_t) == 0 ? 0 : -EINVAL;
-	}
+	return clone_thread(flags, arg);
+}
+
+/* The C libraries fall back to clone(). */
+int64_t sys_clone3(const uint64_t *arg)
+{
+	(void)arg;
 	return -ENOSYS;
+}
+
+int64_t sys_gettid(const uint64_t *arg)
+{
+	(void)arg;
+	return thread_current->id;
+}
+
+/* The process ends with its last thread, by the status of the first. */
+int64_t sys_exit(const uint64_t *arg)
+{
+	static int first_status = -1;
+
+	if (thread_current->id == PROCESS_ID)
+		first_status = (int)arg[0] & 0xff;
+	if (thread_count == 1)
+		end_exit(first_status >= 0 ? first_status : (int)arg[0]);
+	futex_thread_end(thread_current);
+	thread_end();
 }
 
 /* ---- children ---- */
@@ -187,28 +164,6 @@ int64_t sys_fork(const uint64_t *arg)
 		kit_print("mote: guest: this program calls fork(), and a microVM runs one process; "
 		          "see docs/programs.md\n");
 	is_told = true;
-	return -ENOSYS;
-}
-
-/* fork() of the C libraries, or a thread; threads are not served yet, which pthread_create()
- * reports. */
-int64_t sys_clone(const uint64_t *arg)
-{
-	static bool is_told;
-
-	if (!(arg[0] & CLONE_THREAD))
-		return sys_fork(arg);
-	if (!is_told)
-		kit_print("mote: guest: this program starts threads, and a guest has one for now; "
-		          "see docs/programs.md\n");
-	is_told = true;
-	return -ENOSYS;
-}
-
-/* The C libraries fall back to clone(). */
-int64_t sys_clone3(const uint64_t *arg)
-{
-	(void)arg;
 	return -ENOSYS;
 }
 

@@ -7,7 +7,9 @@
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 #include "mote/abi.h"
 
@@ -18,16 +20,18 @@
  * (clock_getcpuclockid(3)). */
 #define CPU_CLOCK_KIND_MASK 3
 #define CPU_CLOCK_KINDS     3 /* PROF, VIRT, SCHED */
+#define CPU_CLOCK_OF_THREAD 4
 #define CPU_CLOCK_SHIFT     3
 
-/* struct timespec */
-struct time_value {
-	int64_t seconds;
-	int64_t nanoseconds;
-};
-
 /* The kinds of clock that there are. */
-enum clock_kind { KIND_NONE, KIND_REALTIME, KIND_MONOTONIC, KIND_BOOTTIME, KIND_CPU };
+enum clock_kind {
+	KIND_NONE,
+	KIND_REALTIME,
+	KIND_MONOTONIC,
+	KIND_BOOTTIME,
+	KIND_CPU,
+	KIND_THREAD_CPU
+};
 
 static enum clock_kind clock_kind(int32_t id)
 {
@@ -36,6 +40,8 @@ static enum clock_kind clock_kind(int32_t id)
 
 		if ((id & CPU_CLOCK_KIND_MASK) >= CPU_CLOCK_KINDS)
 			return KIND_NONE;
+		if (id & CPU_CLOCK_OF_THREAD)
+			return owner == 0 || thread_find(owner) ? KIND_THREAD_CPU : KIND_NONE;
 		return owner == 0 || owner == PROCESS_ID ? KIND_CPU : KIND_NONE;
 	}
 	switch (id) {
@@ -48,18 +54,27 @@ static enum clock_kind clock_kind(int32_t id)
 	case CLOCK_MONOTONIC_COARSE: return KIND_MONOTONIC;
 	case CLOCK_BOOTTIME:
 	case CLOCK_BOOTTIME_ALARM: return KIND_BOOTTIME;
-	case CLOCK_PROCESS_CPUTIME_ID:
-	case CLOCK_THREAD_CPUTIME_ID: return KIND_CPU;
+	case CLOCK_PROCESS_CPUTIME_ID: return KIND_CPU;
+	case CLOCK_THREAD_CPUTIME_ID: return KIND_THREAD_CPU;
 	default: return KIND_NONE;
 	}
 }
 
-static uint64_t clock_now(enum clock_kind kind)
+/* The thread whose CPU time a clock of KIND_THREAD_CPU shows. */
+static const struct thread *clock_thread(int32_t id)
+{
+	int32_t owner = id < 0 ? ~(id >> CPU_CLOCK_SHIFT) : 0;
+
+	return owner ? thread_find(owner) : thread_current;
+}
+
+static uint64_t clock_now(enum clock_kind kind, int32_t id)
 {
 	switch (kind) {
 	case KIND_REALTIME: return clock_realtime();
 	case KIND_BOOTTIME: return clock_boottime();
 	case KIND_CPU: return process_cpu_time();
+	case KIND_THREAD_CPU: return thread_cpu_time(clock_thread(id));
 	default: return clock_monotonic();
 	}
 }
@@ -76,9 +91,10 @@ static int write_time(uint64_t to, uint64_t nanoseconds)
 
 int64_t sys_clock_gettime(const uint64_t *arg)
 {
-	enum clock_kind kind = clock_kind((int32_t)arg[0]);
+	int32_t id = (int32_t)arg[0];
+	enum clock_kind kind = clock_kind(id);
 
-	return kind == KIND_NONE ? -EINVAL : write_time(arg[1], clock_now(kind));
+	return kind == KIND_NONE ? -EINVAL : write_time(arg[1], clock_now(kind, id));
 }
 
 int64_t sys_clock_getres(const uint64_t *arg)
@@ -111,29 +127,16 @@ int64_t sys_time(const uint64_t *arg)
 
 /* ---- sleeping ---- */
 
-static int read_span(uint64_t from, uint64_t *span)
-{
-	struct time_value value;
-
-	if (user_read(&value, from, sizeof(value)) < 0)
-		return -EFAULT;
-	if (value.seconds < 0 || (uint64_t)value.nanoseconds >= SYSTEM_NANOSECONDS)
-		return -EINVAL;
-	if (__builtin_mul_overflow((uint64_t)value.seconds, SYSTEM_NANOSECONDS, span) ||
-	    __builtin_add_overflow(*span, (uint64_t)value.nanoseconds, span))
-		*span = UINT64_MAX;
-	return 0;
-}
-
-/* CLOCK_MONOTONIC ns at which a clock shows @time: the clock of the CPU time stands still in a
- * sleep. */
+/* CLOCK_MONOTONIC ns at which a clock shows @time, or earlier. The CPU time of a process stands
+ * still while its only thread sleeps. */
 static uint64_t monotonic_at(enum clock_kind kind, uint64_t time)
 {
-	uint64_t now = clock_now(kind), deadline;
+	uint64_t now = clock_now(kind, 0), deadline;
 
 	if (time <= now)
 		return 0;
-	if (kind == KIND_CPU || __builtin_add_overflow(clock_monotonic(), time - now, &deadline))
+	if ((kind == KIND_CPU && thread_count == 1) ||
+	    __builtin_add_overflow(clock_monotonic(), time - now, &deadline))
 		return MOTE_WAIT_FOREVER;
 	return deadline;
 }
@@ -144,12 +147,12 @@ static int64_t sleep_until(enum clock_kind kind, uint64_t time)
 	for (;;) {
 		/* Anew each turn: CLOCK_REALTIME may have been set meanwhile. */
 		uint64_t deadline = monotonic_at(kind, time);
-		int64_t result;
+		int result;
 
 		if (!deadline)
 			return 0;
-		result = shim_wait(deadline, 0);
-		if (result < 0)
+		result = shim_wait(deadline);
+		if (result == -EINTR)
 			return result;
 	}
 }
@@ -160,12 +163,12 @@ static int64_t sleep_for(enum clock_kind kind, uint64_t span, uint64_t remainder
 	uint64_t end, now;
 	int64_t result;
 
-	if (__builtin_add_overflow(clock_now(kind), span, &end))
+	if (__builtin_add_overflow(clock_now(kind, 0), span, &end))
 		end = UINT64_MAX;
 	result = sleep_until(kind, end);
 	if (result != -EINTR || !remainder)
 		return result;
-	now = clock_now(kind);
+	now = clock_now(kind, 0);
 	if (now >= end)
 		return 0;
 	return write_time(remainder, end - now) < 0 ? -EFAULT : result;
@@ -174,7 +177,7 @@ static int64_t sleep_for(enum clock_kind kind, uint64_t span, uint64_t remainder
 int64_t sys_nanosleep(const uint64_t *arg)
 {
 	uint64_t span;
-	int result = read_span(arg[0], &span);
+	int result = time_read_span(arg[0], &span);
 
 	return result < 0 ? result : sleep_for(KIND_MONOTONIC, span, arg[1]);
 }
@@ -188,7 +191,12 @@ static int check_sleep_clock(int32_t id)
 	case CLOCK_MONOTONIC_COARSE:
 	case CLOCK_MONOTONIC_RAW: return -EOPNOTSUPP;
 	case CLOCK_THREAD_CPUTIME_ID: return -EINVAL;
-	default: return clock_kind(id) == KIND_NONE ? -EINVAL : 0;
+	default: break;
+	}
+	switch (clock_kind(id)) {
+	case KIND_NONE:
+	case KIND_THREAD_CPU: return -EINVAL;
+	default: return 0;
 	}
 }
 
@@ -200,7 +208,7 @@ int64_t sys_clock_nanosleep(const uint64_t *arg)
 	int result = check_sleep_clock((int32_t)arg[0]);
 
 	if (result == 0)
-		result = read_span(arg[2], &time);
+		result = time_read_span(arg[2], &time);
 	if (result < 0)
 		return result;
 	if (is_absolute)

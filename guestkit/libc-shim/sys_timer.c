@@ -2,21 +2,18 @@
 /*
  * The interval timers of the process: alarm, setitimer, getitimer.
  *
- * Nothing interrupts a running program here: a timer that falls due meanwhile is served at its next
- * system call, and a sleep ends when one falls due (wait.c). The next deadline is published in
- * the run page, so that the VMM can divert a guest that makes no system calls. ITIMER_VIRTUAL and
- * ITIMER_PROF both count the CPU time of the process, which does not advance in a sleep.
+ * ITIMER_VIRTUAL and ITIMER_PROF both count the CPU time of the process, which does not advance in
+ * a sleep: their timeouts are set for the earliest moment at which they can fall due, and set anew
+ * where the CPU time has lagged behind.
  */
 #include <linux/errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
-#include "guestkit/libc-shim/timers.h"
-#include "guestkit/string.h"
+#include "guestkit/timeouts.h"
 #include "guestkit/user.h"
 #include "mote/abi.h"
 
@@ -29,6 +26,7 @@
 enum { TIMER_REAL, TIMER_VIRTUAL, TIMER_PROF, TIMERS };
 
 struct timer {
+	struct timeout timeout;
 	uint64_t due;      /* ns on the timer's clock; 0: not set */
 	uint64_t interval; /* ns; 0: once */
 };
@@ -41,66 +39,46 @@ struct timer_value {
 };
 
 static struct timer timers[TIMERS];
-static bool is_any_set;
 
 static uint64_t timer_clock(unsigned which)
 {
 	return which == TIMER_REAL ? clock_monotonic() : process_cpu_time();
 }
 
-/* What changed must be known to those who look: this file's fast path, and the VMM. */
-static void publish(void)
+static void expire(struct timeout *timeout);
+
+/* Have the timer looked at when it may be due. */
+static void arm(unsigned which)
 {
-	volatile struct mote_run *run = (volatile struct mote_run *)MOTE_RUN_VA;
-	uint64_t now = clock_monotonic();
-	uint64_t next = 0;
+	struct timer *timer = &timers[which];
+	uint64_t clock = timer_clock(which);
 
-	is_any_set = false;
-	for (unsigned i = 0; i < TIMERS; i++) {
-		uint64_t clock = timer_clock(i);
-		uint64_t due = timers[i].due > clock ? now + (timers[i].due - clock) : now;
-
-		if (!timers[i].due)
-			continue;
-		is_any_set = true;
-		if (!next || due < next)
-			next = due;
-	}
-	run->deadline = next;
+	timer->timeout.expire = expire;
+	timer->timeout.needs_running = which != TIMER_REAL;
+	if (!timer->due)
+		timeout_cancel(&timer->timeout);
+	else
+		timeout_set(&timer->timeout,
+		            clock_monotonic() + (timer->due > clock ? timer->due - clock : 0));
 }
 
-void timers_serve(void)
+static void expire(struct timeout *timeout)
 {
 	static const unsigned char signal[TIMERS] = {SIGNAL_ALRM, SIGNAL_VTALRM, SIGNAL_PROF};
 	const struct signal_cause cause = {.code = SIGNAL_CODE_KERNEL,
 	                                   .vector = MOTE_CRASH_NO_VECTOR};
-	bool is_changed = false;
+	struct timer *timer = (struct timer *)timeout;
+	unsigned which = (unsigned)(timer - timers);
+	uint64_t now = timer_clock(which);
 
-	if (!is_any_set)
-		return;
-	for (unsigned i = 0; i < TIMERS; i++) {
-		struct timer *timer = &timers[i];
-		uint64_t now;
-
-		if (!timer->due)
-			continue;
-		now = timer_clock(i);
-		if (now < timer->due)
-			continue;
+	if (now >= timer->due) {
 		/* Turns that were missed are one: a standard signal does not queue. */
 		timer->due = timer->interval
 		                     ? now + timer->interval - (now - timer->due) % timer->interval
 		                     : 0;
-		is_changed = true;
-		signal_send(signal[i], &cause);
+		signal_send(signal[which], &cause);
 	}
-	if (is_changed)
-		publish();
-}
-
-uint64_t timers_deadline(void)
-{
-	return timers[TIMER_REAL].due ? timers[TIMER_REAL].due : MOTE_WAIT_FOREVER;
+	arm(which);
 }
 
 /* ns left, at least 1 if the timer is set: it has not been served yet. */
@@ -119,7 +97,7 @@ static void timer_set(unsigned which, uint64_t value, uint64_t interval)
 {
 	timers[which].due = value ? timer_clock(which) + value : 0;
 	timers[which].interval = interval;
-	publish();
+	arm(which);
 }
 
 int64_t sys_alarm(const uint64_t *arg)
@@ -164,7 +142,7 @@ int64_t sys_getitimer(const uint64_t *arg)
 
 	if (which >= TIMERS)
 		return -EINVAL;
-	timers_serve();
+	timeouts_serve();
 	timer_get(which, &value);
 	return user_write(arg[1], &value, sizeof(value));
 }
@@ -181,7 +159,7 @@ int64_t sys_setitimer(const uint64_t *arg)
 	if (which >= TIMERS || to_span(value.value.seconds, value.value.microseconds, &span) < 0 ||
 	    to_span(value.interval.seconds, value.interval.microseconds, &interval) < 0)
 		return -EINVAL;
-	timers_serve();
+	timeouts_serve();
 	timer_get(which, &old);
 	timer_set(which, span, interval);
 	if (arg[2] && user_write(arg[2], &old, sizeof(old)) < 0)

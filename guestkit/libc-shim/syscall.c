@@ -10,8 +10,10 @@
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/strace.h"
 #include "guestkit/libc-shim/syscall_entry.h"
+#include "guestkit/libc-shim/vfs.h"
 #include "guestkit/machine.h"
 #include "guestkit/patch.h"
+#include "guestkit/thread.h"
 
 #define SYSCALL_LIMIT 512
 #define RFLAGS_TF     0x100u
@@ -35,9 +37,6 @@ static const struct syscall_entry table[] = {
 #include "guestkit/libc-shim/syscall_table.h"
 #undef SYSCALL
 };
-
-struct context *syscall_context;
-bool syscall_context_replaced;
 
 /* Named once on stderr, so that a program that lives without the call is not drowned. */
 static int64_t unknown(uint64_t number)
@@ -86,14 +85,16 @@ static bool serve(struct context *context)
 	int64_t result;
 
 	((struct mote_run *)MOTE_RUN_VA)->syscalls++;
-	syscall_context = context;
-	syscall_context_replaced = false;
+	thread_current->is_context_replaced = false;
 	result = call(context->number, arg);
-	if (!syscall_context_replaced)
+	if (!thread_current->is_context_replaced)
 		context->rax = (uint64_t)result;
+	if (thread_current->held_count)
+		file_release_held();
+	thread_leave_kit();
 	if (signal_deliver(context))
 		return true;
-	return syscall_context_replaced || context->rflags & RFLAGS_TF;
+	return thread_current->is_context_replaced || context->rflags & RFLAGS_TF;
 }
 
 bool syscall_from_stub(struct context *context)

@@ -21,12 +21,11 @@ typedef int64_t syscall_handler(const uint64_t *arg);
 #include "guestkit/libc-shim/syscall_table.h"
 #undef SYSCALL
 
-/* The context of the system call being served: for the few calls that change registers. */
-extern struct context *syscall_context;
-
-/* Set by a handler that has replaced that context (rt_sigreturn): its RAX is then the
- * application's. */
-extern bool syscall_context_replaced;
+/*
+ * The context of the system call being served is thread_context(thread_current), for the few calls
+ * that change registers. A handler that has replaced it (rt_sigreturn), so that its RAX is the
+ * application's, sets thread_current->is_context_replaced.
+ */
 
 /**
  * syscall_dispatch() - Serve one system call; called by entry.S.

@@ -29,6 +29,7 @@
 
 struct inode;
 struct file;
+struct wait_queue;
 
 struct dir_entry {
 	uint64_t number;
@@ -94,8 +95,9 @@ struct inode {
 
 struct poll_state {
 	bool readable, writable, hung_up, error;
-	bool internal; /* changes by the program's own doing only: no event of the host ends a wait
-	                */
+	bool priority;            /* POLLPRI */
+	bool read_closed;         /* POLLRDHUP */
+	struct wait_queue *queue; /* woken when any of it may have changed; NULL: it never does */
 };
 
 /* The pieces of a writev that are still to be taken; see vector_read(). */
@@ -235,6 +237,11 @@ extern struct inode *vfs_working_directory; /* referenced */
 int file_open_inode(struct inode *inode, uint32_t flags, const char *path, struct file **opened);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
+
+/* Take a reference that file_release_held() gives back at the end of the running thread's system
+ * call. */
+void file_hold(struct file *file);
+void file_release_held(void);
 
 /* Open by path as open(2) does, O_CREAT, O_EXCL, O_TRUNC and the rest included. */
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **opened);

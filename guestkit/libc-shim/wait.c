@@ -1,73 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sleeping: the one way by which the guest stops using the CPU.
+ * Sleeping: how a system call waits for something, and how the guest stops using the CPU.
  *
- * Each sleep is one exit to the VMM, which comes back at the deadline or when an event has
- * happened. The deadline is the earlier of the caller's and that of the next interval timer; a
- * change of the terminal's size is always among the events. Both become signals here, and a signal
- * that runs a handler ends the sleep.
+ * A guest in which no thread can run makes one hypercall, which comes back at the next timeout or
+ * when an event of the host has happened: input, if someone waits for that, or a new size of the
+ * terminal, which becomes a signal.
  */
 #include "guestkit/libc-shim/wait.h"
 
 #include <linux/errno.h>
+#include <stddef.h>
 
 #include "guestkit/clock.h"
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
-#include "guestkit/libc-shim/timers.h"
 #include "guestkit/pages.h"
+#include "guestkit/thread.h"
+#include "guestkit/timeouts.h"
 
-/* One exit. Return: the caller's events that happened. */
-static int64_t sleep_once(uint64_t deadline, uint32_t events)
+struct wait_queue shim_console_input;
+
+/* ---- the host's side ---- */
+
+/* One exit. Return: MOTE_EVENT_* that happened. */
+static uint64_t take_events(uint64_t deadline, uint64_t events)
 {
 	const struct signal_cause resized = {.code = SIGNAL_CODE_KERNEL,
 	                                     .vector = MOTE_CRASH_NO_VECTOR};
-	uint64_t before = clock_monotonic();
-	int64_t result = hypercall(MOTE_HC_wait, deadline, events | MOTE_EVENT_WINDOW, 0);
+	int64_t result = hypercall(MOTE_HC_wait, deadline, events, 0);
 
-	process.waited += clock_monotonic() - before;
 	if (result < 0)
-		return result;
+		return 0;
 	if (result & MOTE_EVENT_WINDOW)
 		signal_send(SIGNAL_WINCH, &resized);
-	return result & events;
+	if (result & MOTE_EVENT_INPUT)
+		wait_queue_wake(&shim_console_input);
+	return (uint64_t)result;
 }
 
-int64_t shim_wait(uint64_t deadline, uint32_t events)
+static uint64_t wanted_events(void)
 {
-	/* To look at events without sleeping goes before signals: what has happened is told. */
-	if (deadline == 0 && events) {
-		int64_t result = sleep_once(0, events);
+	return MOTE_EVENT_WINDOW | (shim_console_input.first ? MOTE_EVENT_INPUT : 0);
+}
 
-		if (result)
-			return result;
-	}
-	for (;;) {
-		uint64_t timer, now;
-		int64_t result;
+void shim_look_at_console(void)
+{
+	take_events(0, wanted_events());
+}
 
-		if (signal_is_pending())
-			return -EINTR;
-		now = clock_monotonic();
-		if (deadline <= now)
-			return 0;
-		timer = timers_deadline();
+void shim_idle(void)
+{
+	uint64_t events = wanted_events(), before;
+
+	timeouts_serve();
+	while (!thread_is_any_runnable()) {
 		pages_idle();
-		result = sleep_once(timer < deadline ? timer : deadline, events);
-		if (result)
-			return result;
+		before = clock_monotonic();
+		/* Input that woke nobody would only be told again and again. */
+		events &= ~(take_events(timeouts_next(), events) & MOTE_EVENT_INPUT);
+		process.waited += clock_monotonic() - before;
+		timeouts_serve();
 	}
+}
+
+bool shim_console_is_readable(void)
+{
+	return hypercall(MOTE_HC_wait, 0, MOTE_EVENT_INPUT, 0) > 0;
+}
+
+/* ---- the threads' side ---- */
+
+int shim_wait(uint64_t deadline)
+{
+	if (signal_is_pending())
+		return -EINTR;
+	if (deadline != SHIM_FOREVER && deadline <= clock_monotonic())
+		return -ETIMEDOUT;
+	return thread_sleep(deadline) ? 0 : -ETIMEDOUT;
 }
 
 int shim_wait_forever(void)
 {
-	int64_t result;
+	int result;
 
 	do
-		result = shim_wait(MOTE_WAIT_FOREVER, 0);
-	while (result >= 0);
-	return (int)result;
+		result = shim_wait(SHIM_FOREVER);
+	while (!result);
+	return result;
+}
+
+static void wake_thread(struct waiter *waiter)
+{
+	thread_wake(((struct thread_waiter *)waiter)->thread);
+}
+
+void thread_waiter_init(struct thread_waiter *waiter)
+{
+	*waiter = (struct thread_waiter){{.notify = wake_thread}, thread_current};
+}
+
+int shim_wait_on(struct wait_queue *queue, uint64_t deadline)
+{
+	struct thread_waiter waiter;
+	int result;
+
+	thread_waiter_init(&waiter);
+	wait_queue_add(queue, &waiter.waiter);
+	result = shim_wait(deadline);
+	wait_queue_remove(&waiter.waiter);
+	return result;
 }
 
 void shim_wait_mask(uint64_t mask)

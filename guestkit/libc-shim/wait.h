@@ -1,24 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sleeping: the one way by which the guest stops using the CPU. */
+/* Sleeping: how a system call waits for something. */
 #ifndef MOTE_LIBC_SHIM_WAIT_H
 #define MOTE_LIBC_SHIM_WAIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "guestkit/wait_queue.h"
+
+#define SHIM_FOREVER UINT64_MAX /* no deadline; MOTE_WAIT_FOREVER */
+
 /**
- * shim_wait() - Sleep until a deadline, an event, or a signal.
- * @deadline: CLOCK_MONOTONIC in ns; MOTE_WAIT_FOREVER: none
- * @events:   MOTE_EVENT_* to wait for
+ * shim_wait() - Let the calling thread sleep until it is woken, a deadline, or a signal.
+ * @deadline: CLOCK_MONOTONIC in ns; SHIM_FOREVER: none
  *
- * Memory that is free goes back to the host first; timers of the application (alarm, setitimer)
- * that fall due meanwhile are served.
+ * It is woken by thread_wake(), most often through waiters that it has put into wait queues. A
+ * return of 0 says no more than "look again": the caller looks at what it
+ * waits for and, if need be, calls once more, which gives -EINTR where a signal was the reason.
  *
- * Return: events that happened, 0 when the deadline passed, or -EINTR when a signal is pending.
+ * Return: 0 when it was woken, -ETIMEDOUT when the deadline passed, -EINTR when a signal was
+ * pending before the sleep that is to end it.
  */
-int64_t shim_wait(uint64_t deadline, uint32_t events);
+int shim_wait(uint64_t deadline);
 
 /* Sleep until a signal is pending: -EINTR. */
 int shim_wait_forever(void);
+
+/**
+ * shim_wait_on() - The same until a queue is woken.
+ * @queue: of the object that the caller waits for
+ *
+ * To be called in a loop that looks at the object's state.
+ */
+int shim_wait_on(struct wait_queue *queue, uint64_t deadline);
+
+/* A waiter that wakes a thread; for those who wait on several queues at once. */
+struct thread_waiter {
+	struct waiter waiter;
+	struct thread *thread;
+};
+
+/* Prepare one for the calling thread; then wait_queue_add(queue, &waiter->waiter). */
+void thread_waiter_init(struct thread_waiter *waiter);
+
+/* Woken when stdin has become readable, or is at its end. */
+extern struct wait_queue shim_console_input;
+
+/* Whether it is now: one exit. */
+bool shim_console_is_readable(void);
+
+/* Take what the VMM has: input for those that wait for it, a new size of the terminal. One exit. */
+void shim_look_at_console(void);
+
+/* For the scheduler: sleep until there is a runnable thread. */
+void shim_idle(void);
 
 /**
  * shim_wait_mask() - Change the signal mask until this system call returns (ppoll, pselect6).

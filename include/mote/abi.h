@@ -23,7 +23,7 @@
  * Bumped when either side would misunderstand the other. Both sides compare for equality; the
  * smaller number is the older side.
  */
-#define MOTE_ABI_VERSION 1
+#define MOTE_ABI_VERSION 2
 
 /* ---- guest-virtual layout (all in the last 512 GiB: one page-directory-pointer table) ---- */
 
@@ -83,6 +83,11 @@
 #define MOTE_VECTOR_STRIDE 16
 #define MOTE_VECTORS       32
 
+/* Offsets in struct mote_run, for the kit's preempt_entry. */
+#define MOTE_RUN_PREEMPTED_RIP    56
+#define MOTE_RUN_PREEMPTED_RSP    64
+#define MOTE_RUN_PREEMPTED_RFLAGS 72
+
 /* ELF note of kit.elf: owner "Mote", type MOTE_NOTE_KIT, descriptor struct mote_kit_note. */
 #define MOTE_NOTE_OWNER "Mote"
 #define MOTE_NOTE_KIT   1
@@ -102,7 +107,10 @@ struct mote_kit_note {
 	uint32_t size;           /* of this structure */
 	uint64_t syscall_entry;  /* MSR_LSTAR */
 	uint64_t trap_stack_top; /* IST1: hardware frames of every vector; kit memory */
-	char version[32];        /* for messages, NUL-terminated */
+	uint64_t preempt_entry;  /* where the VMM leads a vCPU that it stopped; see mote_run */
+	uint64_t text_start;     /* the kit's own code, in which it does not */
+	uint64_t text_end;
+	char version[32]; /* for messages, NUL-terminated */
 };
 
 /* ---- boot record: at MOTE_BOOT_VA, written by the VMM before the guest starts ---- */
@@ -153,14 +161,33 @@ enum mote_stamp {
 	MOTE_STAMPS
 };
 
-/* Run page: at MOTE_RUN_VA, written by the kit. */
+/*
+ * Run page: at MOTE_RUN_VA, written by the kit but where it says otherwise.
+ *
+ * The VMM stops the running vCPU at moments of its own choice: each MOTE_SLICE_NS while `slicing`,
+ * at `deadline` if it has seen that, and at the latest at next_tick. If the deadline has passed
+ * then, or more than one thread is runnable, it puts RIP, RSP and RFLAGS into `preempted`, leaves
+ * all other registers alone, and goes on at preempt_entry with MOTE_PREEMPT_RFLAGS; where the vCPU
+ * is in the kit's own code (mote_kit_note), it sets preempt_wanted instead, at which the kit looks
+ * on its way out. It looks at `runnable` and `deadline` at each such stop; the kit makes it look at
+ * once by the hypercall `tick`. It stops slicing when for a while there was one runnable thread
+ * only.
+ */
 struct mote_run {
 	uint64_t stamp[MOTE_STAMPS]; /* guest TSC; 0: not reached */
 	uint64_t syscalls;           /* system calls served so far */
 	uint64_t deadline;           /* CLOCK_MONOTONIC ns of the next timer; 0: none */
 	uint32_t runnable;           /* threads that could run now */
-	uint32_t preempt_wanted;     /* set by the VMM when a tick found the kit in its own code */
+	uint32_t preempt_wanted;     /* set by the VMM, cleared by the kit */
+	uint32_t slicing;            /* by the VMM */
+	uint32_t reserved;
+	struct {
+		uint64_t rip, rsp, rflags;
+	} preempted;        /* by the VMM */
+	uint64_t next_tick; /* by the VMM: CLOCK_MONOTONIC ns */
 };
+#define MOTE_SLICE_NS       10000000u
+#define MOTE_PREEMPT_RFLAGS 0x202u
 
 /* ---- hypercalls ---- */
 
@@ -176,13 +203,14 @@ struct mote_run {
 	X(8, crash, "gpa", "end the guest by a crash record; does not return")                 \
 	X(9, ready, "", "mark that the application has initialised")                           \
 	X(10, random, "gpa, length", "bytes from the host's random number generator")          \
-	X(11, memory, "end", "make RAM usable up to a guest-physical address")
+	X(11, memory, "end", "make RAM usable up to a guest-physical address")                 \
+	X(12, tick, "", "look at the run page: more threads, or an earlier deadline")
 
 enum mote_hypercall {
 #define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
 	MOTE_HYPERCALLS(X)
 #undef X
-	        MOTE_HC_LIMIT = 12 /* one past the last number */
+	        MOTE_HC_LIMIT = 13 /* one past the last number */
 };
 
 /* console_read flags */

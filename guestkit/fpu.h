@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vector and floating-point registers, which the kit itself never uses: they hold the running
+ * thread's state all the time.
+ */
+#ifndef MOTE_GUESTKIT_FPU_H
+#define MOTE_GUESTKIT_FPU_H
+
+#include <stdint.h>
+
+#define FPU_ALIGNMENT 64
+#define FPU_SIZE_MAX  4096
+
+/* XSAVE area: SDM vol. 1, 13.4 */
+#define FPU_MXCSR       24
+#define FPU_MXCSR_MASK  28
+#define FPU_LEGACY_SIZE 512
+#define FPU_HEADER_SIZE 64
+#define FPU_FEATURES    FPU_LEGACY_SIZE /* XSTATE_BV, first in the header */
+#define FPU_EXTENDED    (FPU_LEGACY_SIZE + FPU_HEADER_SIZE)
+
+/* What an area holds, as XCR0 names it; 0: the CPU has FXSAVE only. */
+extern uint64_t fpu_features;
+/* Bytes of an area, at most FPU_SIZE_MAX. */
+extern uint32_t fpu_size;
+
+/* Once at start. @xsave_size: of an area in bytes; 0: the CPU has FXSAVE only. */
+void fpu_init(uint64_t xsave_size);
+
+/* Prepare an area, whose content is undefined, for its first fpu_save(). */
+void fpu_area_init(void *area);
+
+/* Write the registers to an area aligned to FPU_ALIGNMENT, or load them from it. What is loaded
+ * must be valid: reserved bits fault. */
+void fpu_save(void *area);
+void fpu_load(const void *area);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stops the running vCPU for the guest's threads and timers.
+ *
+ * A timer's signal makes KVM_RUN return (stop.c). If the guest has something due then, it is led
+ * into the kit by changing RIP, which needs neither an interrupt controller nor an interrupt; but
+ * not where the kit's own code is stopped, or an exception is on its way into the guest: then the
+ * kit looks at preempt_wanted on its way out, or the next moment is near.
+ *
+ * The timer runs once, and is set anew at each tick: while the guest waits in the VMM there is no
+ * tick after the first, since its signal stays pending.
+ */
+#include "vmm/tick.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm/stop.h"
+
+#define NS_PER_MS    1000000u
+#define SOONEST_NS   NS_PER_MS   /* between two ticks */
+#define LATEST_NS    1000000000u /* the clock page is refreshed at least that often */
+#define QUIET_SLICES 10          /* with one runnable thread, before slicing stops */
+
+#define RUN_GPA(field) \
+	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
+
+/* The run page is the guest's to write: what is there is a wish, and a wrong one harms it alone. */
+static void set_field(struct vm *vm, mote_gpa_t gpa, const void *value, size_t size)
+{
+	(void)guest_write(&vm->memory, gpa, value, size);
+}
+
+static void choose_next(struct vm *vm, const struct mote_run *page)
+{
+	uint64_t now = clock_page_monotonic(&vm->clock), delay = LATEST_NS, next;
+	uint32_t slicing;
+
+	vm->tick.quiet_slices = page->runnable > 1 ? 0 : vm->tick.quiet_slices + 1;
+	slicing = vm->tick.quiet_slices < QUIET_SLICES;
+	if (slicing)
+		delay = MOTE_SLICE_NS;
+	if (page->deadline && page->deadline < now + delay)
+		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
+	next = now + delay;
+	stop_set_tick(delay);
+	set_field(vm, RUN_GPA(slicing), &slicing, sizeof slicing);
+	set_field(vm, RUN_GPA(next_tick), &next, sizeof next);
+}
+
+int tick_init(struct vm *vm, struct mote_error *err)
+{
+	uint64_t next = clock_page_monotonic(&vm->clock) + LATEST_NS;
+
+	vm->tick.quiet_slices = QUIET_SLICES;
+	set_field(vm, RUN_GPA(next_tick), &next, sizeof next);
+	return stop_init_tick(LATEST_NS, err);
+}
+
+static bool is_in_kit(const struct vm *vm, uint64_t rip)
+{
+	const struct mote_kit_note *note = &vm->kit_note;
+
+	return (rip >= note->text_start && rip < note->text_end) ||
+	       (rip >= MOTE_RING0_VA && rip < MOTE_RING0_VA + MOTE_PAGE_SIZE);
+}
+
+/* #syscalls:run ioctl(KVM_GET_VCPU_EVENTS) */
+static bool has_exception(const struct vm *vm)
+{
+	struct kvm_vcpu_events events;
+
+	return ioctl(vm->kvm.vcpu, KVM_GET_VCPU_EVENTS, &events) < 0 || events.exception.injected ||
+	       events.exception.pending || events.nmi.injected;
+}
+
+static void lead_into_kit(struct vm *vm)
+{
+	struct kvm_regs *regs = &vm->kvm.run->s.regs.regs;
+	const uint32_t wanted = 1;
+	const uint64_t preempted[] = {regs->rip, regs->rsp, regs->rflags};
+
+	/* Registers may not change while an exit is to be completed. */
+	if (vm->kvm.run->exit_reason != KVM_EXIT_INTR || is_in_kit(vm, regs->rip) ||
+	    has_exception(vm)) {
+		set_field(vm, RUN_GPA(preempt_wanted), &wanted, sizeof wanted);
+		return;
+	}
+	set_field(vm, RUN_GPA(preempted), preempted, sizeof preempted);
+	regs->rip = vm->kit_note.preempt_entry;
+	regs->rflags = MOTE_PREEMPT_RFLAGS;
+	vm->kvm.run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+void tick_serve(struct vm *vm)
+{
+	struct mote_run page;
+
+	if (!stop_take_tick())
+		return;
+	clock_page_refresh(&vm->clock);
+	vm_read_run_page(vm, &page);
+	if (page.runnable > 1 ||
+	    (page.deadline && page.deadline <= clock_page_monotonic(&vm->clock)))
+		lead_into_kit(vm);
+	choose_next(vm, &page);
+}
+
+void tick_look(struct vm *vm)
+{
+	struct mote_run page;
+
+	vm_read_run_page(vm, &page);
+	choose_next(vm, &page);
+}

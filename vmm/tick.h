@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Moments at which a running vCPU is stopped: for the threads and timers of the guest (struct
+ * mote_run), and so that its clock page is never old.
+ */
+#ifndef MOTE_VMM_TICK_H
+#define MOTE_VMM_TICK_H
+
+#include "vmm/error.h"
+#include "vmm/vm.h"
+
+/* Start ticking; once, before the first KVM_RUN. */
+int tick_init(struct vm *vm, struct mote_error *err);
+
+/**
+ * tick_serve() - After each return of KVM_RUN: if the tick's signal has come, do what is due.
+ *
+ * May change the vCPU's registers through kvm_run.
+ */
+void tick_serve(struct vm *vm);
+
+/* The guest asks for it (hypercall `tick`): choose the next moment anew. */
+void tick_look(struct vm *vm);
+
+#endif
