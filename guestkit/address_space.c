@@ -19,6 +19,7 @@
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
+#include "guestkit/patch.h"
 #include "guestkit/populate.h"
 #include "guestkit/retired.h"
 
@@ -197,6 +198,7 @@ int address_space_unmap(uint64_t start, uint64_t length)
 		return -ENOMEM;
 	vma_split(start);
 	vma_split(start + length);
+	patch_forget(start, start + length);
 	if (!is_reusable(start, start + length) || !retired_take(start, start + length))
 		page_table_clear(start, start + length);
 	vma_remove(start, start + length);
@@ -230,6 +232,7 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 		return -ENOMEM;
 	vma_split(start);
 	vma_split(end);
+	patch_forget(start, end);
 	page_table_protect(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
 	                   populate_rights(prot));
 	vma_set_prot(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
@@ -268,6 +271,7 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 		file_get(vma.file);
 	retired_claim(to, to + new_length, false);
 	vma_insert(&vma);
+	patch_forget(old, old + old_length);
 	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length)) {
 		address_space_unmap(to, new_length);
 		return -ENOMEM;
@@ -328,6 +332,7 @@ static void drop_pages(uint64_t start, uint64_t end)
 		/* The image's frames hold the only copy of its data. */
 		if (vma->flags & VMA_IMAGE || (vma->flags & MAP_SHARED && !vma->file))
 			continue;
+		patch_forget(from, to);
 		page_table_clear(from, to);
 	}
 }

@@ -6,6 +6,7 @@
 #define CONTEXT_SIZE (21 * 8)
 /* Offsets that entry.S uses; context.c asserts them. */
 #define CONTEXT_RAX    (10 * 8)
+#define CONTEXT_NUMBER (15 * 8)
 #define CONTEXT_RIP    (16 * 8)
 #define CONTEXT_RFLAGS (18 * 8)
 #define CONTEXT_RSP    (19 * 8)

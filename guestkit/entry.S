@@ -114,14 +114,15 @@ syscall_entry:
 	pop %rsp
 	jmp *%rcx
 	/*
-	 * Where the stubs of patch.c jump to, with RCX the return address: as above, without the trap. What
-	 * the processor does on a real system call is done here: R11 has the flags, and of them DF, TF, NT and
-	 * AC (MOTE_FMASK) are clear in the kit.
+	 * Where the stubs of patch.c jump to: as above, without the trap. RCX has the return address, R11 where
+	 * the short way back leads, which is kept above the context. What the processor does on a real system
+	 * call is done here: R11 has the flags, and of them DF, TF, NT and AC (MOTE_FMASK) are clear in the kit.
 	 */
 	.globl patched_entry
 patched_entry:
 	mov %rsp, saved_rsp(%rip)
 	mov thread_stack_end(%rip), %rsp
+	mov %r11, (%rsp)
 	push $MOTE_USER_SS
 	push saved_rsp(%rip)
 	pushfq
@@ -137,8 +138,13 @@ patched_entry:
 	mov %rsp, %rdi
 	call syscall_from_stub
 	test %al, %al
-	jz 4b
-	jmp return_full
+	jnz return_full
+	pop_general_registers
+	mov CONTEXT_SIZE - CONTEXT_NUMBER(%rsp), %rcx
+	add $CONTEXT_RFLAGS - CONTEXT_NUMBER, %rsp
+	popfq
+	pop %rsp
+	jmp *%rcx
 
 2:	/* Stock KVM: drop to CPL 3. Single vCPU, interrupts never taken here. */
 	mov thread_stack_end(%rip), %rsp
@@ -279,7 +285,7 @@ user_access_fault:
 
 	/*
 	 * Where contexts of the running thread end, on its stack in the kit: RSP below one is a multiple of 16, as
-	 * C code expects of its caller.
+	 * C code expects of its caller. The eight bytes above are patched_entry's.
 	 */
 	.data
 	.balign 8

@@ -4,6 +4,7 @@
 #define MOTE_GUESTKIT_PATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "guestkit/context.h"
 
@@ -16,9 +17,30 @@
 bool patch_consider(const struct context *context);
 
 /**
- * patch_is_middle() - Whether an invalid opcode is a jump to the `syscall` of a rewritten site.
- * @context: where the trap struck: RIP is at what was the `syscall` instruction
+ * patch_resume() - The application goes on at RIP, by iretq: where that is inside a rewritten site,
+ * lead it to the same instruction in the site's stub.
  */
-bool patch_is_middle(const struct context *context);
+void patch_resume(struct context *context);
+
+/**
+ * patch_is_middle() - An invalid opcode trapped: is it a jump into a rewritten site?
+ * @context: then changed to go on as without the rewriting
+ */
+bool patch_is_middle(struct context *context);
+
+/**
+ * patch_is_step() - A single step trapped: was it the jump of a rewritten site?
+ * @context: then changed to make the step again, in the site's original code
+ */
+bool patch_is_step(struct context *context);
+
+/* A trap struck in a stub and will become visible: lead RIP to the same instruction at its site. */
+void patch_leave_stub(struct context *context);
+
+/* Mappings in [start, end) are about to change or go: put their original code back. */
+void patch_forget(uint64_t start, uint64_t end);
+
+/* All mappings are gone, and no system call of theirs is being served: begin anew. */
+void patch_forget_all(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
+#include "guestkit/patch.h"
 #include "guestkit/process_end.h"
 #include "guestkit/thread.h"
 #include "guestkit/trap.h"
@@ -175,6 +176,7 @@ void thread_leave_kit_slowly(void)
 /* The VMM has stopped the running thread in application code. */
 void preempt_from_vmm(struct context *context)
 {
+	patch_leave_stub(context);
 	run->preempt_wanted = 1;
 	thread_leave_kit_slowly();
 	signal_deliver(context);

@@ -100,6 +100,7 @@ static void leave_after_fault(struct context *context)
 
 	if (!run->preempt_wanted)
 		return;
+	patch_leave_stub(context);
 	thread_leave_kit_slowly();
 	signal_deliver(context);
 }
@@ -112,19 +113,20 @@ void trap_from_application(struct context *context)
 	enum fault_result result;
 	int signal;
 
-	if (frame.vector == VECTOR_UD && patch_is_middle(context)) {
-		syscall_from_trap(context);
+	if ((frame.vector == VECTOR_UD && patch_is_middle(context)) ||
+	    (frame.vector == VECTOR_DB && patch_is_step(context)))
 		return;
-	}
 	if (frame.vector == VECTOR_PF) {
 		result = address_space_fault(frame.cr2, frame.error);
 		if (result == FAULT_RESOLVED) {
 			leave_after_fault(context);
 			return;
 		}
+		patch_leave_stub(context);
 		signal = fault_signal(result, &cause);
 	} else {
-		signal = trap_signal(frame.vector, frame.rip, &cause);
+		patch_leave_stub(context);
+		signal = trap_signal(frame.vector, context->rip, &cause);
 	}
 	signal_force(context, signal, &cause);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pipes within the program. */
-#include <asm/poll.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -42,16 +41,10 @@ static int pipe_wait(struct file *file)
 	                                : shim_wait_on(&file_pipe(file)->queue, SHIM_FOREVER);
 }
 
-static bool has_room(const struct pipe *pipe)
-{
-	return PIPE_SIZE - pipe->used >= PIPE_ATOM;
-}
-
 static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint64_t *position)
 {
 	struct pipe *pipe = file_pipe(file);
 	size_t done = 0;
-	bool had_room;
 
 	(void)position;
 	if (!length)
@@ -62,7 +55,6 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 		if (result || !pipe->writers)
 			return result;
 	}
-	had_room = has_room(pipe);
 	while (done < length && pipe->used) {
 		size_t piece = PIPE_SIZE - pipe->start;
 
@@ -80,8 +72,7 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 	}
 	if (!pipe->used)
 		pipe->start = 0; /* a pipe that is drained each time stays in one page */
-	if (!had_room)           /* else nobody waits for it */
-		wait_queue_wake_for(&pipe->queue, POLLOUT | POLLWRNORM);
+	wait_queue_wake(&pipe->queue);
 	return done ? (int64_t)done : -EFAULT;
 }
 
@@ -107,8 +98,7 @@ static size_t fill(struct pipe *pipe, uint64_t user, const unsigned char *kit, s
 		if (copied < piece)
 			break;
 	}
-	if (done)
-		wait_queue_wake_for(&pipe->queue, POLLIN | POLLRDNORM);
+	wait_queue_wake(&pipe->queue);
 	return done;
 }
 
@@ -172,7 +162,7 @@ static struct poll_state pipe_poll(struct file *file)
 		state.hung_up = !pipe->writers;
 	}
 	if (file_is_writable(file)) {
-		state.writable = has_room(pipe);
+		state.writable = PIPE_SIZE - pipe->used >= PIPE_ATOM;
 		state.error = !pipe->readers;
 	}
 	return state;

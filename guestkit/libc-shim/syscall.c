@@ -99,21 +99,19 @@ static bool serve(struct context *context)
 
 bool syscall_from_stub(struct context *context)
 {
-	return serve(context);
+	bool is_full = serve(context);
+
+	if (is_full)
+		patch_resume(context);
+	return is_full;
 }
 
 bool syscall_dispatch(struct context *context)
 {
 	bool is_patched = patch_consider(context);
+	bool is_full = serve(context) || is_patched;
 
-	return serve(context) || is_patched;
-}
-
-void syscall_from_trap(struct context *context)
-{
-	context->number = context->rax;
-	context->rip += 2; /* behind what was the syscall instruction */
-	context->rcx = context->rip;
-	context->r11 = context->rflags;
-	serve(context);
+	if (is_full)
+		patch_resume(context);
+	return is_full;
 }

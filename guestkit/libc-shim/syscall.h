@@ -37,7 +37,4 @@ bool syscall_dispatch(struct context *context);
 /* The same for a call that came through a stub of patch.c; called by entry.S. */
 bool syscall_from_stub(struct context *context);
 
-/* The same for a jump into the middle of a rewritten call: an invalid opcode trapped there. */
-void syscall_from_trap(struct context *context);
-
 #endif

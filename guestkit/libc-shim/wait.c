@@ -90,9 +90,8 @@ int shim_wait_forever(void)
 	return result;
 }
 
-static void wake_thread(struct waiter *waiter, uint32_t events)
+static void wake_thread(struct waiter *waiter)
 {
-	(void)events;
 	thread_wake(((struct thread_waiter *)waiter)->thread);
 }
 

@@ -100,3 +100,34 @@ test_remap() {
 test_rewritten_calls() {
 	same_as_native calls
 }
+
+test_rewritten_forms() {
+	guest rewritten text
+	expect_out $'compare e9\ntest e9\nreturn e9\njump e9\nbranch e9\nload e9\npop e9\ncancel e9'
+	same_as_native rewritten results
+}
+
+test_jumps_behind_rewritten_calls() {
+	same_as_native rewritten middle
+}
+
+test_single_steps_over_rewritten_calls() {
+	same_as_native rewritten step
+}
+
+test_signals_at_rewritten_calls() {
+	same_as_native rewritten interrupt
+	same_as_native rewritten fault
+}
+
+test_mappings_over_rewritten_calls() {
+	same_as_native rewritten remap
+}
+
+test_many_rewritten_calls() {
+	same_as_native rewritten many
+}
+
+test_threads_in_rewritten_calls() {
+	same_as_native rewritten threads
+}

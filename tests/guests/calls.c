@@ -34,9 +34,11 @@ __asm__(".text\n"
         "by_constant: mov $39, %eax\n" /* getpid */
         "	syscall\n"
         "after_constant: ret\n"
+        "	nopw 0(%rax, %rax)\n"
         "by_register: mov %r12, %rax\n"
         "inside: syscall\n"
         "after_register: ret\n"
+        "	nopw 0(%rax, %rax)\n"
 
         "invoke: push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
         "	mov %rdi, invoked(%rip); mov %rsi, %rax; push %rdx\n"
