@@ -33,12 +33,12 @@ void wait_queue_remove(struct waiter *waiter)
 	waiter->queue = NULL;
 }
 
-void wait_queue_wake(struct wait_queue *queue)
+void wait_queue_wake_for(struct wait_queue *queue, uint32_t events)
 {
 	struct waiter *next;
 
 	for (struct waiter *waiter = queue->first; waiter; waiter = next) {
 		next = waiter->next;
-		waiter->notify(waiter);
+		waiter->notify(waiter, events);
 	}
 }

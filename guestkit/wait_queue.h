@@ -4,17 +4,19 @@
  *
  * Whatever can become ready (a pipe, a socket, an event counter) has a wait queue and wakes it when
  * its state changes. A waiter is told by a function of its own: a sleeping thread becomes runnable,
- * an epoll set notes which of its files to look at. A waiter learns that something changed, not
- * what: it looks again. The kit is not preempted, so between a look and the sleep nothing is
- * missed.
+ * an epoll set notes which of its files to look at. A waiter learns what may have come (POLL*
+ * bits), and looks again to be sure. The kit is not preempted, so between a look and the sleep
+ * nothing is missed.
  */
 #ifndef MOTE_GUESTKIT_WAIT_QUEUE_H
 #define MOTE_GUESTKIT_WAIT_QUEUE_H
 
+#include <stdint.h>
+
 struct wait_queue;
 
 struct waiter {
-	void (*notify)(struct waiter *waiter);
+	void (*notify)(struct waiter *waiter, uint32_t events);
 	struct wait_queue *queue; /* NULL: in none */
 	struct waiter *next, *previous;
 };
@@ -30,7 +32,19 @@ void wait_queue_add(struct wait_queue *queue, struct waiter *waiter);
 /* Leave the queue; nothing happens where it is in none. */
 void wait_queue_remove(struct waiter *waiter);
 
-/* Tell every waiter; each may remove itself, and no other, meanwhile. They stay in the queue. */
-void wait_queue_wake(struct wait_queue *queue);
+/**
+ * wait_queue_wake_for() - Tell every waiter.
+ * @events: POLL* bits that may be there now and were not before: an edge-triggered registration
+ *          of epoll(7) reports the file again only for one that it asked for
+ *
+ * Each may remove itself, and no other, meanwhile. They stay in the queue.
+ */
+void wait_queue_wake_for(struct wait_queue *queue, uint32_t events);
+
+/* The same where anything may have changed. */
+static inline void wait_queue_wake(struct wait_queue *queue)
+{
+	wait_queue_wake_for(queue, UINT32_MAX);
+}
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pipes within the program. */
+#include <asm/poll.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -41,10 +42,16 @@ static int pipe_wait(struct file *file)
 	                                : shim_wait_on(&file_pipe(file)->queue, SHIM_FOREVER);
 }
 
+static bool has_room(const struct pipe *pipe)
+{
+	return PIPE_SIZE - pipe->used >= PIPE_ATOM;
+}
+
 static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint64_t *position)
 {
 	struct pipe *pipe = file_pipe(file);
 	size_t done = 0;
+	bool had_room;
 
 	(void)position;
 	if (!length)
@@ -55,6 +62,7 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 		if (result || !pipe->writers)
 			return result;
 	}
+	had_room = has_room(pipe);
 	while (done < length && pipe->used) {
 		size_t piece = PIPE_SIZE - pipe->start;
 
@@ -72,7 +80,8 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 	}
 	if (!pipe->used)
 		pipe->start = 0; /* a pipe that is drained each time stays in one page */
-	wait_queue_wake(&pipe->queue);
+	if (!had_room)           /* else nobody waits for it */
+		wait_queue_wake_for(&pipe->queue, POLLOUT | POLLWRNORM);
 	return done ? (int64_t)done : -EFAULT;
 }
 
@@ -98,7 +107,8 @@ static size_t fill(struct pipe *pipe, uint64_t user, const unsigned char *kit, s
 		if (copied < piece)
 			break;
 	}
-	wait_queue_wake(&pipe->queue);
+	if (done)
+		wait_queue_wake_for(&pipe->queue, POLLIN | POLLRDNORM);
 	return done;
 }
 
@@ -162,7 +172,7 @@ static struct poll_state pipe_poll(struct file *file)
 		state.hung_up = !pipe->writers;
 	}
 	if (file_is_writable(file)) {
-		state.writable = PIPE_SIZE - pipe->used >= PIPE_ATOM;
+		state.writable = has_room(pipe);
 		state.error = !pipe->readers;
 	}
 	return state;

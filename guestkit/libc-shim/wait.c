@@ -90,8 +90,9 @@ int shim_wait_forever(void)
 	return result;
 }
 
-static void wake_thread(struct waiter *waiter)
+static void wake_thread(struct waiter *waiter, uint32_t events)
 {
+	(void)events;
 	thread_wake(((struct thread_waiter *)waiter)->thread);
 }
 

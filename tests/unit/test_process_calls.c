@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the system calls on the system, the process, its limits and its one thread. */
+/* Tests of the system calls on the system, the process, its limits and its threads. */
+#include <setjmp.h>
+#include <signal.h>
+
 #include "tests/unit/special_fakes.h"
+#include "tests/unit/thread_fakes.h"
 
 #include "guestkit/libc-shim/sys_capability.c"
 #include "guestkit/libc-shim/sys_identity.c"
@@ -8,8 +12,6 @@
 #include "guestkit/libc-shim/sys_prctl.c"
 #include "guestkit/libc-shim/sys_system.c"
 
-#define is_self thread_is_self /* another file's static function */
-#undef SECONDS_MAX
 #include "guestkit/libc-shim/sys_thread.c"
 
 #define CALL(name, ...) sys_##name((const uint64_t[6]){__VA_ARGS__})
@@ -21,8 +23,12 @@ void random_fill(void *buffer, size_t length)
 	memset(buffer, 0x5a, length);
 }
 
+static struct thread *made; /* by the last thread_create() */
+static bool is_memory_short, has_ended;
+static unsigned yields, ends;
+static int exit_status = -1;
+static jmp_buf ended;
 static unsigned waits;
-static int64_t wait_result;
 
 int shim_wait_forever(void)
 {
@@ -30,13 +36,43 @@ int shim_wait_forever(void)
 	return -EINTR;
 }
 
-int64_t shim_wait(uint64_t deadline, uint32_t events)
+struct thread *thread_create(void)
 {
-	(void)events;
-	waits++;
-	if (wait_result == 0)
-		fake_now = waits % 2 ? deadline - 1 : deadline; /* first too early */
-	return wait_result;
+	if (is_memory_short)
+		return NULL;
+	made = fake_thread((int32_t)thread_count + 1);
+	made->stack_end = (uint64_t)calloc(1, CONTEXT_SIZE) + CONTEXT_SIZE;
+	return made;
+}
+
+void thread_discard(struct thread *thread)
+{
+	thread->previous->next = thread->next;
+	thread_count--;
+	made = NULL;
+}
+
+void thread_end(void)
+{
+	has_ended = true;
+	longjmp(ended, 1);
+}
+
+void thread_yield(void)
+{
+	yields++;
+}
+
+void futex_thread_end(struct thread *thread)
+{
+	cr_assert_eq(thread, thread_current);
+	ends++;
+}
+
+void end_exit(int status)
+{
+	exit_status = status;
+	longjmp(ended, 1);
 }
 
 /* ---- system ---- */
@@ -368,51 +404,65 @@ Test(process_calls, affinity)
 	cr_assert_eq(CALL(sched_setaffinity, 0, 8, AT(mask)), -EINVAL);
 	mask[0] = 3;
 	cr_assert_eq(CALL(sched_setaffinity, 0, 1, AT(mask)), 0);
-	cr_assert_eq(CALL(set_robust_list, 0, 23), -EINVAL);
 	cr_assert_eq(CALL(set_tid_address, 0), 1);
 	cr_assert_eq(CALL(rseq), -ENOSYS);
+	cr_assert_eq(CALL(sched_yield), 0);
+	cr_assert_eq(yields, 1);
 }
 
-Test(process_calls, futex_without_sleep)
-{
-	uint32_t word = 5;
+#define PTHREAD_FLAGS                                                                       \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
+	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED)
 
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 4), -EAGAIN);
-	cr_assert_eq(CALL(futex, AT(&word) + 1, FUTEX_WAIT, 5), -EINVAL);
-	cr_assert_eq(CALL(futex, BAD, FUTEX_WAIT, 5), -EFAULT);
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAKE, 1), 0);
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT_BITSET, 5, 0, 0, 0), -EINVAL);
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_CMP_REQUEUE, 1, 1, 0, 6), -EAGAIN);
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_CMP_REQUEUE, 1, 1, 0, 5), 0);
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_LOCK_PI), -ENOSYS);
-	cr_assert_eq(waits, 0);
+Test(process_calls, clone_makes_a_thread)
+{
+	int32_t id = 0, word = 7;
+
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS, 0x5000, AT(&id), AT(&word), 0x7000), 2);
+	cr_assert_eq(id, 2);
+	cr_assert_eq(word, 7);
+	cr_assert_eq(made->state, THREAD_RUNNABLE);
+	cr_assert_eq(made->clear_at_exit, AT(&word));
+	cr_assert_eq(made->fs_base, 0x7000);
+	cr_assert_eq(thread_context(made)->rsp, 0x5000);
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS | CLONE_CHILD_SETTID, 0, AT(&id), AT(&word), 0), 3);
+	cr_assert_eq(word, 3);
+	cr_assert_eq(CALL(gettid), 1);
+	fake_run(made);
+	cr_assert_eq(CALL(gettid), 3);
+	cr_assert_eq(CALL(getpid), 1);
 }
 
-Test(process_calls, futex_timeout)
+Test(process_calls, clone_refuses)
 {
-	uint32_t word = 5;
-	int64_t time[2] = {1, 500000000};
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS, 0, BAD, 0, 0), -EFAULT);
+	cr_assert_eq(thread_count, 1);
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS, 0, 0, 0, MOTE_USER_END), -EPERM);
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS & ~CLONE_VM, 0, 0, 0, 0), -EINVAL);
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS & ~CLONE_FILES, 0, 0, 0, 0), -EINVAL);
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS | CLONE_NEWPID, 0, 0, 0, 0), -EINVAL);
+	cr_assert_eq(CALL(clone, SIGCHLD, 0, 0, 0, 0), -ENOSYS);
+	cr_assert_eq(CALL(clone3), -ENOSYS);
+	is_memory_short = true;
+	cr_assert_eq(CALL(clone, PTHREAD_FLAGS, 0, 0, 0, 0), -EAGAIN);
+}
 
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -ETIMEDOUT);
-	cr_assert_eq(fake_now, 6500000000);
-	cr_assert_eq(waits, 2, "waking early is no timeout");
-	time[0] = 8;
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT_BITSET, 5, AT(time), 0, 1), -ETIMEDOUT);
-	cr_assert_eq(fake_now, 8500000000, "absolute");
-	time[0] = 1600000009;
-	cr_assert_eq(
-	        CALL(futex, AT(&word), FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 5, AT(time), 0, 1),
-	        -ETIMEDOUT);
-	cr_assert_eq(fake_now, 9500000000, "absolute, of the wall clock");
-	time[1] = 1000000000;
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINVAL);
-	time[1] = -1;
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINVAL);
-	wait_result = -EINTR;
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, 0), -EINTR);
-	time[0] = INT64_MAX;
-	time[1] = 0;
-	cr_assert_eq(CALL(futex, AT(&word), FUTEX_WAIT, 5, AT(time)), -EINTR);
+/* What the process ends with is the status of the first thread, whichever is the last. */
+Test(process_calls, exit_of_the_last_thread_ends_the_process)
+{
+	struct thread *other = fake_thread(2);
+
+	if (!setjmp(ended))
+		CALL(exit, 3);
+	cr_assert(has_ended);
+	cr_assert_eq(ends, 1);
+	cr_assert_eq(exit_status, -1);
+	thread_first = other;
+	thread_count = 1;
+	fake_run(other);
+	if (!setjmp(ended))
+		CALL(exit, 4);
+	cr_assert_eq(exit_status, 3);
 }
 
 Test(process_calls, children)

@@ -3,8 +3,12 @@
 #include <criterion/criterion.h>
 #include <setjmp.h>
 
+#include "tests/unit/thread_fakes.h"
+
+#include "guestkit/fpu.c"
 #include "guestkit/libc-shim/signal.c"
 #include "guestkit/libc-shim/signal_frame.c"
+#include "guestkit/wait_queue.c"
 
 #define HANDLER  0x405678u
 #define RESTORER 0x401234u
@@ -39,8 +43,28 @@ int user_write(uint64_t to, const void *from, size_t length)
 	return 0;
 }
 
-void timers_serve(void)
+#define SIGNALS_PENDING_MAX 100
+
+static long entries; /* of the heap */
+
+void *heap_alloc(size_t size)
 {
+	entries++;
+	return calloc(1, size);
+}
+
+void heap_free(void *memory)
+{
+	entries -= memory != NULL;
+	free(memory);
+}
+
+const struct process_limit *process_limit(unsigned resource)
+{
+	static const struct process_limit limit = {SIGNALS_PENDING_MAX, SIGNALS_PENDING_MAX};
+
+	cr_assert_eq(resource, RESOURCE_SIGPENDING);
+	return &limit;
 }
 
 void end_by_signal(int signal)
@@ -74,7 +98,7 @@ static void after_call(uint64_t number, int64_t result)
 
 static void setup(void)
 {
-	signal_init(0);
+	fpu_init(0);
 	after_call(__NR_getpid, 1);
 }
 
@@ -188,7 +212,7 @@ Test(signal, ignoring_drops_what_is_pending)
 	signal_set_action(USR1, &ignore);
 	signal_set_action(40, &ignore);
 	cr_expect_eq(signal_pending(), 0);
-	cr_expect_eq(queue_length, 0);
+	cr_expect_eq(entries, 0);
 }
 
 Test(signal, realtime_signals_queue_and_leave_room)
@@ -198,8 +222,9 @@ Test(signal, realtime_signals_queue_and_leave_room)
 
 	signal_set_mask(UINT64_MAX);
 	for (int i = 0; i < 1000; i++)
-		signal_send(40, &(struct signal_cause){.code = SIGNAL_CODE_QUEUE,
-		                                       .address = (uint64_t)i});
+		cr_expect_eq(signal_send(40, &(struct signal_cause){.code = SIGNAL_CODE_QUEUE,
+		                                                    .address = (uint64_t)i}),
+		             i < SIGNALS_PENDING_MAX ? 0 : -EAGAIN);
 	for (int signal = 1; signal < SIGNAL_REALTIME; signal++) {
 		signal_send_self(signal);
 		signal_send_self(signal);
@@ -207,7 +232,7 @@ Test(signal, realtime_signals_queue_and_leave_room)
 	}
 	while (signal_take(BIT(40), &info))
 		cr_assert_eq(info.sender.value, (uint64_t)taken++);
-	cr_expect_eq(taken, QUEUE_SIZE - QUEUE_RESERVE);
+	cr_expect_eq(taken, SIGNALS_PENDING_MAX);
 	cr_expect_eq(signal_take(BIT(USR1), &info), USR1);
 	cr_expect_eq(signal_take(BIT(USR1), &info), 0, "once");
 }
@@ -297,6 +322,74 @@ Test(signal, awaited_signal_is_kept_and_wakes)
 	signal_thread->awaited = BIT(SIGNAL_CHLD);
 	signal_send_self(SIGNAL_CHLD);
 	cr_expect(signal_is_pending());
+}
+
+/* ---- threads ---- */
+
+static const struct signal_cause sent = {.code = SIGNAL_CODE_USER, .vector = MOTE_CRASH_NO_VECTOR};
+
+Test(signal, of_the_process_wakes_a_thread_that_can_take_it)
+{
+	struct thread *blocks = fake_thread(2), *takes = fake_thread(3);
+
+	signal_set_mask(BIT(USR1));
+	blocks->signal.blocked = BIT(USR1);
+	handle(USR1, 0);
+	cr_expect_eq(signal_send(USR1, &sent), 0);
+	cr_expect_eq(blocks->state, THREAD_SLEEPING);
+	cr_expect_eq(takes->state, THREAD_RUNNABLE);
+	cr_expect_not(signal_is_pending());
+	fake_run(takes);
+	cr_expect(signal_is_pending());
+	cr_expect(signal_deliver(&context));
+	cr_expect_eq(signal_pending(), 0);
+	cr_expect_eq(entries, 0);
+}
+
+Test(signal, of_a_thread_is_its_own)
+{
+	struct thread *other = fake_thread(2);
+
+	handle(USR1, 0);
+	signal_send_to(other, USR1, &sent);
+	signal_send_to(other, USR1, &sent);
+	cr_expect_eq(other->state, THREAD_RUNNABLE);
+	cr_expect_not(signal_is_pending());
+	cr_expect_not(signal_deliver(&context));
+	fake_run(other);
+	cr_expect(signal_deliver(&context));
+	cr_expect_eq(context.rip, HANDLER + USR1);
+	cr_expect_eq(entries, 0, "once");
+}
+
+Test(signal, of_a_thread_that_ends_are_dropped_and_others_go_on)
+{
+	struct thread *ends = fake_thread(2), *stays = fake_thread(3);
+
+	signal_set_mask(BIT(USR1) | BIT(USR2));
+	handle(USR1, 0);
+	handle(USR2, 0);
+	signal_send_to(ends, USR2, &sent);
+	fake_run(ends);
+	ends->state = THREAD_RUNNABLE;
+	signal_send(USR1, &sent);
+	cr_expect_eq(stays->state, THREAD_SLEEPING);
+	ends->state = THREAD_ENDED;
+	thread_first->next = stays;
+	signal_thread_end(&ends->signal);
+	cr_expect_eq(entries, 1);
+	cr_expect_eq(stays->state, THREAD_RUNNABLE,
+	             "what the other would have taken is still there");
+}
+
+Test(signal, that_one_thread_blocks_is_kept_though_ignored)
+{
+	struct thread *other = fake_thread(2);
+
+	other->signal.blocked = BIT(SIGNAL_CHLD);
+	signal_send(SIGNAL_CHLD, &sent);
+	cr_expect_eq(signal_pending(), BIT(SIGNAL_CHLD));
+	cr_expect_not(signal_is_pending());
 }
 
 static const struct signal_cause fault = {

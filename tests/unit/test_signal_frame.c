@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+#include "guestkit/fpu.c"
 #include "guestkit/libc-shim/signal_frame.c"
 
 #define ARENA_SIZE 0x8000u
@@ -64,7 +65,7 @@ static uint64_t xsave_size(void)
 
 static void setup(void)
 {
-	signal_frame_init(xsave_size());
+	fpu_init(xsave_size());
 	interrupted = (struct context){
 	        .r15 = 15,
 	        .r14 = 14,
@@ -300,7 +301,7 @@ Test(signal_frame, cpu_without_xsave)
 	struct context context;
 	const ucontext_t *user;
 
-	signal_frame_init(0);
+	fpu_init(0);
 	cr_assert_eq(push(&context, &action), 0);
 	user = (const ucontext_t *)context.rdx;
 	cr_expect_eq(user->uc_flags, 6ul);

@@ -24,6 +24,7 @@
 #include <sys/uio.h>
 
 #include "tests/unit/kit_fakes.h"
+#include "tests/unit/thread_fakes.h"
 
 /* The kit is written to <asm/stat.h> and its like, whose structures have the names of glibc's. */
 #undef st_atime
@@ -52,11 +53,13 @@
 #include "guestkit/libc-shim/sys_path.c"
 #include "guestkit/libc-shim/sys_poll.c"
 #include "guestkit/libc-shim/sys_stat.c"
+#include "guestkit/libc-shim/time_value.c"
 #include "guestkit/libc-shim/tmpfs.c"
 #include "guestkit/libc-shim/tmpfs_directory.c"
 #include "guestkit/libc-shim/tmpfs_file.c"
 #include "guestkit/libc-shim/vfs.c"
 #include "guestkit/libc-shim/walk.c"
+#include "guestkit/wait_queue.c"
 
 #undef stat
 #undef statfs
@@ -76,22 +79,31 @@ void signal_send_self(int signal)
 	signals_sent++;
 }
 
-int shim_wait_forever(void)
+/* The only thread there is sleeps until a deadline, or is interrupted. */
+int shim_wait(uint64_t deadline)
 {
 	waits++;
-	return -EINTR;
-}
-
-int64_t shim_wait(uint64_t deadline, uint32_t events)
-{
-	(void)deadline;
-	(void)events;
-	waits++;
-	if (deadline == UINT64_MAX)
+	if (deadline == SHIM_FOREVER)
 		return -EINTR;
 	while (clock_monotonic() < deadline)
 		;
-	return 0;
+	return -ETIMEDOUT;
+}
+
+int shim_wait_on(struct wait_queue *queue, uint64_t deadline)
+{
+	(void)queue;
+	return shim_wait(deadline);
+}
+
+int shim_wait_forever(void)
+{
+	return shim_wait(SHIM_FOREVER);
+}
+
+void thread_waiter_init(struct thread_waiter *waiter)
+{
+	*waiter = (struct thread_waiter){.thread = thread_current};
 }
 
 void shim_wait_mask(uint64_t mask)
