@@ -382,6 +382,16 @@ test_rewritten_calls() {
 	[ "$(grep -c ' e9$' out)" -eq 8 ] || fail "not all are rewritten"
 }
 
+test_threads() {
+	for what in many sleepers timer kill exit_all first_leaves cancel close_under_reader; do
+		same_as_native "threads_$what" threads "$what"
+	done
+}
+
+test_thread_registers() {
+	same_as_native threads_registers threads registers
+}
+
 # ---- system calls, compared with what Linux gave outside ----
 
 test_conformance() {

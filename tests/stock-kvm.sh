@@ -67,6 +67,10 @@ for seed in 1 2 3; do
 	record "remap_$seed" remap 4000 "$seed"
 done
 
+for what in many sleepers registers timer kill exit_all first_leaves cancel close_under_reader; do
+	record "threads_$what" threads "$what"
+done
+
 # The conformance programs, and what they print here.
 if [ -d "$BUILD/conformance" ] && [ "$(id -u)" -eq 0 ]; then
 	mkdir "$lab/conformance-run"

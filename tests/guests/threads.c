@@ -222,9 +222,9 @@ static void *exit_process(void *argument)
 
 static void *sleep_forever(void *argument)
 {
-	(void)argument;
-	for (;;)
+	while (!argument)
 		pause();
+	return NULL;
 }
 
 /* exit_group by one ends those that spin, sleep, and wait. */
