@@ -98,8 +98,12 @@ $(BUILD)/bench/compute: tests/bench/compute.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@ -lm
 
+$(BUILD)/bench/micro: tests/bench/micro.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@ -lm
+
 .PHONY: bench
-bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute
+bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

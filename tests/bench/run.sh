@@ -87,6 +87,9 @@ judge_stat() { # WHAT LIMIT UNIT KEY [OBJECT]
 	fi
 }
 
+# shellcheck source-path=SCRIPTDIR
+source "$bench/micro.sh"
+
 # What the machine is; the figures mean something only beside it.
 describe() {
 	local backend=unknown
@@ -175,7 +178,7 @@ bench_compute() {
 
 main() {
 	local tool
-	for tool in "$pairs" "$out/floor" "$out/compute" "$hello"; do
+	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -190,6 +193,7 @@ main() {
 	bench_hello
 	bench_peers
 	bench_compute
+	bench_micro
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"
