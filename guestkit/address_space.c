@@ -116,7 +116,7 @@ static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags)
 	    !vma_overlaps(hint, hint + length))
 		return (int64_t)hint;
 	found = vma_find_free(length, limit, align);
-	if (!found)
+	if (!found && !(flags & MAP_32BIT))
 		found = vma_find_free(length, MOTE_USER_END, PAGE_SIZE);
 	return found ? (int64_t)found : -ENOMEM;
 }
@@ -134,6 +134,14 @@ static bool is_reusable(uint64_t start, uint64_t end)
 	const struct vma *vma = vma_find(start);
 
 	return vma && vma->end >= end && is_plain(vma);
+}
+
+/* Whether all of memory is too small for that much more: the one thing that Linux's heuristic
+ * overcommit refuses. */
+static bool is_overcommitted(uint64_t length, uint32_t prot, uint32_t flags)
+{
+	return (flags & (MAP_PRIVATE | VMA_UNRESERVED)) == MAP_PRIVATE && prot & PROT_WRITE &&
+	       length / PAGE_SIZE > page_total_count();
 }
 
 /* Enter a new mapping into the list; what was unmapped there lately serves again or goes. */
@@ -159,31 +167,39 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 	length = page_round_up(length);
 	if (offset + length < offset)
 		return -EOVERFLOW;
+	vma.flags = (type == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) |
+	            (flags & MAP_NORESERVE ? VMA_UNRESERVED : 0);
 	status = check_wx(prot);
 	if (!status && file)
 		status = check_file(file, prot, flags);
 	if (status)
 		return status;
-	/* Linux's heuristic overcommit: refuse only what could never fit. */
-	if (!file && vma.prot & PROT_WRITE && !(flags & MAP_NORESERVE) &&
-	    length / PAGE_SIZE > page_total_count())
+	if (is_overcommitted(length, vma.prot, vma.flags))
 		return -ENOMEM;
 	at = choose_address(hint, length, flags);
 	if (at < 0)
 		return at;
 	vma.start = (uint64_t)at;
 	vma.end = vma.start + length;
-	vma.flags = type == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
 	vma.file = file;
-	if (vma_reserve(3))
+	if (vma_reserve(3) || (flags & MAP_FIXED && address_space_unmap(vma.start, length)))
 		return -ENOMEM;
-	if (flags & MAP_FIXED)
-		address_space_unmap(vma.start, length);
 	if (file)
 		file_get(file);
 	insert_mapping(&vma);
 	populate_new(vma.start, vma.end, flags & (MAP_POPULATE | MAP_LOCKED));
 	return at;
+}
+
+/* Make borders at both ends of a range, in the list and in the page tables, so that what comes next
+ * cannot fail. False: no memory, nothing has changed. */
+static bool cut(uint64_t start, uint64_t end)
+{
+	if (vma_reserve(2) || !page_table_cut(start) || !page_table_cut(end))
+		return false;
+	vma_split(start);
+	vma_split(end);
+	return true;
 }
 
 int address_space_unmap(uint64_t start, uint64_t length)
@@ -194,10 +210,8 @@ int address_space_unmap(uint64_t start, uint64_t length)
 		return status ? status : -EINVAL;
 	if (!vma_overlaps(start, start + length))
 		return 0;
-	if (vma_reserve(2))
+	if (!cut(start, start + length))
 		return -ENOMEM;
-	vma_split(start);
-	vma_split(start + length);
 	patch_forget(start, start + length);
 	if (!is_reusable(start, start + length) || !retired_take(start, start + length))
 		page_table_clear(start, start + length);
@@ -227,11 +241,15 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 		if (vma->file && vma->flags & MAP_SHARED && prot & PROT_WRITE &&
 		    (vma->file->flags & 3) != 2)
 			return -EACCES;
+		/* What becomes writable begins to count. */
+		if (!(vma->prot & PROT_WRITE) &&
+		    is_overcommitted((vma->end < end ? vma->end : end) -
+		                             (vma->start > start ? vma->start : start),
+		                     prot, vma->flags))
+			return -ENOMEM;
 	}
-	if (vma_reserve(2))
+	if (!cut(start, end))
 		return -ENOMEM;
-	vma_split(start);
-	vma_split(end);
 	patch_forget(start, end);
 	page_table_protect(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
 	                   populate_rights(prot));
@@ -257,6 +275,7 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 	return true;
 }
 
+/* The part of the list's @from that is [old, old + old_length) goes to @to, all or nothing. */
 static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_length,
                             uint64_t new_length, uint64_t to)
 {
@@ -265,20 +284,31 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 	vma.offset += vma.file ? old - from->start : 0;
 	vma.start = to;
 	vma.end = to + new_length;
-	if (vma_reserve(4))
+	vma.flags &= ~(VMA_STACK | VMA_HEAP);
+	if (!cut(old, old + old_length) || vma_reserve(2))
+		return -ENOMEM;
+	retired_claim(to, to + new_length, false);
+	patch_forget(old, old + old_length);
+	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length))
 		return -ENOMEM;
 	if (vma.file)
 		file_get(vma.file);
-	retired_claim(to, to + new_length, false);
-	vma_insert(&vma);
-	patch_forget(old, old + old_length);
-	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length)) {
-		address_space_unmap(to, new_length);
-		return -ENOMEM;
-	}
 	address_space_unmap(old, old_length);
+	vma_insert(&vma);
 	populate_new(to, to + new_length, false);
 	return (int64_t)to;
+}
+
+/* To where the caller says. */
+static int64_t remap_to(uint64_t old, uint64_t old_length, uint64_t new_length, uint64_t to)
+{
+	int status;
+
+	if (to % PAGE_SIZE || to > MOTE_USER_END - new_length || to < PAGE_SIZE ||
+	    (to < old + old_length && old < to + new_length))
+		return -EINVAL;
+	status = address_space_unmap(to, new_length);
+	return status ? status : move_mapping(vma_find(old), old, old_length, new_length, to);
 }
 
 int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
@@ -298,16 +328,11 @@ int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_leng
 	vma = vma_find(old);
 	if (!vma || vma->end < old + old_length)
 		return -EFAULT;
-	if (flags & MREMAP_FIXED) {
-		if (new_address % PAGE_SIZE || new_address > MOTE_USER_END - new_length ||
-		    new_address < PAGE_SIZE ||
-		    (new_address < old + old_length && old < new_address + new_length))
-			return -EINVAL;
-		status = address_space_unmap(new_address, new_length);
-		if (status)
-			return status;
-		return move_mapping(vma_find(old), old, old_length, new_length, new_address);
-	}
+	if (new_length > old_length &&
+	    is_overcommitted(new_length - old_length, vma->prot, vma->flags))
+		return -ENOMEM;
+	if (flags & MREMAP_FIXED)
+		return remap_to(old, old_length, new_length, new_address);
 	if (new_length <= old_length) {
 		if (new_length < old_length)
 			status = address_space_unmap(old + new_length, old_length - new_length);
@@ -333,7 +358,11 @@ static void drop_pages(uint64_t start, uint64_t end)
 		if (vma->flags & VMA_IMAGE || (vma->flags & MAP_SHARED && !vma->file))
 			continue;
 		patch_forget(from, to);
-		page_table_clear(from, to);
+		/* This may not fail: without memory to split a huge page, zeros must do. */
+		if (page_table_cut(from) && page_table_cut(to))
+			page_table_clear(from, to);
+		else
+			page_table_zero(from, to);
 	}
 }
 
@@ -404,18 +433,24 @@ uint64_t address_space_break(uint64_t wanted)
 	return wanted;
 }
 
-void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end)
+void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool with_copies)
 {
 	for (size_t i = 0; i < vma_count(); i++) {
 		const struct vma *vma = vma_at(i);
 		uint64_t from, to, start = vma->offset / PAGE_SIZE;
-		uint64_t pages = (vma->end - vma->start) / PAGE_SIZE;
+		uint64_t count = (vma->end - vma->start) / PAGE_SIZE;
 
 		if (!vma->file || vma->file->inode != inode || start >= end ||
-		    start + pages <= first)
+		    start + count <= first)
 			continue;
 		from = first > start ? first - start : 0;
-		to = end - start < pages ? end - start : pages;
-		page_table_clear_shared(vma->start + from * PAGE_SIZE, vma->start + to * PAGE_SIZE);
+		to = end - start < count ? end - start : count;
+		from = vma->start + from * PAGE_SIZE;
+		to = vma->start + to * PAGE_SIZE;
+		patch_forget(from, to);
+		if (with_copies)
+			page_table_clear(from, to);
+		else
+			page_table_clear_shared(from, to);
 	}
 }

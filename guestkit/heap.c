@@ -121,6 +121,8 @@ void *heap_resize(void *old, size_t size)
 
 	if (!old)
 		return heap_alloc(size);
+	if (size > SIZE_MAX - HEADER)
+		return NULL;
 	header--;
 	room = header->class == LARGE ? header->pages * PAGE_SIZE : class_size[header->class];
 	if (size + HEADER <= room) {

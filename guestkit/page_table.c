@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The application's page tables, edited by the kit at CPL 3 through the direct map. */
+/*
+ * The application's page tables, edited by the kit at CPL 3 through the direct map.
+ *
+ * Tables are made where entries need them, marked PTE_OWNED in the entry that points to them (those
+ * of the VMM are not), and freed by a sweep over all of them: when as many were made since the last
+ * sweep as were left by it, and when memory is short. So their number follows the mappings, at a
+ * cost that does not grow with the number of calls.
+ */
 #include "guestkit/page_table.h"
 
 #include "guestkit/pages.h"
 #include "guestkit/string.h"
 
-#define ENTRIES 512
+#define ENTRIES       512
+#define USER_ENTRIES  (ENTRIES / 2) /* of the root: the lower half is the application's */
+#define SWEEP_MINIMUM 64            /* tables made between two sweeps */
+#define ENTRY_TABLE   (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_OWNED)
 
 static uint64_t root_table;
+static struct {
+	size_t left;     /* tables of our own after the last sweep */
+	size_t made;     /* since then */
+	uint64_t in_use; /* address whose tables were asked for last: somebody is about to fill them
+	                  */
+	bool is_held;    /* more than these are about to be filled */
+	bool is_promising; /* entries were cleared since the last sweep */
+} tables;
 
 /* entry.S */
 void tlb_gate(void);
@@ -36,13 +54,15 @@ static unsigned index_at(uint64_t va, int level)
 static bool split(uint64_t *entry)
 {
 	uint64_t physical = page_alloc(1);
-	uint64_t *table = direct_map(physical);
+	uint64_t *table;
 
 	if (!physical)
 		return false;
+	table = direct_map(physical);
 	for (uint64_t i = 0; i < ENTRIES; i++)
 		table[i] = (*entry & ~PTE_HUGE) + i * PAGE_SIZE;
-	*entry = physical | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
+	*entry = physical | ENTRY_TABLE;
+	tables.made++;
 	page_table_flush();
 	return true;
 }
@@ -52,16 +72,20 @@ static uint64_t *find(uint64_t va, int level, bool make)
 {
 	uint64_t *table = direct_map(root_table);
 
+	if (make)
+		tables.in_use = va;
 	for (int at = 3; at > level; at--) {
 		uint64_t *entry = &table[index_at(va, at)];
 
 		if (!(*entry & PTE_PRESENT)) {
 			uint64_t physical = make ? page_alloc_zeroed(1) : 0;
 
-			if (!physical)
+			if (!physical) {
+				tables.is_promising |= make;
 				return NULL;
-			*entry = physical | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED |
-			         PTE_DIRTY;
+			}
+			*entry = physical | ENTRY_TABLE;
+			tables.made++;
 		} else if (*entry & PTE_HUGE && !split(entry)) {
 			return NULL;
 		}
@@ -99,8 +123,15 @@ bool page_table_map_huge(uint64_t va, uint64_t value)
 	return true;
 }
 
-/* Calls @visit for each present leaf that begins in [start, end); huge pages that stick out are
- * split. */
+bool page_table_cut(uint64_t va)
+{
+	uint64_t size;
+	uint64_t *entry = (uint64_t *)(size_t)page_table_look(va, &size);
+
+	return !(*entry & PTE_PRESENT) || va % size == 0 || split(entry);
+}
+
+/* Calls @visit for each present leaf in [start, end), whose borders are cut. */
 static void for_each_leaf(uint64_t start, uint64_t end,
                           void (*visit)(uint64_t *entry, uint64_t size, void *argument),
                           void *argument)
@@ -110,15 +141,8 @@ static void for_each_leaf(uint64_t start, uint64_t end,
 	for (uint64_t va = start; va < end; va = (va & ~(size - 1)) + size) {
 		uint64_t *entry = (uint64_t *)(size_t)page_table_look(va, &size);
 
-		if (!(*entry & PTE_PRESENT))
-			continue;
-		if (size > PAGE_SIZE && (va % size || end - va < size)) {
-			if (!split(entry))
-				return;
-			size = PAGE_SIZE;
-			entry = find(va, 0, false);
-		}
-		visit(entry, size, argument);
+		if (*entry & PTE_PRESENT)
+			visit(entry, size, argument);
 	}
 }
 
@@ -142,18 +166,11 @@ static void finish_clearing(struct clearing *clearing)
 	clearing->is_flush_due = false;
 }
 
-static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
+/* The entry that led to @count frames at @physical is gone. */
+static void free_later(struct clearing *clearing, uint64_t physical, size_t count)
 {
-	struct clearing *clearing = argument;
-	uint64_t physical = *entry & PTE_ADDRESS & ~(size - 1);
-	size_t count = size / PAGE_SIZE;
 	size_t last = clearing->count - 1;
-	bool is_owned = *entry & PTE_OWNED;
 
-	*entry = 0;
-	clearing->is_flush_due = true;
-	if (!is_owned)
-		return;
 	if (clearing->count &&
 	    clearing->runs[last].physical + clearing->runs[last].count * PAGE_SIZE == physical) {
 		clearing->runs[last].count += count;
@@ -166,6 +183,58 @@ static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 	clearing->runs[clearing->count++].count = count;
 }
 
+static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
+{
+	struct clearing *clearing = argument;
+	uint64_t old = *entry;
+
+	*entry = 0;
+	clearing->is_flush_due = tables.is_promising = true;
+	if (old & PTE_OWNED)
+		free_later(clearing, old & PTE_ADDRESS & ~(size - 1), size / PAGE_SIZE);
+}
+
+/* Frees the tables below @table, which is of @level and begins at @base, that have no entries left.
+ * Return whether it has none itself. */
+static bool sweep_table(uint64_t *table, int level, uint64_t base, struct clearing *clearing)
+{
+	bool is_empty = true;
+
+	for (uint64_t i = 0; i < (level == 3 ? USER_ENTRIES : ENTRIES); i++) {
+		uint64_t entry = table[i], size = 1UL << (12 + 9 * level);
+		uint64_t va = base + i * size;
+
+		if (!(entry & PTE_PRESENT))
+			continue;
+		if (!level)
+			return false;
+		if (!(entry & PTE_HUGE) && sweep_table(table_at(entry), level - 1, va, clearing) &&
+		    entry & PTE_OWNED && tables.in_use / size != va / size) {
+			table[i] = 0;
+			free_later(clearing, entry & PTE_ADDRESS, 1);
+			tables.left--;
+		} else {
+			is_empty = false;
+		}
+	}
+	return is_empty;
+}
+
+bool page_table_sweep(void)
+{
+	struct clearing clearing = {.count = 0};
+	size_t before;
+
+	if (!tables.is_promising || tables.is_held)
+		return false;
+	before = tables.left += tables.made;
+	tables.made = 0;
+	sweep_table(direct_map(root_table), 3, 0, &clearing);
+	finish_clearing(&clearing);
+	tables.is_promising = false;
+	return tables.left < before;
+}
+
 void page_table_clear_ranges(const struct page_range *ranges, size_t count)
 {
 	struct clearing clearing = {.count = 0};
@@ -173,6 +242,8 @@ void page_table_clear_ranges(const struct page_range *ranges, size_t count)
 	for (size_t i = 0; i < count; i++)
 		for_each_leaf(ranges[i].start, ranges[i].end, clear_leaf, &clearing);
 	finish_clearing(&clearing);
+	if (tables.made >= SWEEP_MINIMUM && tables.made >= tables.left)
+		page_table_sweep();
 }
 
 void page_table_clear(uint64_t start, uint64_t end)
@@ -196,15 +267,19 @@ void page_table_clear_shared(uint64_t start, uint64_t end)
 	finish_clearing(&clearing);
 }
 
-static void zero_leaf(uint64_t *entry, uint64_t size, void *argument)
-{
-	(void)argument;
-	memset(direct_map(*entry & PTE_ADDRESS & ~(size - 1)), 0, size);
-}
-
 void page_table_zero(uint64_t start, uint64_t end)
 {
-	for_each_leaf(start, end, zero_leaf, NULL);
+	uint64_t size, next;
+
+	for (uint64_t va = start; va < end; va = next) {
+		uint64_t entry = *page_table_look(va, &size);
+
+		next = (va & ~(size - 1)) + size;
+		next = next < end ? next : end;
+		if (entry & PTE_PRESENT)
+			memset((char *)direct_map(entry & PTE_ADDRESS & ~(size - 1)) + va % size, 0,
+			       next - va);
+	}
 }
 
 struct protection {
@@ -239,26 +314,52 @@ void page_table_protect(uint64_t start, uint64_t end, bool is_accessible, uint64
 		page_table_flush();
 }
 
+/* Whether everything that moves has a table to go to, and no huge page needs to be split on the
+ * way. What is made for that serves later or is swept. */
+static bool prepare_move(uint64_t from, uint64_t to, uint64_t length)
+{
+	uint64_t size;
+
+	for (uint64_t at = 0; at < length; at = ((from + at) & ~(size - 1)) + size - from) {
+		uint64_t *entry = (uint64_t *)(size_t)page_table_look(from + at, &size);
+
+		if (!(*entry & PTE_PRESENT))
+			continue;
+		if (size > PAGE_SIZE && (to + at) % size == 0) {
+			const uint64_t *target = find(to + at, 1, true);
+
+			if (target && !(*target & PTE_PRESENT))
+				continue;
+		}
+		if (size > PAGE_SIZE && !split(entry))
+			return false;
+		size = PAGE_SIZE;
+		if (!find(to + at, 0, true))
+			return false;
+	}
+	return true;
+}
+
 bool page_table_move(uint64_t from, uint64_t to, uint64_t length)
 {
-	bool is_done = true;
+	uint64_t size;
+	bool has_moved = false, is_ready;
 
-	for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
-		uint64_t size;
-		uint64_t *old;
-		uint64_t *new;
+	tables.is_held = true;
+	is_ready = prepare_move(from, to, length);
+	tables.is_held = false;
+	if (!is_ready)
+		return false;
+	for (uint64_t at = 0; at < length; at = ((from + at) & ~(size - 1)) + size - from) {
+		uint64_t *old = (uint64_t *)(size_t)page_table_look(from + at, &size);
 
-		if (!(*page_table_look(from + at, &size) & PTE_PRESENT))
+		if (!(*old & PTE_PRESENT))
 			continue;
-		old = page_table_entry(from + at, false);
-		new = old ? page_table_entry(to + at, true) : NULL;
-		if (!new) {
-			is_done = false;
-			break;
-		}
-		*new = *old;
+		*find(to + at, size > PAGE_SIZE, false) = *old;
 		*old = 0;
+		has_moved = tables.is_promising = true;
 	}
-	page_table_flush();
-	return is_done;
+	if (has_moved)
+		page_table_flush();
+	return true;
 }

@@ -20,9 +20,11 @@
 #define PTE_ACCESSED (1UL << 5)
 #define PTE_DIRTY    (1UL << 6)
 #define PTE_HUGE     (1UL << 7)
-#define PTE_OWNED    (1UL << 9) /* the frame belongs to the mapping and is freed with it */
-#define PTE_NO_EXEC  (1UL << 63)
-#define PTE_ADDRESS  0x000ffffffffff000UL
+#define PTE_OWNED                                                                       \
+	(1UL << 9) /* the frame belongs to the mapping, or is a table that the kit made \
+	            */
+#define PTE_NO_EXEC (1UL << 63)
+#define PTE_ADDRESS 0x000ffffffffff000UL
 
 #define HUGE_PAGES 512UL /* frames in a 2 MiB page */
 #define HUGE_SIZE  MOTE_HUGE_PAGE_SIZE
@@ -37,6 +39,16 @@ uint64_t *page_table_entry(uint64_t va, bool make);
 /* The entry for @va whatever its level, for a look: *size is what it covers. NULL where no table
  * is. */
 const uint64_t *page_table_look(uint64_t va, uint64_t *size);
+
+/**
+ * page_table_cut() - Split the huge page that straddles @va, if there is one.
+ *
+ * Ranges that are cleared, protected or moved need it at both borders: then these cannot fail half
+ * way.
+ *
+ * Return: false when there is no memory for it; nothing has changed then.
+ */
+bool page_table_cut(uint64_t va);
 
 /* Map 2 MiB at @va (aligned) unless anything is mapped there. Return whether it was done. */
 bool page_table_map_huge(uint64_t va, uint64_t entry);
@@ -56,7 +68,10 @@ void page_table_clear(uint64_t start, uint64_t end);
 /* The same for what the mapping does not own: pages of a file, not private copies of them. */
 void page_table_clear_shared(uint64_t start, uint64_t end);
 
-/* Write zeros to every present page of [start, end). */
+/* Free tables that have no entries left; flushes. Return whether there were any. */
+bool page_table_sweep(void);
+
+/* Write zeros to what is present in [start, end), whose borders need not be cut. */
 void page_table_zero(uint64_t start, uint64_t end);
 
 /* Change rights of what is present in [start, end): @rights of PTE_WRITABLE and PTE_NO_EXEC, or no
@@ -64,8 +79,8 @@ void page_table_zero(uint64_t start, uint64_t end);
  * away. */
 void page_table_protect(uint64_t start, uint64_t end, bool is_accessible, uint64_t rights);
 
-/* Move the entries of [from, from + length) to @to, where nothing is mapped; flushes. False: no
- * memory for tables. */
+/* Move the entries of [from, from + length) to @to, where nothing is mapped; flushes. False, and
+ * nothing has moved: no memory for tables. */
 bool page_table_move(uint64_t from, uint64_t to, uint64_t length);
 
 void page_table_flush(void);

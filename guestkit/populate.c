@@ -73,9 +73,14 @@ static bool fill_anonymous(uint64_t va, uint64_t end, uint64_t rights)
 {
 	while (va < end) {
 		uint64_t *entry;
-		uint64_t physical = 0;
-		size_t count = absent_run(va, end, (end - va) / PAGE_SIZE, &entry);
+		uint64_t physical = 0, size;
+		size_t count;
 
+		if (*page_table_look(va, &size) & PTE_HUGE && size > PAGE_SIZE) {
+			va = (va & ~(size - 1)) + size;
+			continue;
+		}
+		count = absent_run(va, end, (end - va) / PAGE_SIZE, &entry);
 		if (!entry)
 			return false;
 		if (!count) {

@@ -33,7 +33,7 @@ bool retired_purge(void)
 
 	if (!count)
 		return false;
-	/* Clearing may need memory and come back here: the list is empty by then. */
+	/* The list is emptied first: clearing gives frames back, which may lead back here. */
 	memcpy(purged, ranges, count * sizeof ranges[0]);
 	range_count = 0;
 	total = 0;
@@ -43,7 +43,9 @@ bool retired_purge(void)
 
 bool memory_reclaim(void)
 {
-	return retired_purge();
+	bool has_purged = retired_purge();
+
+	return page_table_sweep() || has_purged;
 }
 
 bool retired_take(uint64_t start, uint64_t end)

@@ -18,9 +18,10 @@ struct vma {
 };
 
 /* Beside MAP_*: what /proc/self/maps names and what brk(2) moves. */
-#define VMA_STACK 0x10000000u
-#define VMA_HEAP  0x20000000u
-#define VMA_IMAGE 0x40000000u /* the application's own segments, loaded by the VMM */
+#define VMA_STACK      0x10000000u
+#define VMA_HEAP       0x20000000u
+#define VMA_IMAGE      0x40000000u /* the application's own segments, loaded by the VMM */
+#define VMA_UNRESERVED 0x80000000u /* MAP_NORESERVE */
 
 const struct vma *vma_at(size_t index);
 size_t vma_count(void);

@@ -213,7 +213,7 @@ static void punch(struct tmpfs_inode *node, uint64_t start, uint64_t end)
 		start += piece;
 	}
 	if (first < last && node->pages.count) {
-		memory_file_unmap(&node->base, first, last);
+		memory_file_unmap(&node->base, first, last, false);
 		page_tree_remove(&node->pages, first, last);
 	}
 	if (start < end && PAGE_OFFSET(end))
@@ -228,13 +228,14 @@ int tmpfs_truncate(struct inode *inode, uint64_t size)
 		return -EFBIG;
 	if (size <= inode->size) { /* equal: gives back what fallocate put behind the end */
 		uint64_t keep = page_round_up(size) / PAGE_SIZE;
+		bool is_less = size < inode->size;
 
 		inode->size = size;
 		zero_behind_end(node);
-		if (node->pages.count) {
-			memory_file_unmap(inode, keep, UINT64_MAX);
+		if (is_less) /* holes, too, may have private copies */
+			memory_file_unmap(inode, keep, UINT64_MAX, true);
+		if (node->pages.count)
 			page_tree_remove(&node->pages, keep, UINT64_MAX);
-		}
 	} else if (size > inode->size) {
 		zero_behind_end(node);
 		inode->size = size;

@@ -195,10 +195,10 @@ int vfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
 
 /*
  * Provided by the memory manager: forget every page-table entry that maps a frame of pages [first,
- * end) of this file, shared and not yet copied private ones; the frames are freed next. Touching
- * them is SIGBUS or faults in what the file then has.
+ * end) of this file, and with @with_copies those of private copies, too; the frames are freed next.
+ * Touching them is SIGBUS or faults in what the file then has.
  */
-void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end);
+void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool with_copies);
 
 extern struct inode *vfs_root; /* referenced; set once at start */
 

@@ -2,7 +2,8 @@
 /*
  * Guest RAM for unit tests of the kit's own allocators: an array stands for RAM, the memory
  * hypercall makes more of it usable, and the discard hypercall gives pages of it back. To be
- * included once, before the kit's sources.
+ * included once, before the kit's sources. With ARENA_WITH_MEMORY_MANAGER, memory_reclaim() is the
+ * real one.
  */
 #ifndef MOTE_TESTS_KIT_ARENA_H
 #define MOTE_TESTS_KIT_ARENA_H
@@ -67,6 +68,7 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 	return 0;
 }
 
+#ifndef ARENA_WITH_MEMORY_MANAGER
 /* Frames that somebody keeps back until they are asked for: a range to be freed, or no frames. */
 static uint64_t arena_kept;
 static size_t arena_kept_count, arena_reclaims;
@@ -81,6 +83,7 @@ bool memory_reclaim(void)
 		page_free(arena_kept, count);
 	return count > 0;
 }
+#endif
 
 static void arena_make(void)
 {

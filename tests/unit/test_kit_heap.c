@@ -70,6 +70,10 @@ Test(kit_heap, sizes_that_cannot_be)
 	cr_assert_null(heap_alloc(SIZE_MAX));
 	cr_assert_null(heap_alloc(SIZE_MAX - 15));
 	cr_assert_eq(page_free_count(), page_total_count());
+	void *block = heap_alloc(100);
+
+	for (size_t size = SIZE_MAX - 20; size; size++)
+		cr_assert_null(heap_resize(block, size));
 }
 
 Test(kit_heap, memory_that_runs_out)

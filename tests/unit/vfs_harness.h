@@ -111,9 +111,10 @@ void shim_wait_mask(uint64_t mask)
 	(void)mask;
 }
 
-void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end)
+void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool with_copies)
 {
 	(void)inode;
+	(void)with_copies;
 	(void)end;
 	unmapped_from = first;
 }

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unit tests of the application's address space: what happens when memory is short, and what stays
+ * behind. */
+#include "kit_space.h"
+
+TestSuite(kit_address_space, .init = space_start, .timeout = 60);
+
+/* Eight MiB that are 2 MiB pages, a stamp in each page. */
+static uint64_t map_huge(void)
+{
+	uint64_t at = map_anywhere(4 * HUGE_PAGES), size;
+
+	for (uint64_t page = 0; page < 4 * HUGE_PAGES; page++)
+		put(at + page * PAGE_SIZE, (unsigned char)(page % 251));
+	page_table_look(at, &size);
+	cr_assert_eq(size, HUGE_SIZE);
+	return at;
+}
+
+static void expect_stamps(uint64_t at, uint64_t first, uint64_t end)
+{
+	for (uint64_t page = first; page < end; page++)
+		cr_assert_eq(get(at + page * PAGE_SIZE), page % 251, "page %lu", page);
+}
+
+Test(kit_address_space, splitting_a_huge_page_without_memory)
+{
+	uint64_t at = map_huge();
+	size_t mappings = vma_count();
+
+	use_up(0);
+	cr_assert_eq(address_space_unmap(at + PAGE_SIZE, PAGE_SIZE), -ENOMEM);
+	cr_assert_eq(address_space_unmap(at + HUGE_SIZE, HUGE_SIZE + PAGE_SIZE), -ENOMEM);
+	cr_assert_eq(address_space_protect(at + 5 * PAGE_SIZE, HUGE_SIZE, PROT_READ), -ENOMEM);
+	cr_assert_eq(address_space_map(at + PAGE_SIZE, PAGE_SIZE, PROT_READ, ANONYMOUS | MAP_FIXED,
+	                               NULL, 0),
+	             -ENOMEM);
+	cr_assert_eq(vma_count(), mappings);
+	expect_stamps(at, 0, 4 * HUGE_PAGES);
+	put(at + 5 * PAGE_SIZE, 5);
+	give_back();
+	cr_assert_eq(address_space_unmap(at + PAGE_SIZE, PAGE_SIZE), 0);
+	cr_assert_null(reach(at + PAGE_SIZE, 0));
+	cr_assert_eq(last_fault, FAULT_NOT_MAPPED);
+	cr_assert_eq(address_space_protect(at + 5 * PAGE_SIZE, HUGE_SIZE, PROT_READ), 0);
+	cr_assert_null(reach(at + 5 * PAGE_SIZE, ERROR_WRITE));
+	cr_assert_null(reach(at + HUGE_SIZE + 4 * PAGE_SIZE, ERROR_WRITE));
+	put(at + HUGE_SIZE + 5 * PAGE_SIZE, (HUGE_PAGES + 5) % 251);
+	expect_stamps(at, 2, 4 * HUGE_PAGES);
+}
+
+Test(kit_address_space, dropping_a_part_of_a_huge_page_without_memory)
+{
+	uint64_t at = map_huge();
+
+	use_up(0);
+	cr_assert_eq(address_space_advise(at + 7 * PAGE_SIZE, HUGE_SIZE, MADV_DONTNEED), 0);
+	for (uint64_t page = 7; page < HUGE_PAGES + 7; page++)
+		cr_assert_eq(get(at + page * PAGE_SIZE), 0);
+	expect_stamps(at, 0, 7);
+	expect_stamps(at, HUGE_PAGES + 7, 4 * HUGE_PAGES);
+}
+
+Test(kit_address_space, tables_follow_the_mappings)
+{
+	for (uint64_t i = 1; i < 0x7000; i++) {
+		uint64_t hint = i << 32;
+
+		cr_assert_eq(address_space_map(hint, PAGE_SIZE, READ_WRITE, ANONYMOUS, NULL, 0),
+		             (int64_t)hint);
+		cr_assert_eq(get(hint), 0);
+		put(hint, 1);
+		cr_assert_eq(address_space_unmap(hint, PAGE_SIZE), 0);
+		cr_assert_gt(page_free_count(), page_total_count() - 600, "round %lu", i);
+	}
+	memory_reclaim();
+	/* The root, a path of three that was made last, and the list of mappings. */
+	cr_assert_geq(page_free_count(), page_total_count() - 8);
+	cr_assert_not(memory_reclaim());
+}
+
+/* The same when all of memory is needed for tables and pages: they are taken back then. */
+Test(kit_address_space, tables_serve_again_when_memory_is_short)
+{
+	for (uint64_t i = 1; i < 200; i++) {
+		put((uint64_t)address_space_map(i << 32, PAGE_SIZE, READ_WRITE, ANONYMOUS, NULL, 0),
+		    1);
+		cr_assert_eq(address_space_unmap(i << 32, PAGE_SIZE), 0);
+		if (i == 40)
+			use_up(8);
+	}
+}
+
+Test(kit_address_space, growing_beyond_all_of_memory)
+{
+	uint64_t at = map_anywhere(4);
+	uint64_t all = page_total_count() * PAGE_SIZE;
+
+	cr_assert_eq(address_space_remap(at, 4 * PAGE_SIZE, all + 5 * PAGE_SIZE, MREMAP_MAYMOVE, 0),
+	             -ENOMEM);
+	cr_assert_gt(address_space_remap(at, 4 * PAGE_SIZE, all, MREMAP_MAYMOVE, 0), 0);
+	cr_assert_eq(address_space_map(0, all + PAGE_SIZE, READ_WRITE, ANONYMOUS, NULL, 0),
+	             -ENOMEM);
+	at = (uint64_t)address_space_map(0, all + PAGE_SIZE, PROT_NONE, ANONYMOUS, NULL, 0);
+	cr_assert_eq(address_space_protect(at, all + PAGE_SIZE, READ_WRITE), -ENOMEM);
+	cr_assert_eq(address_space_protect(at, all, READ_WRITE), 0);
+	at = (uint64_t)address_space_map(0, 2 * all, READ_WRITE, ANONYMOUS | MAP_NORESERVE, NULL,
+	                                 0);
+	cr_assert_gt(address_space_remap(at, 2 * all, 4 * all, MREMAP_MAYMOVE, 0), 0);
+}
+
+/* Many pages, and memory for some of the tables only. */
+Test(kit_address_space, moving_is_all_or_nothing)
+{
+	const uint64_t from = 3ul << 39, to = (5ul << 39) + PAGE_SIZE;
+	const uint64_t length = 6 * HUGE_SIZE;
+	bool has_failed = false, has_moved = false;
+
+	cr_assert_eq(address_space_map(from, length, READ_WRITE, ANONYMOUS | MAP_FIXED, NULL, 0),
+	             (int64_t)from);
+	for (uint64_t page = 0; page < length / PAGE_SIZE; page++)
+		put(from + page * PAGE_SIZE, (unsigned char)(page % 251));
+	for (size_t left = 0; !has_moved; left++) {
+		int64_t result;
+
+		use_up(left);
+		result = address_space_remap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED,
+		                             to);
+		give_back();
+		has_moved = result == (int64_t)to;
+		has_failed |= !has_moved;
+		expect_stamps(has_moved ? to : from, 0, length / PAGE_SIZE);
+		cr_assert_null(reach(has_moved ? from : to, 0));
+	}
+	cr_assert(has_failed);
+}
+
+/* What aligns moves as it is. */
+Test(kit_address_space, huge_pages_move_whole)
+{
+	uint64_t at = map_huge(), size;
+	const uint64_t to = 5ul << 39;
+
+	cr_assert_eq(address_space_remap(at, 4 * HUGE_SIZE, 4 * HUGE_SIZE,
+	                                 MREMAP_MAYMOVE | MREMAP_FIXED, to),
+	             (int64_t)to);
+	page_table_look(to, &size);
+	cr_assert_eq(size, HUGE_SIZE);
+	expect_stamps(to, 0, 4 * HUGE_PAGES);
+	cr_assert_null(reach(at, 0));
+}
+
+Test(kit_address_space, below_2_gib_or_not_at_all)
+{
+	const uint64_t limit = 1ul << 31;
+	int64_t at;
+
+	at = address_space_map(0, PAGE_SIZE, READ_WRITE, ANONYMOUS | MAP_32BIT, NULL, 0);
+	cr_assert(at > 0 && (uint64_t)at < limit);
+	cr_assert_eq(address_space_map(0, limit, PROT_NONE, ANONYMOUS | MAP_32BIT, NULL, 0),
+	             -ENOMEM);
+	for (at = 16 * PAGE_SIZE; (uint64_t)at < limit; at += 1l << 24)
+		address_space_map((uint64_t)at, 1ul << 24, PROT_NONE, ANONYMOUS | MAP_FIXED, NULL,
+		                  0);
+	cr_assert_eq(address_space_map(0, PAGE_SIZE, READ_WRITE, ANONYMOUS | MAP_32BIT, NULL, 0),
+	             -ENOMEM);
+}
