@@ -5,8 +5,13 @@
 
 #define CONTEXT_SIZE (21 * 8)
 /* Offsets that entry.S uses; context.c asserts them. */
+#define CONTEXT_R10    (7 * 8)
+#define CONTEXT_R9     (8 * 8)
+#define CONTEXT_R8     (9 * 8)
 #define CONTEXT_RAX    (10 * 8)
-#define CONTEXT_NUMBER (15 * 8)
+#define CONTEXT_RDX    (12 * 8)
+#define CONTEXT_RSI    (13 * 8)
+#define CONTEXT_RDI    (14 * 8)
 #define CONTEXT_RIP    (16 * 8)
 #define CONTEXT_RFLAGS (18 * 8)
 #define CONTEXT_RSP    (19 * 8)

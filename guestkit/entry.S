@@ -130,7 +130,7 @@ patched_entry:
 	push $MOTE_USER_CS
 	push %rcx
 	push %rax
-	testl $MOTE_FMASK, 24(%rsp)
+	test $MOTE_FMASK, %r11d
 	jz 3f
 	push $0x202
 	popfq
@@ -139,12 +139,31 @@ patched_entry:
 	call syscall_from_stub
 	test %al, %al
 	jnz return_full
-	pop_general_registers
-	mov CONTEXT_SIZE - CONTEXT_NUMBER(%rsp), %rcx
-	add $CONTEXT_RFLAGS - CONTEXT_NUMBER, %rsp
-	popfq
-	pop %rsp
+	mov CONTEXT_RFLAGS(%rsp), %r11
+	test $MOTE_FMASK, %r11d
+	jnz 5f
+	/* What is left are OF, and SF, ZF, AF, PF and CF: popfq would take as long as all the rest. */
+	mov %r11d, %eax
+	mov %r11d, %ecx
+	shl $8, %eax
+	shr $11, %ecx
+	and $1, %ecx
+	add $0x7f, %cl
+	sahf
+	/* C code has kept the other registers. */
+6:	mov CONTEXT_SIZE(%rsp), %rcx
+	mov CONTEXT_R10(%rsp), %r10
+	mov CONTEXT_R9(%rsp), %r9
+	mov CONTEXT_R8(%rsp), %r8
+	mov CONTEXT_RAX(%rsp), %rax
+	mov CONTEXT_RDX(%rsp), %rdx
+	mov CONTEXT_RSI(%rsp), %rsi
+	mov CONTEXT_RDI(%rsp), %rdi
+	mov CONTEXT_RSP(%rsp), %rsp
 	jmp *%rcx
+5:	push CONTEXT_RFLAGS(%rsp)
+	popfq
+	jmp 6b
 
 2:	/* Stock KVM: drop to CPL 3. Single vCPU, interrupts never taken here. */
 	mov thread_stack_end(%rip), %rsp

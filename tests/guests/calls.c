@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define ROUNDS    20000
-#define REGISTERS 12    /* that a system call must not change */
-#define FLAGS     0xcd5 /* OF, DF, SF, ZF, AF, PF, CF */
+#define REGISTERS 12       /* that a system call must not change */
+#define FLAGS     0x240cd5 /* ID, AC, OF, DF, SF, ZF, AF, PF, CF */
 #define NUMBER    0x12345678
 
 struct outcome {
@@ -46,7 +46,7 @@ __asm__(".text\n"
         "	mov (%rcx), %rbx; mov 8(%rcx), %rbp; mov 16(%rcx), %rdx; mov 24(%rcx), %rsi\n"
         "	mov 32(%rcx), %rdi; mov 40(%rcx), %r8; mov 48(%rcx), %r9; mov 56(%rcx), %r10\n"
         "	mov 64(%rcx), %r12; mov 72(%rcx), %r13; mov 80(%rcx), %r14; mov 88(%rcx), %r15\n"
-        "	popfq; call *invoked(%rip); pushfq; cld\n"
+        "	popfq; call *invoked(%rip); pushfq; push $0x202; popfq\n"
         "	mov %rax, outcome(%rip); lea outcome(%rip), %rax\n"
         "	mov %rcx, 8(%rax); mov %r11, 16(%rax); pop 24(%rax)\n"
         "	mov %rbx, 32(%rax); mov %rbp, 40(%rax); mov %rdx, 48(%rax); mov %rsi, 56(%rax)\n"
@@ -68,7 +68,8 @@ static void check_site(const char *code, const char *after, const char *name)
 	long pid = getpid();
 
 	for (int i = 0; i < 1000; i++) {
-		uint64_t flags = 2 | ((uint64_t)i * 2654435761U & FLAGS);
+		uint64_t flags =
+		        2 | (((uint64_t)i * 2654435761U ^ (uint64_t)i * 40503 << 8) & FLAGS);
 
 		for (unsigned n = 0; n < REGISTERS; n++)
 			given[n] = 0x1111111111111111U * (n + 1);
