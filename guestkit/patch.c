@@ -30,29 +30,14 @@
 #include "guestkit/patch.h"
 
 #include <asm/unistd_64.h>
-#include <linux/mman.h>
 
-#include "guestkit/instruction.h"
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
 #include "guestkit/string.h"
+#include "guestkit/stub.h"
 #include "guestkit/user.h"
-#include "guestkit/vma.h"
 
-#define SYSCALL_SIZE 2
-#define JUMP_SIZE    5
-#define MOVED_MAX \
-	(JUMP_SIZE - SYSCALL_SIZE) /* instructions behind the call that begin in the jump */
-#define BYTES_MAX (JUMP_SIZE - 1 + INSTRUCTION_MAX)
-
-#define STUB_SIZE     64
-#define STUBS_IN_PAGE (PAGE_SIZE / STUB_SIZE)
-#define STUB_PAGES    64
-#define SITES         512
-#define STUBS_START   0xffffffff81000000UL /* behind the kit's window */
-#define STUBS_END     0xffffffffff000000UL /* before Linux's vsyscall page, which a KVM may mind */
-#define REACH_END     0x7f000000UL         /* sites lie below: within a jump of STUBS_START */
-
+#define SITES    512
 #define SEEN     64         /* places remembered, by a hash */
 #define HOPELESS 0x80000000 /* marks those that cannot be rewritten: sites lie below */
 
@@ -61,51 +46,13 @@
 
 #define RFLAGS_TF 0x100u
 
-/* Bytes that are no instruction in 64-bit mode, for the top byte of a distance from low to high
- * addresses; the first does for the others, too. */
-static const unsigned char invalid_opcodes[] = {0xea, 0xd6, 0xd4, 0xce, 0x9a, 0x82};
-#define INVALID_OPCODE 0x06
-
-enum site_state {
-	SITE_WRITTEN,
-	SITE_ORIGINAL, /* put back; the stub is kept */
-	SITE_REFUSED,  /* put back for good */
-	SITE_GONE,     /* other code has come there */
-};
-
-/* An instruction behind the call, or (the last) where all goes on: offsets from site and stub. */
-struct moved {
-	uint8_t at, in_stub;
-};
-
-struct site {
-	uint64_t start; /* of the call */
-	uint64_t stub;
-	uint32_t jumps; /* into the middle so far */
-	uint8_t state;
-	uint8_t moved_count;
-	uint8_t original[JUMP_SIZE];
-	struct moved moved[MOVED_MAX + 1];
-};
-
-struct stub_page {
-	uint64_t va, physical;
-	uint64_t used; /* a bit for each stub */
-};
-
-_Static_assert(STUBS_IN_PAGE == 64, "bits of stub_page.used");
-
-/* entry.S: where stubs lead */
-extern const unsigned char patched_entry[];
-
 static struct {
 	uint32_t seen[SEEN]; /* low half of the return address of calls that trapped */
-	uint32_t site_count, page_count;
+	uint32_t site_count;
 	uint64_t low, high; /* all sites that are written lie in between */
 } patch;
 
 static KIT_LARGE struct site sites[SITES];
-static KIT_LARGE struct stub_page pages[STUB_PAGES];
 
 /* ---- text ---- */
 
@@ -137,199 +84,6 @@ static void write_text(uint64_t address, const unsigned char *bytes)
 {
 	for (size_t i = 0; i < JUMP_SIZE; i++)
 		*(unsigned char *)direct_map(text_frame(address + i)) = bytes[i];
-}
-
-static void make_jump(unsigned char *jump, uint64_t at, uint64_t to)
-{
-	uint32_t distance = (uint32_t)(to - (at + JUMP_SIZE));
-
-	jump[0] = 0xe9;
-	memcpy(jump + 1, &distance, sizeof distance);
-}
-
-/* ---- stubs: where they lie ---- */
-
-static bool is_invalid_opcode(unsigned char byte)
-{
-	for (size_t i = 0; i < sizeof invalid_opcodes; i++)
-		if (byte == invalid_opcodes[i])
-			return true;
-	return byte == INVALID_OPCODE;
-}
-
-/* Does the jump from @site to a stub at @stub trap wherever a moved instruction began? */
-static bool is_fit(const struct site *site, uint64_t stub)
-{
-	unsigned char jump[JUMP_SIZE];
-	int64_t distance = (int64_t)(stub - (site->start + JUMP_SIZE));
-
-	if (distance != (int32_t)distance)
-		return false;
-	make_jump(jump, site->start, stub);
-	for (size_t i = 0; i < site->moved_count; i++)
-		if (!is_invalid_opcode(jump[site->moved[i].at]))
-			return false;
-	return true;
-}
-
-/* A free stub in a page that fits; 0: none. */
-static uint64_t stub_in(struct stub_page *page, const struct site *site)
-{
-	for (size_t i = 0; i < STUBS_IN_PAGE; i++) {
-		uint64_t stub = page->va + i * STUB_SIZE;
-
-		if (!(page->used >> i & 1) && is_fit(site, stub)) {
-			page->used |= 1UL << i;
-			return stub;
-		}
-	}
-	return 0;
-}
-
-static struct stub_page *page_at(uint64_t va)
-{
-	for (size_t i = 0; i < patch.page_count; i++)
-		if (pages[i].va == va)
-			return &pages[i];
-	return NULL;
-}
-
-static struct stub_page *new_page(uint64_t va)
-{
-	struct stub_page *page = &pages[patch.page_count];
-	uint64_t *entry;
-
-	if (patch.page_count == STUB_PAGES || va < STUBS_START || va >= STUBS_END)
-		return NULL;
-	entry = page_table_entry(va, true);
-	page->physical = entry ? page_alloc_zeroed(1) : 0;
-	if (!page->physical)
-		return NULL;
-	*entry = page->physical | PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
-	page->va = va;
-	page->used = 0;
-	patch.page_count++;
-	return page;
-}
-
-/* A place for a site's stub; 0: none. */
-static uint64_t new_stub(const struct site *site)
-{
-	uint64_t stub = 0;
-
-	for (size_t i = 0; i < patch.page_count && !stub; i++)
-		stub = stub_in(&pages[i], site);
-	for (size_t i = 0; i < sizeof invalid_opcodes && !stub; i++) {
-		uint32_t distance = (uint32_t)invalid_opcodes[i] << 24 | INVALID_OPCODE << 16 |
-		                    INVALID_OPCODE << 8 | 0x80;
-		uint64_t va = (site->start + JUMP_SIZE + (uint64_t)(int32_t)distance) & PAGE_MASK;
-		struct stub_page *page = page_at(va) ? NULL : new_page(va);
-
-		stub = page ? stub_in(page, site) : 0;
-	}
-	return stub;
-}
-
-static unsigned char *stub_bytes(uint64_t stub)
-{
-	return direct_map(page_at(stub & PAGE_MASK)->physical + stub % PAGE_SIZE);
-}
-
-/* ---- stubs: what is in them ---- */
-
-struct code {
-	unsigned char bytes[STUB_SIZE];
-	uint64_t va; /* where it will run */
-	size_t length;
-	bool is_near; /* every distance fits */
-};
-
-static uint64_t code_end(const struct code *code)
-{
-	return code->va + code->length;
-}
-
-static void emit(struct code *code, const void *bytes, size_t length)
-{
-	memcpy(code->bytes + code->length, bytes, length);
-	code->length += length;
-}
-
-/* The last four bytes of an instruction that ends with its distance to @to. */
-static void emit_distance(struct code *code, uint64_t to)
-{
-	int64_t distance = (int64_t)(to - (code_end(code) + 4));
-
-	code->is_near &= distance == (int32_t)distance;
-	emit(code, &distance, 4);
-}
-
-/* mov $value, %rcx, of a value that is 32 bits long */
-static void emit_load_rcx(struct code *code, uint64_t value)
-{
-	static const unsigned char mov[] = {0x48, 0xc7, 0xc1};
-
-	emit(code, mov, sizeof mov);
-	emit(code, &value, 4);
-}
-
-static void emit_jump(struct code *code, uint64_t to)
-{
-	emit(code, &(const unsigned char){0xe9}, 1);
-	emit_distance(code, to);
-}
-
-/* An instruction from the site, which stood at @from there. */
-static void emit_moved(struct code *code, const struct instruction *instruction,
-                       const unsigned char *bytes, uint64_t from)
-{
-	uint64_t old_end = from + instruction->length;
-	uint64_t target = old_end + (uint64_t)(int64_t)instruction->distance;
-
-	if (instruction->kind == INSTRUCTION_JUMP) {
-		emit_jump(code, target);
-	} else if (instruction->kind == INSTRUCTION_BRANCH) {
-		const unsigned char branch[] = {0x0f, 0x80 | instruction->condition};
-
-		emit(code, branch, sizeof branch);
-		emit_distance(code, target);
-	} else {
-		unsigned char *copy = code->bytes + code->length;
-		int64_t distance;
-		int32_t old;
-
-		emit(code, bytes, instruction->length);
-		if (!instruction->relative)
-			return;
-		memcpy(&old, copy + instruction->relative, sizeof old);
-		distance = (int64_t)(old_end + (uint64_t)(int64_t)old - code_end(code));
-		code->is_near &= distance == (int32_t)distance;
-		memcpy(copy + instruction->relative, &distance, sizeof old);
-	}
-}
-
-/* All of a site's stub; sets where the moved instructions lie in it. */
-static bool make_stub(struct code *code, struct site *site, const unsigned char *bytes)
-{
-	static const unsigned char lea[] = {0x4c, 0x8d, 0x1d}; /* lea distance(%rip), %r11 */
-
-	emit_load_rcx(code, site->start + SYSCALL_SIZE);
-	emit(code, lea, sizeof lea);
-	emit_distance(code, code_end(code) + 4 + JUMP_SIZE);
-	emit_jump(code, (uint64_t)patched_entry);
-	for (size_t i = 0; i < site->moved_count; i++) {
-		struct moved *moved = &site->moved[i];
-		struct instruction instruction;
-
-		instruction_read(bytes + moved->at, BYTES_MAX - moved->at, &instruction);
-		moved->in_stub = (uint8_t)code->length;
-		if (i == 0)
-			emit_load_rcx(code, site->start + SYSCALL_SIZE);
-		emit_moved(code, &instruction, bytes + moved->at, site->start + moved->at);
-	}
-	site->moved[site->moved_count].in_stub = (uint8_t)code->length;
-	emit_jump(code, site->start + site->moved[site->moved_count].at);
-	return code->is_near;
 }
 
 /* ---- sites ---- */
@@ -366,17 +120,37 @@ static bool find_moved(struct site *site, const unsigned char *bytes, size_t siz
 	return true;
 }
 
+/* Behind the last instruction that was moved. */
+static uint64_t site_end(const struct site *site)
+{
+	return site->start + site->moved[site->moved_count].at;
+}
+
+/* A site that is rewritten and has part in [start, end), from *@index on; NULL: there is none. */
+static struct site *next_written(size_t *index, uint64_t start, uint64_t end)
+{
+	if (start >= patch.high || end <= patch.low)
+		return NULL;
+	while (*index < patch.site_count) {
+		struct site *site = &sites[(*index)++];
+
+		if (site->state == SITE_WRITTEN && site->start < end && site_end(site) > start)
+			return site;
+	}
+	return NULL;
+}
+
 static void write_site(struct site *site)
 {
 	unsigned char jump[JUMP_SIZE];
 
-	make_jump(jump, site->start, site->stub);
+	stub_write_jump(jump, site->start, site->stub);
 	write_text(site->start, jump);
 	site->state = SITE_WRITTEN;
 	if (!patch.high || site->start < patch.low)
 		patch.low = site->start;
-	if (site->start + JUMP_SIZE > patch.high)
-		patch.high = site->start + JUMP_SIZE;
+	if (site_end(site) > patch.high)
+		patch.high = site_end(site);
 }
 
 /* The original code again, unless something else has come there. */
@@ -387,21 +161,19 @@ static void put_back(struct site *site)
 	site->state = SITE_ORIGINAL;
 	if (!is_text(site->start))
 		return;
-	make_jump(jump, site->start, site->stub);
+	stub_write_jump(jump, site->start, site->stub);
 	read_text(now, site->start);
 	if (!memcmp(now, jump, sizeof now))
 		write_text(site->start, site->original);
 }
 
-/* The site that is rewritten at @address, or NULL. */
+/* The site whose jump @address is in, or NULL. */
 static struct site *find_written(uint64_t address)
 {
-	if (address < patch.low || address >= patch.high)
-		return NULL;
-	for (size_t i = 0; i < patch.site_count; i++)
-		if (sites[i].state == SITE_WRITTEN && address - sites[i].start < JUMP_SIZE)
-			return &sites[i];
-	return NULL;
+	size_t index = 0;
+	struct site *site = next_written(&index, address, address + 1);
+
+	return site && address - site->start < JUMP_SIZE ? site : NULL;
 }
 
 /* The site whose stub @address is in, or NULL. */
@@ -413,21 +185,22 @@ static struct site *find_by_stub(uint64_t address)
 	return NULL;
 }
 
-/* The site that was put back at @start, if it is to be written again: its stub is as it would be
- * made now. */
+/* The site that was put back where @wanted is, if its stub is what would be made now. */
 static struct site *find_original(const struct site *wanted, const unsigned char *bytes)
 {
 	for (size_t i = 0; i < patch.site_count; i++) {
-		struct site *site = &sites[i];
-		struct code code = {.va = site->stub, .is_near = true};
+		struct site *site = &sites[i], again = *wanted;
+		unsigned char code[STUB_SIZE];
+		size_t length;
 
 		if (site->start != wanted->start || site->state == SITE_GONE)
 			continue;
 		if (site->state == SITE_REFUSED)
 			return site;
-		if (!memcmp(site->original, wanted->original, JUMP_SIZE) &&
-		    site->moved_count == wanted->moved_count && make_stub(&code, site, bytes) &&
-		    !memcmp(code.bytes, stub_bytes(site->stub), code.length))
+		again.stub = site->stub;
+		length = stub_make(code, &again, bytes);
+		if (length && !memcmp(site->original, wanted->original, JUMP_SIZE) &&
+		    !memcmp(code, stub_bytes(site->stub), length))
 			return site;
 		site->state = SITE_GONE;
 	}
@@ -437,15 +210,13 @@ static struct site *find_original(const struct site *wanted, const unsigned char
 static struct site *new_site(const struct site *wanted, const unsigned char *bytes)
 {
 	struct site *site = &sites[patch.site_count];
-	struct code code = {.is_near = true};
 
 	if (patch.site_count == SITES)
 		return NULL;
 	*site = *wanted;
-	site->stub = code.va = new_stub(site);
-	if (!site->stub || !make_stub(&code, site, bytes))
+	site->stub = stub_place(site);
+	if (!site->stub || !stub_make(stub_bytes(site->stub), site, bytes))
 		return NULL;
-	memcpy(stub_bytes(site->stub), code.bytes, code.length);
 	patch.site_count++;
 	return site;
 }
@@ -456,15 +227,16 @@ static __attribute__((noinline)) bool rewrite(uint64_t start)
 {
 	unsigned char bytes[BYTES_MAX] = {0}, before[5] = {0};
 	struct site wanted = {.start = start}, *site;
-	size_t size;
+	size_t size, index = 0;
 
-	if (start >= REACH_END || !is_text(start))
+	if (start >= STUB_REACH || !is_text(start))
 		return false;
 	size = user_read_some(bytes, start, sizeof bytes);
 	user_read(before, start - sizeof before, sizeof before);
 	memcpy(wanted.original, bytes, JUMP_SIZE);
 	if (bytes[0] != 0x0f || bytes[1] != 0x05 ||
-	    !find_moved(&wanted, bytes, size, !memcmp(before, cancellable, sizeof before)))
+	    !find_moved(&wanted, bytes, size, !memcmp(before, cancellable, sizeof before)) ||
+	    next_written(&index, start, site_end(&wanted)))
 		return false;
 	site = find_original(&wanted, bytes);
 	if (!site)
@@ -578,29 +350,20 @@ void patch_leave_stub(struct context *context)
 
 void patch_forget(uint64_t start, uint64_t end)
 {
-	bool is_changed = false;
+	size_t index = 0;
+	struct site *site = next_written(&index, start, end);
 
-	if (start >= patch.high || end <= patch.low)
+	if (!site)
 		return;
-	for (size_t i = 0; i < patch.site_count; i++) {
-		struct site *site = &sites[i];
-
-		if (site->state != SITE_WRITTEN || site->start >= end ||
-		    site->start + JUMP_SIZE <= start)
-			continue;
+	for (; site; site = next_written(&index, start, end))
 		put_back(site);
-		is_changed = true;
-	}
-	if (!is_changed)
-		return;
 	memset(patch.seen, 0, sizeof patch.seen);
 	page_table_flush(); /* ends with an iretq, which serialises */
 }
 
 void patch_forget_all(void)
 {
-	for (size_t i = 0; i < patch.page_count; i++)
-		pages[i].used = 0;
+	stub_free_all();
 	patch.site_count = 0;
 	patch.low = patch.high = 0;
 	memset(patch.seen, 0, sizeof patch.seen);
