@@ -38,7 +38,7 @@
 #include "guestkit/user.h"
 
 #define SITES    512
-#define SEEN     64         /* places remembered, by a hash */
+#define SEEN     64         /* places remembered: 2 to the power of 32 - 26 */
 #define HOPELESS 0x80000000 /* marks those that cannot be rewritten: sites lie below */
 
 /* A site into whose middle so much code jumps, at a trap each, that rewriting does not pay. */
@@ -48,6 +48,7 @@
 
 static struct {
 	uint32_t seen[SEEN]; /* low half of the return address of calls that trapped */
+	uint32_t misses;     /* of places that were not among them */
 	uint32_t site_count;
 	uint64_t low, high; /* all sites that are written lie in between */
 } patch;
@@ -269,18 +270,23 @@ static bool is_left_alone(const struct context *context)
 
 bool patch_consider(const struct context *context)
 {
-	uint64_t end = context->rip;
-	uint32_t *seen = &patch.seen[(end ^ end >> 6) % SEEN];
+	uint32_t end = (uint32_t)context->rip;
 
-	if (*seen == ((uint32_t)end | HOPELESS) || is_left_alone(context))
+	if (is_left_alone(context))
 		return false;
-	if (*seen != (uint32_t)end) {
-		*seen = (uint32_t)end;
+	for (size_t i = 0; i < SEEN; i++) {
+		if (patch.seen[i] == (end | HOPELESS))
+			return false;
+		if (patch.seen[i] != end)
+			continue;
+		if (rewrite(context->rip - SYSCALL_SIZE))
+			return true;
+		patch.seen[i] |= HOPELESS;
 		return false;
 	}
-	if (rewrite(end - SYSCALL_SIZE))
-		return true;
-	*seen |= HOPELESS;
+	/* Which one gives way looks random: places in turn would drive each other out otherwise. */
+	patch.seen[patch.misses < SEEN ? patch.misses : patch.misses * 2654435761U >> 26] = end;
+	patch.misses++;
 	return false;
 }
 

@@ -104,6 +104,8 @@ test_rewritten_calls() {
 test_rewritten_forms() {
 	guest rewritten text
 	expect_out $'compare e9\ntest e9\nreturn e9\njump e9\nbranch e9\nload e9\npop e9\ncancel e9'
+	guest rewritten turns
+	expect_out '100 of 100'
 	same_as_native rewritten results
 }
 

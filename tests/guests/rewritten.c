@@ -443,6 +443,27 @@ static int many(void)
 	return 0;
 }
 
+/* More sites than the kit remembers having seen, which take turns. */
+static int turns(void)
+{
+	char *code = mmap(LOW, 1 << 20, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	int rewritten = 0;
+
+	if (code != LOW)
+		return 1;
+	for (int i = 0; i < 100; i++)
+		write_code(code + i * 4160, SYS_getppid);
+	mprotect(code, 1 << 20, PROT_READ | PROT_EXEC);
+	for (int round = 0; round < 100; round++)
+		for (int i = 0; i < 100; i++)
+			((long (*)(void))(code + i * 4160))();
+	for (int i = 0; i < 100; i++)
+		rewritten += (unsigned char)code[i * 4160 + 5] == 0xe9;
+	printf("%d of 100\n", rewritten);
+	return 0;
+}
+
 /* ---- threads ---- */
 
 static volatile long wrong, strayed;
@@ -536,6 +557,8 @@ int main(int argc, char **argv)
 		return remap(LOW) || remap(HIGH); /* too high to be rewritten */
 	if (!strcmp(what, "many"))
 		return many();
+	if (!strcmp(what, "turns"))
+		return turns();
 	if (!strcmp(what, "threads"))
 		return threads();
 	return 2;
