@@ -375,7 +375,7 @@ test_remap() {
 
 test_rewritten_calls() {
 	same_as_native calls calls
-	for what in results middle step interrupt fault remap many threads; do
+	for what in results middle step interrupt fault remap many clones cancel threads; do
 		same_as_native "rewritten_$what" rewritten "$what"
 	done
 	guest rewritten text

@@ -132,4 +132,6 @@ test_many_rewritten_calls() {
 
 test_threads_in_rewritten_calls() {
 	same_as_native rewritten threads
+	same_as_native rewritten clones
+	same_as_native rewritten cancel
 }

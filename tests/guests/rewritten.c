@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -376,7 +377,7 @@ static int is_original(const char *code, int number)
 }
 
 /* Everything that changes mappings, done to rewritten code. */
-static int remap(char *base)
+static int remap_at(char *base)
 {
 	char *code = new_code(base, SYS_umask), *moved;
 
@@ -421,6 +422,11 @@ static int remap(char *base)
 	code = new_code(base, SYS_umask);
 	printf("%ld\n", run_code(code, 0123));
 	return 0;
+}
+
+static int remap(void)
+{
+	return remap_at(LOW) || remap_at(HIGH); /* too high to be rewritten */
 }
 
 /* More sites than the kit keeps, and all go on working. */
@@ -537,29 +543,77 @@ static int threads(void)
 	return 0;
 }
 
+/* ---- a call that comes back twice, and one that does not ---- */
+
+static volatile int born;
+void on_birth(void);
+__asm__("on_birth: lock incl born(%rip)\n"
+        "mov $60, %eax\n" /* exit */
+        "xor %edi, %edi\n"
+        "syscall\n");
+
+/* A new thread starts behind the call, in all forms of it. */
+static int clones(void)
+{
+	static uint64_t stacks[FORMS][64];
+	const long flags =
+	        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+
+	for (size_t i = 0; i < FORMS; i++) {
+		uint64_t *stack = &stacks[i][32];
+
+		repeat(forms[i].call);
+		/* Whatever the form takes off before it returns. */
+		for (int j = 0; j < 8; j++)
+			stack[j] = (uint64_t)on_birth;
+		printf("%s %d\n", forms[i].name,
+		       forms[i].call(SYS_clone, flags, (long)stack, 0) > 0);
+		while (born <= (int)i)
+			sched_yield();
+	}
+	return 0;
+}
+
+static void *read_for_ever(void *argument)
+{
+	char byte;
+
+	while (read(interrupted_pipe[0], &byte, 1) == 1)
+		;
+	return argument;
+}
+
+/* A thread is cancelled in a call, which the C library knows by its address. */
+static int cancel(void)
+{
+	const struct timespec moment = {.tv_nsec = 30000000};
+	static char bytes[10];
+	pthread_t thread;
+	void *result;
+
+	if (pipe(interrupted_pipe) || pthread_create(&thread, NULL, read_for_ever, NULL) ||
+	    write(interrupted_pipe[1], bytes, sizeof bytes) != sizeof bytes)
+		return 1;
+	nanosleep(&moment, NULL);
+	pthread_cancel(thread);
+	pthread_join(thread, &result);
+	printf("cancelled: %d\n", result == PTHREAD_CANCELED);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} modes[] = {
+        {"text", text},           {"turns", turns},   {"results", results}, {"middle", middle},
+        {"step", step},           {"fault", fault},   {"remap", remap},     {"many", many},
+        {"interrupt", interrupt}, {"clones", clones}, {"cancel", cancel},   {"threads", threads},
+};
+
 int main(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "";
-
-	if (!strcmp(what, "text"))
-		return text();
-	if (!strcmp(what, "results"))
-		return results();
-	if (!strcmp(what, "middle"))
-		return middle();
-	if (!strcmp(what, "step"))
-		return step();
-	if (!strcmp(what, "interrupt"))
-		return interrupt();
-	if (!strcmp(what, "fault"))
-		return fault();
-	if (!strcmp(what, "remap"))
-		return remap(LOW) || remap(HIGH); /* too high to be rewritten */
-	if (!strcmp(what, "many"))
-		return many();
-	if (!strcmp(what, "turns"))
-		return turns();
-	if (!strcmp(what, "threads"))
-		return threads();
+	for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++)
+		if (!strcmp(argv[1], modes[i].name))
+			return modes[i].run();
 	return 2;
 }
