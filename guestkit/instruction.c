@@ -146,7 +146,7 @@ static bool read_jump(struct reader *reader, unsigned opcode, bool is_long,
 	if (is_wide)
 		memcpy(&instruction->distance, reader->bytes + reader->at - 4, 4);
 	else
-		instruction->distance = (int8_t)reader->bytes[reader->at - 1];
+		instruction->distance = (reader->bytes[reader->at - 1] ^ 0x80) - 0x80; /* signed */
 	return true;
 }
 
