@@ -24,6 +24,7 @@
 #include "guestkit/retired.h"
 
 #define STACK_GUARD (256 * PAGE_SIZE)
+#define STACK_BEGIN (4 * PAGE_SIZE) /* what a thread's stack gets at once */
 
 static struct {
 	bool allow_wx;
@@ -128,12 +129,11 @@ static bool is_plain(const struct vma *vma)
 	       vma->prot == (PROT_READ | PROT_WRITE);
 }
 
-/* One plain mapping covers the range. */
-static bool is_reusable(uint64_t start, uint64_t end)
+/* The same without any access. */
+static bool is_inaccessible(const struct vma *vma)
 {
-	const struct vma *vma = vma_find(start);
-
-	return vma && vma->end >= end && is_plain(vma);
+	return !vma->file && (vma->flags & (MAP_PRIVATE | VMA_IMAGE | VMA_STACK)) == MAP_PRIVATE &&
+	       vma->prot == PROT_NONE;
 }
 
 /* Whether all of memory is too small for that much more: the one thing that Linux's heuristic
@@ -144,11 +144,20 @@ static bool is_overcommitted(uint64_t length, uint32_t prot, uint32_t flags)
 	       length / PAGE_SIZE > page_total_count();
 }
 
-/* Enter a new mapping into the list; what was unmapped there lately serves again or goes. */
-static int insert_mapping(const struct vma *vma)
+/* Enter a new mapping into the list (after vma_reserve(1)), and give it frames if it is small; what
+ * was unmapped there lately serves again or goes. */
+static void insert_mapping(const struct vma *vma, bool is_for_stack, bool all)
 {
-	retired_claim(vma->start, vma->end, is_plain(vma));
-	return vma_insert(vma);
+	uint64_t start = vma->start, end = vma->end, served = 0;
+
+	if (is_for_stack)
+		retired_reserve(start, end);
+	else
+		served = retired_claim(start, end, is_plain(vma));
+	vma_insert(vma);
+	/* What the last mapping here had no use for, this one will not need soon. */
+	if (all || served < (end - start) / 2)
+		populate_new(start, end, all);
 }
 
 int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_t flags,
@@ -186,8 +195,8 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 		return -ENOMEM;
 	if (file)
 		file_get(file);
-	insert_mapping(&vma);
-	populate_new(vma.start, vma.end, flags & (MAP_POPULATE | MAP_LOCKED));
+	insert_mapping(&vma, !hint && !(flags & MAP_FIXED) && is_inaccessible(&vma),
+	               flags & (MAP_POPULATE | MAP_LOCKED));
 	return at;
 }
 
@@ -202,6 +211,21 @@ static bool cut(uint64_t start, uint64_t end)
 	return true;
 }
 
+/* Plain memory in [start, end), whose borders are cut, is kept for use again; the rest is cleared.
+ */
+static void retire(uint64_t start, uint64_t end)
+{
+	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
+		const struct vma *vma = vma_at(i);
+
+		if (!is_plain(vma) || !retired_take(vma->start, vma->end))
+			continue;
+		page_table_clear(start, vma->start);
+		start = vma->end;
+	}
+	page_table_clear(start, end);
+}
+
 int address_space_unmap(uint64_t start, uint64_t length)
 {
 	int status = check_range(start, &length, -EINVAL);
@@ -213,14 +237,14 @@ int address_space_unmap(uint64_t start, uint64_t length)
 	if (!cut(start, start + length))
 		return -ENOMEM;
 	patch_forget(start, start + length);
-	if (!is_reusable(start, start + length) || !retired_take(start, start + length))
-		page_table_clear(start, start + length);
+	retire(start, start + length);
 	vma_remove(start, start + length);
 	return 0;
 }
 
 int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 {
+	bool is_new = false, is_stack = false;
 	uint64_t end;
 	int status = check_range(start, &length, -ENOMEM);
 
@@ -251,9 +275,19 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 	if (!cut(start, end))
 		return -ENOMEM;
 	patch_forget(start, end);
-	page_table_protect(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
-	                   populate_rights(prot));
-	vma_set_prot(start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
+	if (is_inaccessible(vma_find(start)) && prot == (PROT_READ | PROT_WRITE)) {
+		is_new = true;
+		is_stack = retired_commit(start, end);
+	} else if (retired_is_reserved) {
+		retired_settle();
+	}
+	page_table_protect(start, end, prot, populate_rights(prot));
+	vma_set_prot(start, end, prot);
+	/* A stack is used from its end. */
+	if (is_new)
+		populate_new(is_stack && end - start > STACK_BEGIN ? end - STACK_BEGIN : start, end,
+		             false);
 	return 0;
 }
 
@@ -270,8 +304,7 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 	more.offset += vma->file ? old_end - vma->start : 0;
 	if (more.file)
 		file_get(more.file);
-	insert_mapping(&more);
-	populate_new(more.start, more.end, false);
+	insert_mapping(&more, false, false);
 	return true;
 }
 
@@ -423,9 +456,9 @@ uint64_t address_space_break(uint64_t wanted)
 		vma.start = old_end;
 		vma.end = new_end;
 		if ((new_end - space.heap_start) / PAGE_SIZE > page_total_count() ||
-		    vma_overlaps(old_end, new_end) || insert_mapping(&vma))
+		    vma_overlaps(old_end, new_end) || vma_reserve(1))
 			return space.heap_break;
-		populate_new(old_end, new_end, false);
+		insert_mapping(&vma, false, false);
 	} else if (new_end < old_end && address_space_unmap(new_end, old_end - new_end)) {
 		return space.heap_break;
 	}

@@ -178,7 +178,6 @@ static void free_later(struct clearing *clearing, uint64_t physical, size_t coun
 	}
 	if (clearing->count == sizeof clearing->runs / sizeof clearing->runs[0])
 		finish_clearing(clearing);
-	clearing->is_flush_due = true;
 	clearing->runs[clearing->count].physical = physical;
 	clearing->runs[clearing->count++].count = count;
 }
@@ -189,7 +188,9 @@ static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 	uint64_t old = *entry;
 
 	*entry = 0;
-	clearing->is_flush_due = tables.is_promising = true;
+	tables.is_promising = true;
+	/* What could not be reached is in no TLB: the flush has been when access was taken away. */
+	clearing->is_flush_due |= (old & PTE_USER) != 0;
 	if (old & PTE_OWNED)
 		free_later(clearing, old & PTE_ADDRESS & ~(size - 1), size / PAGE_SIZE);
 }
@@ -211,6 +212,7 @@ static bool sweep_table(uint64_t *table, int level, uint64_t base, struct cleari
 		if (!(entry & PTE_HUGE) && sweep_table(table_at(entry), level - 1, va, clearing) &&
 		    entry & PTE_OWNED && tables.in_use / size != va / size) {
 			table[i] = 0;
+			clearing->is_flush_due = true;
 			free_later(clearing, entry & PTE_ADDRESS, 1);
 			tables.left--;
 		} else {

@@ -17,6 +17,7 @@
 #include "guestkit/page_table.h"
 #include "guestkit/pages.h"
 #include "guestkit/process_end.h"
+#include "guestkit/retired.h"
 #include "guestkit/string.h"
 
 #define EAGER_PAGES  256 /* 1 MiB at mmap */
@@ -218,6 +219,8 @@ enum fault_result address_space_fault(uint64_t address, uint64_t error)
 	uint32_t needed = is_write ? PROT_WRITE : error & ERROR_FETCH ? PROT_EXEC : PROT_READ;
 	enum fault_result result;
 
+	if (retired_is_reserved)
+		retired_settle();
 	if (!vma)
 		return FAULT_NOT_MAPPED;
 	/* x86 has no write-only and no execute-only pages. */

@@ -10,35 +10,39 @@
  * mapping in the same place gets the same frames, zeroed. What piles up is cleared in batches, by
  * one flush. Until then a stray access to such memory is not noticed; the first EXACT_UNMAPS calls,
  * and all large ones, are exact.
+ *
+ * C libraries make a thread's stack in two steps: a mapping without access, and mprotect() of all
+ * but the guard in front as the very next call. Of a program that has done so KNOWN_COMMITS times
+ * in a row it is expected again: then a reservation over noted ranges leaves their entries, zeroed,
+ * until the program's next call or page fault. If that is the mprotect(), they serve again;
+ * otherwise they are cleared before it is served, and the program has to show its habit anew.
  */
 #include "guestkit/retired.h"
 
 #include "guestkit/page_table.h"
 #include "guestkit/pages.h"
-#include "guestkit/string.h"
 
-#define EXACT_UNMAPS 32
-#define RANGES_MAX   64
-#define RANGE_LIMIT  (256 * PAGE_SIZE)  /* larger ranges are cleared at once */
-#define TOTAL_LIMIT  (4096 * PAGE_SIZE) /* of all ranges */
+#define EXACT_UNMAPS  32
+#define KNOWN_COMMITS 8
+#define RANGES_MAX    64
+#define RANGE_LIMIT   (256 * PAGE_SIZE)  /* larger ranges are cleared at once */
+#define TOTAL_LIMIT   (4096 * PAGE_SIZE) /* of all ranges */
+
+bool retired_is_reserved;
 
 static KIT_LARGE struct page_range ranges[RANGES_MAX];
-static uint32_t range_count, exact_unmaps;
+static uint32_t range_count, exact_unmaps, commits;
 static uint64_t total;
+static struct page_range reserved; /* while retired_is_reserved */
 
 bool retired_purge(void)
 {
-	struct page_range purged[RANGES_MAX];
 	uint32_t count = range_count;
 
-	if (!count)
-		return false;
-	/* The list is emptied first: clearing gives frames back, which may lead back here. */
-	memcpy(purged, ranges, count * sizeof ranges[0]);
 	range_count = 0;
 	total = 0;
-	page_table_clear_ranges(purged, count);
-	return true;
+	page_table_clear_ranges(ranges, count);
+	return count > 0;
 }
 
 bool memory_reclaim(void)
@@ -46,6 +50,17 @@ bool memory_reclaim(void)
 	bool has_purged = retired_purge();
 
 	return page_table_sweep() || has_purged;
+}
+
+/* Note a range; an empty one is nothing. */
+static void add(uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return;
+	if (range_count == RANGES_MAX || total + (end - start) > TOTAL_LIMIT)
+		retired_purge();
+	ranges[range_count++] = (struct page_range){start, end};
+	total += end - start;
 }
 
 bool retired_take(uint64_t start, uint64_t end)
@@ -56,10 +71,7 @@ bool retired_take(uint64_t start, uint64_t end)
 	}
 	if (end - start > RANGE_LIMIT)
 		return false;
-	if (range_count == RANGES_MAX || total + (end - start) > TOTAL_LIMIT)
-		retired_purge();
-	ranges[range_count++] = (struct page_range){start, end};
-	total += end - start;
+	add(start, end);
 	return true;
 }
 
@@ -68,36 +80,93 @@ static bool overlaps(const struct page_range *range, uint64_t start, uint64_t en
 	return range->start < end && start < range->end;
 }
 
-void retired_claim(uint64_t start, uint64_t end, bool is_alike)
+static bool is_any_in(uint64_t start, uint64_t end)
 {
-	for (uint32_t i = 0; i < range_count; i++) {
-		struct page_range *range = &ranges[i];
-		struct page_range before, after, claimed;
+	for (uint32_t i = 0; i < range_count; i++)
+		if (overlaps(&ranges[i], start, end))
+			return true;
+	return false;
+}
 
-		if (!overlaps(range, start, end))
+/* Zero what of the noted ranges lies in [start, end): the number of bytes. */
+static uint64_t zero(uint64_t start, uint64_t end)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < range_count; i++) {
+		uint64_t from = ranges[i].start > start ? ranges[i].start : start;
+		uint64_t to = ranges[i].end < end ? ranges[i].end : end;
+
+		if (from >= to)
 			continue;
-		before = (struct page_range){range->start, start};
-		after = (struct page_range){end, range->end};
-		/* A range cut in two needs a second place in the list. */
-		if (!is_alike || (before.start < before.end && after.start < after.end &&
-		                  range_count == RANGES_MAX)) {
-			retired_purge();
-			return;
-		}
-		/* Out of the list first: zeroing may need memory, and then the list is purged. */
-		claimed = (struct page_range){range->start > start ? range->start : start,
-		                              range->end < end ? range->end : end};
-		total -= range->end - range->start;
-		*range = ranges[--range_count];
-		if (before.start < before.end) {
-			ranges[range_count++] = before;
-			total += before.end - before.start;
-		}
-		if (after.start < after.end) {
-			ranges[range_count++] = after;
-			total += after.end - after.start;
-		}
-		page_table_zero(claimed.start, claimed.end);
-		i = UINT32_MAX; /* the list has changed: from the start again */
+		page_table_zero(from, to);
+		bytes += to - from;
 	}
+	return bytes;
+}
+
+/* [start, end) is mapped again: what sticks out of it stays noted. */
+static void forget(uint64_t start, uint64_t end)
+{
+	/* Downwards: what comes in place of a range, and what is added behind, does not overlap. */
+	for (uint32_t i = range_count; i-- > 0;) {
+		struct page_range range;
+
+		if (i >= range_count) /* adding has purged */
+			return;
+		range = ranges[i];
+		if (!overlaps(&range, start, end))
+			continue;
+		ranges[i] = ranges[--range_count];
+		total -= range.end - range.start;
+		add(range.start, start);
+		add(end, range.end);
+	}
+}
+
+uint64_t retired_claim(uint64_t start, uint64_t end, bool is_alike)
+{
+	uint64_t bytes = 0;
+
+	if (!is_any_in(start, end))
+		return 0;
+	if (is_alike) {
+		bytes = zero(start, end);
+		forget(start, end);
+	} else {
+		retired_purge();
+	}
+	return bytes;
+}
+
+void retired_reserve(uint64_t start, uint64_t end)
+{
+	reserved = (struct page_range){start, end};
+	retired_is_reserved = true;
+	if (commits >= KNOWN_COMMITS)
+		zero(start, end);
+	else if (is_any_in(start, end))
+		retired_purge();
+}
+
+bool retired_commit(uint64_t start, uint64_t end)
+{
+	if (!retired_is_reserved)
+		return false;
+	if (start < reserved.start || end != reserved.end || is_any_in(reserved.start, start)) {
+		retired_settle();
+		return false;
+	}
+	retired_is_reserved = false;
+	commits++;
+	forget(start, end);
+	return true;
+}
+
+void retired_settle(void)
+{
+	retired_is_reserved = false;
+	commits = 0;
+	if (is_any_in(reserved.start, reserved.end))
+		retired_purge();
 }

@@ -13,6 +13,7 @@
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/machine.h"
 #include "guestkit/patch.h"
+#include "guestkit/retired.h"
 #include "guestkit/thread.h"
 
 #define SYSCALL_LIMIT 512
@@ -86,6 +87,8 @@ static bool serve(struct context *context)
 
 	((struct mote_run *)MOTE_RUN_VA)->syscalls++;
 	thread_current->is_context_replaced = false;
+	if (retired_is_reserved && context->number != __NR_mprotect)
+		retired_settle();
 	result = call(context->number, arg);
 	if (!thread_current->is_context_replaced)
 		context->rax = (uint64_t)result;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +82,25 @@ static void thread_create(long count)
 	}
 }
 
+/* ---- memory of a thread's stack: reserved, made accessible behind a guard, used, given back ----
+ */
+
+#define PAGE 4096UL
+
+static void stack_memory(long count)
+{
+	const size_t size = 36 * PAGE, guard = 2 * PAGE;
+
+	for (long i = 0; i < count; i++) {
+		char *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (at == MAP_FAILED || mprotect(at + guard, size - guard, PROT_READ | PROT_WRITE))
+			exit(1);
+		at[size - 1] = at[size - PAGE - 1] = 1;
+		munmap(at, size);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(long count);
@@ -89,6 +109,7 @@ static const struct {
         {"null_call", null_call, 1000000},
         {"thread_turns", thread_turns, 40000},
         {"thread_create", thread_create, 3000},
+        {"stack_memory", stack_memory, 5000},
 };
 
 int main(int argc, char **argv)

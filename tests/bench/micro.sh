@@ -46,5 +46,6 @@ bench_micro() {
 	fi
 	micro_ratio "two threads that take turns" thread_turns 0.2
 	micro_ratio "thread made and joined" thread_create 0.5
+	micro_ratio "memory of a stack: made, used and given back" stack_memory 0.5
 	echo
 }

@@ -123,9 +123,10 @@ static void topic_apart(void)
 {
 	for (size_t i = 0; i < 20000; i++) {
 		void *hint = (void *)((i % 3000 + 16) << 32);
-		char *at = mmap(hint, PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		size_t size = i % 10 ? PAGE : 300 * PAGE;
+		char *at = mmap(hint, size, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (at != hint || at[i % PAGE]++ || munmap(at, i % 2 ? PAGE : 300 * PAGE)) {
+		if (at != hint || at[i % PAGE]++ || munmap(at, size)) {
 			printf("%zu: %p\n", i, (void *)at);
 			return;
 		}

@@ -157,15 +157,28 @@ static void do_map_file(size_t first, size_t count)
 	set_pages(first, count, READ_WRITE, true);
 }
 
+static bool is_plain(const struct page *page)
+{
+	return page->is_mapped && page->prot == READ_WRITE && !page->base;
+}
+
 static void do_unmap(size_t first, size_t count)
 {
-	bool is_fault_sure = count > LATE_LIMIT;
+	size_t end = first + count, run;
 
-	for (size_t i = first; i < first + count; i++)
-		is_fault_sure |= !model[i].is_mapped || model[i].prot != READ_WRITE;
 	need(munmap(region + first * PAGE, count * PAGE) == 0, "munmap", first);
-	for (size_t i = first; i < first + count; i++)
-		model[i] = (struct page){.is_fault_sure = is_fault_sure};
+	for (size_t i = first; i < end; i += run) {
+		bool is_fault_sure = model[i].is_mapped || model[i].is_fault_sure;
+
+		run = 1;
+		if (is_plain(&model[i])) {
+			while (i + run < end && is_plain(&model[i + run]))
+				run++;
+			is_fault_sure = run > LATE_LIMIT;
+		}
+		for (size_t page = i; page < i + run; page++)
+			model[page] = (struct page){.is_fault_sure = is_fault_sure};
+	}
 }
 
 static void do_protect(size_t first, size_t count)
@@ -226,7 +239,7 @@ static void do_something(void)
 
 	switch (random_below(9)) {
 	case 0: do_map(first, count, READ_WRITE); break;
-	case 1: do_map(first, count, PROT_READ); break;
+	case 1: do_map(first, count, random_below(2) ? PROT_READ : PROT_NONE); break;
 	case 2: do_map_file(first, count); break;
 	case 3: do_unmap(first, count); break;
 	case 4: do_protect(first, count); break;

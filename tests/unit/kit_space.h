@@ -144,7 +144,7 @@ static uint64_t hoard[ARENA_FRAMES];
 static size_t hoarded;
 
 /* Take all frames but @left. */
-static void use_up(size_t left)
+static __attribute__((unused)) void use_up(size_t left)
 {
 	uint64_t frame;
 
@@ -154,7 +154,7 @@ static void use_up(size_t left)
 		page_free(hoard[--hoarded], 1);
 }
 
-static void give_back(void)
+static __attribute__((unused)) void give_back(void)
 {
 	while (hoarded)
 		page_free(hoard[--hoarded], 1);
