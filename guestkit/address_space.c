@@ -25,6 +25,7 @@
 
 #define STACK_GUARD (256 * PAGE_SIZE)
 #define STACK_BEGIN (4 * PAGE_SIZE) /* what a thread's stack gets at once */
+#define CODE_MAX    (64UL << 20)    /* of a file's mapping that is taken for a library's */
 
 static struct {
 	bool allow_wx;
@@ -95,11 +96,11 @@ static int check_file(const struct file *file, uint32_t prot, uint32_t flags)
 }
 
 /* Where a mapping goes: an address, or a negative errno. */
-static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags)
+static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags, bool may_be_code)
 {
 	uint64_t limit = flags & MAP_32BIT ? 1UL << 31 : space.map_limit;
 	uint64_t align = length >= HUGE_SIZE ? HUGE_SIZE : PAGE_SIZE;
-	uint64_t found;
+	uint64_t found = 0;
 
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (hint % PAGE_SIZE)
@@ -116,7 +117,10 @@ static int64_t choose_address(uint64_t hint, uint64_t length, uint32_t flags)
 	if (hint >= 16 * PAGE_SIZE && hint <= MOTE_USER_END - length &&
 	    !vma_overlaps(hint, hint + length))
 		return (int64_t)hint;
-	found = vma_find_free(length, limit, align);
+	if (may_be_code)
+		found = vma_find_free(length, PATCH_REACH, PAGE_SIZE);
+	if (!found)
+		found = vma_find_free(length, limit, align);
 	if (!found && !(flags & MAP_32BIT))
 		found = vma_find_free(length, MOTE_USER_END, PAGE_SIZE);
 	return found ? (int64_t)found : -ENOMEM;
@@ -185,7 +189,9 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 		return status;
 	if (is_overcommitted(length, vma.prot, vma.flags))
 		return -ENOMEM;
-	at = choose_address(hint, length, flags);
+	at = choose_address(hint, length, flags,
+	                    file && type == MAP_PRIVATE && !(prot & PROT_WRITE) &&
+	                            length <= CODE_MAX);
 	if (at < 0)
 		return at;
 	vma.start = (uint64_t)at;
@@ -375,7 +381,7 @@ int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_leng
 		return (int64_t)old;
 	if (!(flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	to = choose_address(0, new_length, 0);
+	to = choose_address(0, new_length, 0, false);
 	return to < 0 ? to : move_mapping(vma_find(old), old, old_length, new_length, (uint64_t)to);
 }
 

@@ -33,6 +33,7 @@
 
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
+#include "guestkit/populate.h"
 #include "guestkit/string.h"
 #include "guestkit/stub.h"
 #include "guestkit/user.h"
@@ -73,6 +74,12 @@ static uint64_t text_frame(uint64_t address)
 static bool is_text(uint64_t start)
 {
 	return text_frame(start) && text_frame(start + JUMP_SIZE - 1);
+}
+
+/* The same for one end; a page of a file that still is the file's own is copied. */
+static bool own_text(uint64_t address)
+{
+	return text_frame(address) || (populate_private_code(address) && text_frame(address));
 }
 
 static void read_text(unsigned char *bytes, uint64_t address)
@@ -230,14 +237,15 @@ static __attribute__((noinline)) bool rewrite(uint64_t start)
 	struct site wanted = {.start = start}, *site;
 	size_t size, index = 0;
 
-	if (start >= STUB_REACH || !is_text(start))
+	if (start >= PATCH_REACH)
 		return false;
 	size = user_read_some(bytes, start, sizeof bytes);
 	user_read(before, start - sizeof before, sizeof before);
 	memcpy(wanted.original, bytes, JUMP_SIZE);
 	if (bytes[0] != 0x0f || bytes[1] != 0x05 ||
 	    !find_moved(&wanted, bytes, size, !memcmp(before, cancellable, sizeof before)) ||
-	    next_written(&index, start, site_end(&wanted)))
+	    next_written(&index, start, site_end(&wanted)) || !own_text(start) ||
+	    !own_text(start + JUMP_SIZE - 1))
 		return false;
 	site = find_original(&wanted, bytes);
 	if (!site)

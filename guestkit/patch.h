@@ -8,6 +8,10 @@
 
 #include "guestkit/context.h"
 
+/* System calls below this address can be rewritten; up to the top 2 GiB, a jump reaches no farther.
+ */
+#define PATCH_REACH 0x7c000000UL
+
 /**
  * patch_consider() - A system call has trapped: rewrite its site if this is not the first time.
  * @context: of the call, before it is served

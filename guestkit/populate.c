@@ -136,6 +136,15 @@ static enum fault_result fill_file_page(const struct vma *vma, uint64_t va, bool
 	return FAULT_RESOLVED;
 }
 
+bool populate_private_code(uint64_t address)
+{
+	const struct vma *vma = vma_find(address);
+
+	return vma && vma->file && !(vma->flags & MAP_SHARED) &&
+	       (vma->prot & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC && spare_pages(1) &&
+	       fill_file_page(vma, address & PAGE_MASK, true) == FAULT_RESOLVED;
+}
+
 /* The neighbours of a page of a file, for reading: no frame of ours is spent on them. */
 static void read_around(const struct vma *vma, uint64_t address)
 {

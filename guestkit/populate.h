@@ -15,4 +15,11 @@ uint64_t populate_rights(uint32_t prot);
  */
 void populate_new(uint64_t start, uint64_t end, bool all);
 
+/**
+ * populate_private_code() - Give a page of code in a private mapping of a file a frame of its own.
+ *
+ * Return: whether that was done: not where it could be written, or memory is short.
+ */
+bool populate_private_code(uint64_t address);
+
 #endif

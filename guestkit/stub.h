@@ -15,8 +15,6 @@
 #define MOVED_MAX (JUMP_SIZE - SYSCALL_SIZE)
 #define BYTES_MAX (JUMP_SIZE - 1 + INSTRUCTION_MAX)
 #define STUB_SIZE 64
-/* Sites lie below: farther up there are places for few stubs. */
-#define STUB_REACH 0x7c000000UL
 
 /* An instruction behind the call, or (the last) where all goes on: offsets from site and stub. */
 struct moved {

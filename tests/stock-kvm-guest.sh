@@ -375,11 +375,11 @@ test_remap() {
 
 test_rewritten_calls() {
 	same_as_native calls calls
-	for what in results middle step interrupt fault remap many clones cancel threads; do
+	for what in results middle step interrupt fault remap many file clones cancel threads; do
 		same_as_native "rewritten_$what" rewritten "$what"
 	done
 	guest rewritten text
-	[ "$(grep -c ' e9$' out)" -eq 8 ] || fail "not all are rewritten"
+	[ "$(grep -c ' e9$' out)" -eq 9 ] || fail "not all are rewritten"
 }
 
 test_threads() {

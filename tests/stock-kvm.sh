@@ -60,7 +60,7 @@ done
 for flag in df nt ac tf segments gs; do
 	record "flags_$flag" flags "$flag"
 done
-for what in results middle step interrupt fault remap many clones cancel threads; do
+for what in results middle step interrupt fault remap many file clones cancel threads; do
 	record "rewritten_$what" rewritten "$what"
 done
 for seed in 1 2 3; do

@@ -103,7 +103,7 @@ test_rewritten_calls() {
 
 test_rewritten_forms() {
 	guest rewritten text
-	expect_out $'compare e9\ntest e9\nreturn e9\njump e9\nbranch e9\nload e9\npop e9\ncancel e9'
+	expect_out $'compare e9\ntest e9\nreturn e9\njump e9\nbranch e9\nload e9\npop e9\ncancel e9\nfile e9'
 	guest rewritten turns
 	expect_out '100 of 100'
 	same_as_native rewritten results
@@ -124,6 +124,7 @@ test_signals_at_rewritten_calls() {
 
 test_mappings_over_rewritten_calls() {
 	same_as_native rewritten remap
+	same_as_native rewritten file
 }
 
 test_many_rewritten_calls() {

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -160,16 +161,6 @@ static void handle(int signal, void (*handler)(int, siginfo_t *, void *))
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 
 	sigaction(signal, &action, NULL);
-}
-
-/* Which sites are rewritten by now; only here does Linux say something else. */
-static int text(void)
-{
-	for (size_t i = 0; i < FORMS; i++) {
-		repeat(forms[i].call);
-		printf("%s %02x\n", forms[i].name, (unsigned char)forms[i].site[0]);
-	}
-	return 0;
 }
 
 /* Results, errors, arguments in and data out. */
@@ -429,6 +420,49 @@ static int remap(void)
 	return remap_at(LOW) || remap_at(HIGH); /* too high to be rewritten */
 }
 
+/* Code in a file, as a library is mapped, and the file itself, which must not change. */
+static char *map_file(int *fd, char **shared)
+{
+	static char page[PAGE];
+	char *code;
+
+	*fd = open("/tmp/rewritten-code", O_RDWR | O_CREAT | O_TRUNC, 0700);
+	write_code(page + 100, SYS_umask);
+	if (*fd < 0 || write(*fd, page, PAGE) != PAGE)
+		_exit(1);
+	unlink("/tmp/rewritten-code");
+	*shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	code = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, *fd, 0);
+	if (*shared == MAP_FAILED || code == MAP_FAILED)
+		_exit(1);
+	umask(0123);
+	return code + 100;
+}
+
+static int file(void)
+{
+	char *shared, byte[14];
+	int fd;
+	char *code = map_file(&fd, &shared);
+
+	printf("%ld\n", run_code(code, 0123));
+	printf("file: %d\n", is_original(shared + 100, SYS_umask) &&
+	                             pread(fd, byte, sizeof byte, 100) == sizeof byte &&
+	                             is_original(byte, SYS_umask));
+	madvise(code - 100, PAGE, MADV_DONTNEED);
+	printf("read again: %d\n", is_original(code, SYS_umask));
+	write_code(shared + 100, SYS_close);
+	madvise(code - 100, PAGE, MADV_DONTNEED);
+	printf("%ld\n", run_code(code, -1));
+	munmap(code - 100, PAGE);
+	printf("file: %d\n", is_original(shared + 100, SYS_close));
+	/* A shared mapping is the file, and stays as it is. */
+	code = mmap(LOW, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	printf("%ld\n", run_code(code + 100, -1));
+	printf("file: %d\n", is_original(shared + 100, SYS_close));
+	return 0;
+}
+
 /* More sites than the kit keeps, and all go on working. */
 static int many(void)
 {
@@ -446,6 +480,22 @@ static int many(void)
 		sum += run_code(code + i * 500, i % 2 ? -1 : 1);
 	printf("%ld\n", sum);
 	munmap(code, 1 << 20);
+	return 0;
+}
+
+/* Which sites are rewritten by now; only here does Linux say something else. */
+static int text(void)
+{
+	char *code, *shared;
+	int fd;
+
+	for (size_t i = 0; i < FORMS; i++) {
+		repeat(forms[i].call);
+		printf("%s %02x\n", forms[i].name, (unsigned char)forms[i].site[0]);
+	}
+	code = map_file(&fd, &shared);
+	run_code(code, 0);
+	printf("file %02x\n", (unsigned char)code[5]);
 	return 0;
 }
 
@@ -605,9 +655,10 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } modes[] = {
-        {"text", text},           {"turns", turns},   {"results", results}, {"middle", middle},
-        {"step", step},           {"fault", fault},   {"remap", remap},     {"many", many},
-        {"interrupt", interrupt}, {"clones", clones}, {"cancel", cancel},   {"threads", threads},
+        {"text", text},       {"turns", turns},         {"results", results}, {"middle", middle},
+        {"step", step},       {"fault", fault},         {"remap", remap},     {"many", many},
+        {"file", file},       {"interrupt", interrupt}, {"clones", clones},   {"cancel", cancel},
+        {"threads", threads},
 };
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@
 static const unsigned char *const patched_entry = (const unsigned char *)KIT_ENTRY;
 
 #include "guestkit/instruction.c"
+#include "guestkit/patch.h"
 #include "guestkit/stub.c"
 
 static uint64_t entries[STUB_PAGES + 1];
@@ -53,7 +54,7 @@ static void check_place(const struct site *site, uint64_t stub)
 Test(stub, places)
 {
 	static const uint64_t starts[] = {0x400123,   0x401ffe,   0x10000ffb, 0x10001000,
-	                                  0x2fffffff, 0x55555555, 0x7bfff000, STUB_REACH - 1};
+	                                  0x2fffffff, 0x55555555, 0x7bfff000, PATCH_REACH - 1};
 	static uint64_t taken[64];
 	size_t count = 0;
 
@@ -87,7 +88,7 @@ Test(stub, pages)
 		check_place(&site, stub_place(&site));
 	}
 	cr_assert_leq(page_count, 4, "%zu pages", page_count);
-	for (uint64_t start = 0x500000; start < STUB_REACH && placed < 100000; start += 0x21043) {
+	for (uint64_t start = 0x500000; start < PATCH_REACH && placed < 100000; start += 0x21043) {
 		struct site site = site_of(start, 3, 2, 3, 4);
 		uint64_t stub = stub_place(&site);
 
