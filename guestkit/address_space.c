@@ -40,6 +40,17 @@ void address_space_init(bool allow_wx)
 	space.map_limit = MOTE_STACK_TOP;
 }
 
+bool address_space_allows_wx(void)
+{
+	return space.allow_wx;
+}
+
+int address_space_clear(void)
+{
+	space.map_limit = MOTE_STACK_TOP;
+	return address_space_unmap(PAGE_SIZE, MOTE_USER_END - PAGE_SIZE);
+}
+
 int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot)
 {
 	struct vma vma = {.start = start & PAGE_MASK,

@@ -12,6 +12,11 @@
 /* @allow_wx: mappings may be writable and executable at once (--allow-wx). */
 void address_space_init(bool allow_wx);
 
+bool address_space_allows_wx(void);
+
+/* Unmap everything, for another program: 0, or -ENOMEM and nothing has changed. */
+int address_space_clear(void);
+
 /* Record a segment of the application that the VMM has loaded and mapped. */
 int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot);
 

@@ -75,3 +75,14 @@ void fpu_load(const void *area)
 	else
 		__asm__ volatile("fxrstor64 %0" : : "m"(*(const struct fpu_area *)area));
 }
+
+void fpu_reset(void *scratch)
+{
+	static const uint16_t control = FPU_CONTROL_INITIAL;
+	static const uint32_t mxcsr = FPU_MXCSR_INITIAL;
+
+	memset(scratch, 0, fpu_size);
+	memcpy(scratch, &control, sizeof(control));
+	memcpy((unsigned char *)scratch + FPU_MXCSR, &mxcsr, sizeof(mxcsr));
+	fpu_load(scratch);
+}

@@ -19,6 +19,9 @@
 #define FPU_FEATURES    FPU_LEGACY_SIZE /* XSTATE_BV, first in the header */
 #define FPU_EXTENDED    (FPU_LEGACY_SIZE + FPU_HEADER_SIZE)
 
+#define FPU_MXCSR_INITIAL   0x1f80u
+#define FPU_CONTROL_INITIAL 0x37fu /* FCW */
+
 /* What an area holds, as XCR0 names it; 0: the CPU has FXSAVE only. */
 extern uint64_t fpu_features;
 /* Bytes of an area, at most FPU_SIZE_MAX. */
@@ -34,5 +37,8 @@ void fpu_area_init(void *area);
  * must be valid: reserved bits fault. */
 void fpu_save(void *area);
 void fpu_load(const void *area);
+
+/* The state of a new program. @scratch: an area that may be overwritten */
+void fpu_reset(void *scratch);
 
 #endif

@@ -29,11 +29,13 @@ enum field {
 	STRACE,
 	ALLOW_WX,
 	ROOT_IMAGE,
+	PROGRAM,
 	ENTRY,
 	LOAD_BIAS,
 	PROGRAM_HEADERS,
 	PROGRAM_HEADER_COUNT,
 	SEGMENTS,
+	INTERPRETER,
 	FIELDS
 };
 
@@ -49,11 +51,13 @@ static const char *const field_names[FIELDS] = {
         [STRACE] = "mote,strace",
         [ALLOW_WX] = "mote,allow-wx",
         [ROOT_IMAGE] = "mote,root-image",
+        [PROGRAM] = "mote,program",
         [ENTRY] = "entry-point",
         [LOAD_BIAS] = "load-bias",
         [PROGRAM_HEADERS] = "program-headers",
         [PROGRAM_HEADER_COUNT] = "program-header-count",
         [SEGMENTS] = "segments",
+        [INTERPRETER] = "interpreter",
 };
 
 static const struct {
@@ -176,6 +180,8 @@ static void read_application(const struct property *found)
 	int size;
 	const unsigned char *segments = property(found, SEGMENTS, &size);
 
+	if (found[INTERPRETER].value)
+		machine.interpreter = string_list(found, INTERPRETER).strings;
 	machine.entry = property_u64(found, ENTRY);
 	machine.load_bias = property_u64(found, LOAD_BIAS);
 	machine.program_headers = property_u64(found, PROGRAM_HEADERS);
@@ -200,5 +206,8 @@ void machine_read(const struct mote_boot *boot)
 	machine.hwcap = property_u32(found, HWCAP);
 	machine.hwcap2 = property_u32(found, HWCAP2);
 	read_chosen(found);
-	read_application(found);
+	if (found[PROGRAM].value)
+		machine.program = string_list(found, PROGRAM).strings;
+	else
+		read_application(found);
 }

@@ -34,7 +34,10 @@ struct machine {
 	const void *seed;
 	size_t seed_size;
 
-	/* the application */
+	const char *program;     /* of the root, to be run; NULL: the one that the VMM has loaded */
+	const char *interpreter; /* that the loaded one needs; NULL: none */
+
+	/* the application, where the VMM has loaded it */
 	uint64_t entry, load_bias, program_headers;
 	uint32_t program_header_count;
 	size_t segment_count;

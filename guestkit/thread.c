@@ -148,6 +148,19 @@ void thread_end(void)
 	thread_switch_for_good();
 }
 
+void thread_end_others(void)
+{
+	for (struct thread *thread = thread_first; thread; thread = thread->next) {
+		if (thread == thread_current)
+			continue;
+		thread->is_dying = true;
+		thread_wake(thread);
+	}
+	while (thread_count > 1)
+		thread_yield();
+	thread_current->id = PROCESS_ID;
+}
+
 struct thread *thread_find(int32_t id)
 {
 	struct thread *thread = thread_first;

@@ -42,6 +42,7 @@ struct thread {
 	uint64_t fs_base, gs_base;
 
 	enum thread_state state;
+	bool is_dying;                  /* ends as soon as it would return to the application */
 	bool is_context_replaced;       /* by the system call being served (syscall.h) */
 	int32_t id;                     /* tid; the first thread has PROCESS_ID */
 	struct thread *run_next;        /* in the run queue */
@@ -88,6 +89,10 @@ void thread_discard(struct thread *thread);
 
 /* End the running thread, which is not the last one. */
 _Noreturn void thread_end(void);
+
+/* End all threads but the running one, which becomes the first; each leaves its system call before.
+ */
+void thread_end_others(void);
 
 /* The living thread with this number, or NULL. */
 struct thread *thread_find(int32_t id);

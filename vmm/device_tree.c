@@ -20,7 +20,8 @@ static size_t list_size(char *const *strings)
 size_t device_tree_bound(const struct device_tree_input *input)
 {
 	return TREE_OVERHEAD + list_size(input->options->argv) + list_size(input->options->env) +
-	       strlen(input->options->cwd);
+	       strlen(input->options->cwd) + (input->program ? strlen(input->program) : 0) +
+	       (input->interpreter ? strlen(input->interpreter) : 0);
 }
 
 static int put_list(void *tree, const char *name, char *const *strings)
@@ -60,6 +61,7 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       fdt_property_string(tree, "mote,working-directory", options->cwd) ||
 	       (options->strace && fdt_property(tree, "mote,strace", NULL, 0)) ||
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
+	       (input->program && fdt_property_string(tree, "mote,program", input->program)) ||
 	       (input->root_size &&
 	        put_range(tree, "mote,root-image", input->root_gpa, input->root_size)) ||
 	       fdt_end_node(tree);
@@ -84,8 +86,9 @@ static int put_segments(void *tree, const struct elf_file *application)
 	                    (int)(image->segment_count * sizeof segments[0]));
 }
 
-static int put_application(void *tree, const struct elf_file *application)
+static int put_application(void *tree, const struct device_tree_input *input)
 {
+	const struct elf_file *application = input->application;
 	const struct elf_image *image = &application->image;
 	uint64_t headers = image->headers_va ? image->headers_va + application->bias : 0;
 
@@ -95,6 +98,8 @@ static int put_application(void *tree, const struct elf_file *application)
 	       fdt_property_u64(tree, "load-bias", application->bias) ||
 	       fdt_property_u64(tree, "program-headers", headers) ||
 	       fdt_property_u32(tree, "program-header-count", image->header_count) ||
+	       (input->interpreter &&
+	        fdt_property_string(tree, "interpreter", input->interpreter)) ||
 	       put_segments(tree, application) || fdt_end_node(tree);
 }
 
@@ -120,7 +125,7 @@ int device_tree_build(const struct device_tree_input *input, void *buffer, size_
 {
 	if (fdt_create(buffer, (int)size) || fdt_finish_reservemap(buffer) ||
 	    fdt_begin_node(buffer, "") || put_machine(buffer, input) || put_chosen(buffer, input) ||
-	    put_application(buffer, input->application) || fdt_end_node(buffer) ||
+	    (!input->program && put_application(buffer, input)) || fdt_end_node(buffer) ||
 	    fdt_finish(buffer))
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "cannot build the device tree: %zu bytes are too few for the "

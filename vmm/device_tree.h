@@ -12,6 +12,8 @@
 
 struct device_tree_input {
 	const struct run_options *options;
+	const char *program;     /* in the root, for the kit to load; NULL: the application */
+	const char *interpreter; /* of the application; NULL: none */
 	const struct elf_file *application;
 	uint64_t ram_size;      /* bytes from guest-physical 0 */
 	uint64_t root_gpa;      /* root image; size 0: none */

@@ -42,6 +42,11 @@ struct vm {
 	struct clock_page clock;
 	struct mote_range free; /* RAM the guest may discard */
 
+	bool is_app_open; /* the application is a file of the host's, whose segments are loaded */
+	const char
+	        *root_program; /* path of an application in the root: the kit loads it; else NULL */
+	char *interpreter;     /* that the host's file needs; NULL: none */
+
 	const void *root; /* mapped root image; NULL: none */
 	uint64_t root_gpa, root_size;
 

@@ -8,8 +8,11 @@
  * Guest-physical memory, from the bottom: the kit's window (CPU tables, boot record, clock page,
  * run page and kit, see mote/abi.h), the device tree, the application, page tables, free memory.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,6 +26,7 @@
 #include "vmm/cpu_state.h"
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
+#include "vmm/root_lookup.h"
 #include "vmm/vm.h"
 
 /* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of
@@ -68,13 +72,24 @@ static int open_output(const char *path, int *fd, const char *what, struct mote_
 	return 0;
 }
 
+/* Where there is a root, the application may be a file of it. */
+static int open_application(struct vm *vm, struct mote_error *err)
+{
+	const struct run_options *options = vm->options;
+
+	if (elf_file_open(&vm->application, options->app, err) == 0)
+		vm->is_app_open = true;
+	else if (!options->root || options->app[0] != '/')
+		return -1;
+	return 0;
+}
+
 static int open_files(struct vm *vm, struct mote_error *err)
 {
 	const struct run_options *options = vm->options;
 
-	if (elf_file_open(&vm->application, options->app, err) ||
-	    kit_open(&vm->kit, options->kit_path, err) || kvm_open(&vm->kvm, err) ||
-	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
+	if (open_application(vm, err) || kit_open(&vm->kit, options->kit_path, err) ||
+	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    open_output(options->core_path, &vm->core_fd, "core file", err) ||
 	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err))
@@ -102,21 +117,70 @@ static const unsigned char *map_whole(const struct elf_file *file)
 	return bytes == MAP_FAILED ? NULL : bytes;
 }
 
-static int read_headers(struct vm *vm, struct mote_error *err)
+/* An absolute path that is there in the root is the root's, as container tools have it. */
+static bool find_in_root(struct vm *vm)
 {
-	if (kit_read(&vm->kit, &vm->kit_note, err) ||
-	    elf_image_read(&vm->application.image, &vm->application.source, vm->options->allow_wx,
-	                   err))
-		return -1;
-	if (vm->application.image.interpreter_size)
+	const char *app = vm->options->app;
+	struct root_file file;
+	const Elf64_Ehdr *header;
+
+	if (!vm->root || app[0] != '/' || !root_lookup(vm->root, vm->root_size, app, &file))
+		return false;
+	if (vm->is_app_open)
+		close(vm->application.source.fd);
+	vm->is_app_open = false;
+	vm->root_program = app;
+	/* For backtraces; the kit puts it where the loader here would. */
+	header = (const Elf64_Ehdr *)(const void *)file.bytes;
+	vm->application = (struct elf_file){.source = {.name = app, .size = file.size, .fd = -1}};
+	if (header && file.size >= sizeof *header && header->e_type == ET_DYN)
+		vm->application.bias = MOTE_PIE_BASE;
+	vm->application_bytes = file.bytes;
+	return true;
+}
+
+/* #syscalls:load close */
+static int read_interpreter(struct vm *vm, struct mote_error *err)
+{
+	const struct elf_file *application = &vm->application;
+	uint64_t size = application->image.interpreter_size;
+
+	if (!size)
+		return 0;
+	if (!vm->root)
 		return mote_error_set(
 		        err, MOTE_STATUS_CANNOT_RUN,
-		        "cannot run %s: it is dynamically linked, and the root has no "
-		        "loader for it. Link it with -static (mote-cc does)",
+		        "cannot run %s: it is dynamically linked, and there is no root "
+		        "with a loader for it. Name one with --root, or link it with "
+		        "-static (mote-cc does)",
 		        vm->options->app);
-	vm->application_bytes = map_whole(&vm->application);
-	vm->kit_bytes = map_whole(&vm->kit);
+	vm->interpreter = size <= PATH_MAX ? calloc(1, size) : NULL;
+	if (!vm->interpreter ||
+	    application->source.read(&application->source, application->image.interpreter_offset,
+	                             vm->interpreter, size) ||
+	    vm->interpreter[size - 1])
+		return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+		                      "cannot run %s: the name of its loader cannot be read",
+		                      vm->options->app);
 	return 0;
+}
+
+static int read_headers(struct vm *vm, struct mote_error *err)
+{
+	if (kit_read(&vm->kit, &vm->kit_note, err))
+		return -1;
+	vm->kit_bytes = map_whole(&vm->kit);
+	if (find_in_root(vm))
+		return 0;
+	if (!vm->is_app_open)
+		return mote_error_set(err, MOTE_STATUS_NOT_FOUND,
+		                      "cannot open %s: it is neither in the root nor on the host",
+		                      vm->options->app);
+	if (elf_image_read(&vm->application.image, &vm->application.source, vm->options->allow_wx,
+	                   err))
+		return -1;
+	vm->application_bytes = map_whole(&vm->application);
+	return read_interpreter(vm, err);
 }
 
 static uint64_t whole_pages(uint64_t size)
@@ -150,6 +214,8 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	struct device_tree_input input = {
 	        .options = vm->options,
 	        .application = &vm->application,
+	        .program = vm->root_program,
+	        .interpreter = vm->interpreter,
 	        .ram_size = vm->memory.size,
 	        .root_gpa = root_gpa(vm),
 	        .root_size = vm->root_size,
@@ -276,9 +342,9 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	if (kit_load(&vm->kit, layout, err))
 		return -1;
 	boot.direct_start = layout->next;
-	if (application_load(&vm->application, layout, err) ||
+	if ((vm->is_app_open && application_load(&vm->application, layout, err)) ||
 	    page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
-	    application_map(&vm->application, layout, err) ||
+	    (vm->is_app_open && application_map(&vm->application, layout, err)) ||
 	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_stack(layout, err) ||
 	    map_direct(vm, boot.direct_start, err))
 		return -1;

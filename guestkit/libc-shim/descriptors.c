@@ -273,3 +273,10 @@ int descriptor_close(int fd)
 	file_put(file);
 	return 0;
 }
+
+void descriptors_close_on_exec(void)
+{
+	for (int fd = 0; fd < VFS_OPEN_MAX; fd++)
+		if (close_on_exec_bits[fd / 64] >> fd % 64 & 1 && descriptor_file(fd))
+			descriptor_close(fd);
+}

@@ -213,6 +213,19 @@ void signal_set_action(int signal, const struct signal_action *action)
 		queue_drop(&thread->signal.pending, signal_bit(signal));
 }
 
+void signal_reset(void)
+{
+	for (int signal = 1; signal <= SIGNAL_LAST; signal++) {
+		const struct signal_action action = {
+		        .handler = actions[signal].handler == SIGNAL_IGNORE ? SIGNAL_IGNORE
+		                                                            : SIGNAL_DEFAULT};
+
+		signal_set_action(signal, &action);
+	}
+	signal_thread->stack = (struct signal_stack){.flags = STACK_DISABLED};
+	restore_mask();
+}
+
 /* ---- sending ---- */
 
 /* Would a thread take the signal now, or is it waiting for it? */
@@ -293,7 +306,7 @@ bool signal_is_pending(void)
 	uint64_t pending = signal_pending();
 	uint64_t ready = pending & ~signal_thread->blocked;
 
-	if (pending & signal_thread->awaited)
+	if (thread_current->is_dying || pending & signal_thread->awaited)
 		return true;
 	for (; ready; ready &= ready - 1)
 		if (!is_ignored(__builtin_ctzll(ready) + 1))
@@ -469,6 +482,8 @@ bool signal_deliver(struct context *context)
 {
 	bool is_changed;
 
+	if (thread_current->is_dying)
+		thread_end();
 	if (!is_interrupted(context))
 		restore_mask();
 	is_changed = act_on_all(context);

@@ -75,6 +75,10 @@ struct signal_thread {
 	struct signal_queue pending;
 };
 
+/* Another program runs: handlers are forgotten, what is ignored stays, masks and what is pending
+ * too. */
+void signal_reset(void);
+
 /* A thread is no more: drop what is pending for it, and let others take what it would have. */
 void signal_thread_end(struct signal_thread *thread);
 

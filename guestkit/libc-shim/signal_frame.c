@@ -42,8 +42,6 @@
 #define FPU_NOTE          464
 #define FEATURES_LEGACY   3ull    /* x87, SSE */
 #define MXCSR_MASK_OLDEST 0xffbfu /* where the CPU gives none: SDM vol. 1, 11.6.6 */
-#define MXCSR_INITIAL     0x1f80u
-#define CONTROL_INITIAL   0x37fu /* FCW */
 
 _Static_assert(sizeof(struct signal_registers) == 256, "struct sigcontext");
 _Static_assert(sizeof(struct signal_context) == 304, "struct ucontext");
@@ -256,8 +254,8 @@ static void clean_fpu_area(uint64_t features)
 /* The state of a new program, for a frame without any. */
 static void initial_fpu_area(void)
 {
-	const uint16_t control = CONTROL_INITIAL;
-	const uint32_t mxcsr = MXCSR_INITIAL;
+	const uint16_t control = FPU_CONTROL_INITIAL;
+	const uint32_t mxcsr = FPU_MXCSR_INITIAL;
 
 	memcpy(fpu_area, &control, sizeof(control));
 	memcpy(fpu_area + FPU_MXCSR, &mxcsr, sizeof(mxcsr));

@@ -8,10 +8,13 @@
 #include "guestkit/libc-shim/start.h"
 
 #include <linux/auxvec.h>
+#include <linux/errno.h>
+#include <stdbool.h>
 
 #include "guestkit/address_space.h"
 #include "guestkit/clock.h"
 #include "guestkit/console.h"
+#include "guestkit/libc-shim/exec.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/machine.h"
 #include "guestkit/memory.h"
@@ -42,25 +45,26 @@ static void add_aux(uint64_t type, uint64_t value)
 	aux.pair[aux.count++][1] = value;
 }
 
-static void fill_aux(uint64_t random, uint64_t platform, uint64_t path)
+static void fill_aux(const struct start *start, uint64_t random, uint64_t platform, uint64_t path)
 {
+	aux.count = 0;
 	add_aux(AT_SYSINFO_EHDR, (uint64_t)kit_vdso);
 	add_aux(AT_HWCAP, machine.hwcap);
 	add_aux(AT_HWCAP2, machine.hwcap2);
 	add_aux(AT_PAGESZ, PAGE_SIZE);
 	add_aux(AT_CLKTCK, SYSTEM_TICKS);
-	if (machine.program_headers) {
-		add_aux(AT_PHDR, machine.program_headers);
+	if (start->program.headers) {
+		add_aux(AT_PHDR, start->program.headers);
 		add_aux(AT_PHENT, PHDR_SIZE);
-		add_aux(AT_PHNUM, machine.program_header_count);
+		add_aux(AT_PHNUM, start->program.header_count);
 	}
-	add_aux(AT_BASE, 0);
+	add_aux(AT_BASE, start->interpreter_base);
 	add_aux(AT_FLAGS, 0);
-	add_aux(AT_ENTRY, machine.entry);
-	add_aux(AT_UID, 0);
-	add_aux(AT_EUID, 0);
-	add_aux(AT_GID, 0);
-	add_aux(AT_EGID, 0);
+	add_aux(AT_ENTRY, start->program.entry);
+	add_aux(AT_UID, process_identity.uid);
+	add_aux(AT_EUID, process_identity.uid);
+	add_aux(AT_GID, process_identity.gid);
+	add_aux(AT_EGID, process_identity.gid);
 	add_aux(AT_SECURE, 0);
 	add_aux(AT_RANDOM, random);
 	add_aux(AT_EXECFN, path);
@@ -69,20 +73,14 @@ static void fill_aux(uint64_t random, uint64_t platform, uint64_t path)
 	add_aux(AT_NULL, 0);
 }
 
-static _Noreturn void no_memory(void)
-{
-	kit_print("mote: guest: no memory for the initial stack. Give it more with --mem\n");
-	end_exit(126);
-}
-
 /* The stack as it grows down. */
 static uint64_t stack;
+static bool is_full;
 
 static uint64_t push(const void *data, size_t size)
 {
 	stack -= size;
-	if (user_write(stack, data, size))
-		no_memory();
+	is_full |= user_write(stack, data, size) < 0;
 	return stack;
 }
 
@@ -103,43 +101,63 @@ static uint64_t put_pointers(uint64_t to, const struct string_list *list, uint64
 
 	for (size_t i = 0; i < list->size; i += strlen(list->strings + i) + 1) {
 		pointer = address + i;
-		if (user_write(to, &pointer, sizeof pointer))
-			no_memory();
+		is_full |= user_write(to, &pointer, sizeof pointer) < 0;
 		to += sizeof pointer;
 	}
 	pointer = 0;
-	if (user_write(to, &pointer, sizeof pointer))
-		no_memory();
+	is_full |= user_write(to, &pointer, sizeof pointer) < 0;
 	return to + sizeof pointer;
 }
 
-static uint64_t build_stack(void)
+static void build_stack(const struct start *start)
 {
 	static const char platform[] = "x86_64";
-	const struct string_list *arguments = &machine.arguments;
-	const struct string_list *environment = &machine.environment;
-	uint64_t argc = count_strings(arguments);
-	size_t pointers = 1 + argc + 1 + count_strings(environment) + 1;
+	uint64_t argc = count_strings(&start->arguments);
+	size_t pointers = 1 + argc + 1 + count_strings(&start->environment) + 1;
 	unsigned char random[RANDOM_BYTES];
-	uint64_t zero = 0, argument_strings, environment_strings, at;
+	uint64_t zero = 0, argument_strings, environment_strings, path, at;
 
 	stack = MOTE_STACK_TOP;
+	is_full = false;
 	push(&zero, sizeof zero);
-	environment_strings = push(environment->strings, environment->size);
-	argument_strings = push(arguments->strings, arguments->size);
+	environment_strings = push(start->environment.strings, start->environment.size);
+	argument_strings = push(start->arguments.strings, start->arguments.size);
+	path = argument_strings;
+	if (start->path != start->arguments.strings)
+		path = push(start->path, strlen(start->path) + 1);
 	random_fill(random, sizeof random);
 	stack &= ~15UL;
 	at = push(random, sizeof random);
-	fill_aux(at, push(platform, sizeof platform), argument_strings);
+	fill_aux(start, at, push(platform, sizeof platform), path);
 	stack &= ~15UL;
 	stack -= (pointers % 2) * 8; /* so that RSP is a multiple of 16 at argc */
 	push(aux.pair, aux.count * sizeof aux.pair[0]);
 	stack -= pointers * 8;
-	at = put_pointers(stack + 8, arguments, argument_strings);
-	put_pointers(at, environment, environment_strings);
-	if (user_write(stack, &argc, sizeof argc))
-		no_memory();
-	return stack;
+	at = put_pointers(stack + 8, &start->arguments, argument_strings);
+	put_pointers(at, &start->environment, environment_strings);
+	is_full |= user_write(stack, &argc, sizeof argc) < 0;
+}
+
+int start_prepare(const struct start *start, struct context *context)
+{
+	if (address_space_add_stack(MOTE_STACK_TOP, STACK_SIZE))
+		return -ENOMEM;
+	build_stack(start);
+	*context = (struct context){
+	        .rsp = stack,
+	        .rip = start->entry,
+	        .cs = MOTE_USER_CS,
+	        .ss = MOTE_USER_SS,
+	        .rflags = 0x202,
+	        .number = CONTEXT_TRAP,
+	};
+	return is_full ? -ENOMEM : 0;
+}
+
+static _Noreturn void no_memory(void)
+{
+	kit_print("mote: guest: no memory for the initial stack. Give it more with --mem\n");
+	end_exit(126);
 }
 
 /* /proc/self/exe is absolute; the program lies outside the guest's root, so "/" stands for its
@@ -160,22 +178,21 @@ static const char *absolute_path(const char *path)
 	return absolute;
 }
 
-static void describe_process(void)
+void start_describe(const struct start *start, const char *executable)
 {
-	const char *path = machine.arguments.strings;
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(start->path, '/');
 
-	process.executable_path = absolute_path(path);
+	process.executable_path = executable;
 	process.command_line =
-	        (struct process_bytes){machine.arguments.strings, machine.arguments.size};
+	        (struct process_bytes){start->arguments.strings, start->arguments.size};
 	process.environment =
-	        (struct process_bytes){machine.environment.strings, machine.environment.size};
+	        (struct process_bytes){start->environment.strings, start->environment.size};
 	process.auxiliary_vector = (struct process_bytes){aux.pair, aux.count * sizeof aux.pair[0]};
-	kit_format(process.name, sizeof process.name, "%s", slash ? slash + 1 : path);
-	process.start_monotonic = clock_monotonic();
+	kit_format(process.name, sizeof process.name, "%s", slash ? slash + 1 : start->path);
 }
 
-static int map_image(void)
+/* What the VMM has loaded. */
+static int map_image(struct start *start)
 {
 	uint64_t end = 0;
 
@@ -190,23 +207,37 @@ static int map_image(void)
 		if (segment->address + segment->size > end)
 			end = segment->address + segment->size;
 	}
-	address_space_set_break(page_round_up(end));
-	return address_space_add_stack(MOTE_STACK_TOP, STACK_SIZE);
+	start->program = (struct program){
+	        .entry = machine.entry,
+	        .headers = machine.program_headers,
+	        .header_count = machine.program_header_count,
+	        .base = machine.load_bias,
+	        .end = page_round_up(end),
+	};
+	start->entry = machine.entry;
+	address_space_set_break(start->program.end);
+	return 0;
 }
 
 void start_application(void)
 {
 	static struct context context;
+	struct start start = {.arguments = machine.arguments,
+	                      .environment = machine.environment,
+	                      .path = machine.arguments.strings};
 
 	address_space_init(machine.allow_wx);
-	if (map_image())
+	process.start_monotonic = clock_monotonic();
+	if (machine.program)
+		exec_first(&start);
+	else if (map_image(&start))
 		no_memory();
-	context.rsp = build_stack();
-	context.rip = machine.entry;
-	context.cs = MOTE_USER_CS;
-	context.ss = MOTE_USER_SS;
-	context.rflags = 0x202;
-	describe_process();
+	else if (machine.interpreter)
+		exec_interpreter(machine.interpreter, &start);
+	if (start_prepare(&start, &context))
+		no_memory();
+	start_describe(&start,
+	               machine.program ? process.executable_path : absolute_path(start.path));
 	thread_current->switched_in = clock_tsc();
 	((struct mote_run *)MOTE_RUN_VA)->runnable = thread_count;
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();

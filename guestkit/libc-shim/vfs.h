@@ -258,6 +258,9 @@ int descriptor_available(int minimum);
 bool descriptor_close_on_exec(int fd);
 void descriptor_set_close_on_exec(int fd, bool close_on_exec);
 
+/* Close what is to be closed when another program runs. */
+void descriptors_close_on_exec(void);
+
 /* Make @fd, which is below descriptor_limit, refer to @file (reference taken over). */
 void descriptor_replace(int fd, struct file *file, bool close_on_exec);
 

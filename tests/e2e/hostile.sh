@@ -262,6 +262,6 @@ test_forks() {
 	hostile_guest hostile_fork
 	expect_status 0
 	expect_out $'fork: Function not implemented\nclone: Function not implemented
-clone3: Function not implemented\nexecve: Function not implemented'
+clone3: Function not implemented\nexecve: No such file or directory'
 	[ "$(grep -c 'fork()' err)" -le 1 ] || fail "a thousand lines about fork"
 }
