@@ -82,6 +82,11 @@ void end_by_crash(const struct context *context, int signal, uint32_t vector, ui
 	longjmp(ended, 1);
 }
 
+void thread_end(void)
+{
+	longjmp(ended, 2);
+}
+
 static struct context context;
 
 /* As at the end of system call @number with @result. */
@@ -380,6 +385,31 @@ Test(signal, of_a_thread_that_ends_are_dropped_and_others_go_on)
 	cr_expect_eq(entries, 1);
 	cr_expect_eq(stays->state, THREAD_RUNNABLE,
 	             "what the other would have taken is still there");
+}
+
+Test(signal, a_dying_thread_is_interrupted_and_ends)
+{
+	thread_current->is_dying = true;
+	cr_expect(signal_is_pending());
+	if (!setjmp(ended)) {
+		signal_deliver(&context);
+		cr_assert_fail("it went back to the application");
+	}
+}
+
+Test(signal, reset_forgets_handlers_only)
+{
+	const struct signal_action ignore = {.handler = SIGNAL_IGNORE};
+
+	handle(USR1, 0);
+	signal_set_action(USR2, &ignore);
+	signal_set_mask(BIT(USR1));
+	signal_send_self(USR1);
+	signal_reset();
+	cr_expect_eq(signal_action(USR1)->handler, SIGNAL_DEFAULT);
+	cr_expect_eq(signal_action(USR2)->handler, SIGNAL_IGNORE);
+	cr_expect_eq(signal_pending(), BIT(USR1));
+	cr_expect_eq(signal_thread->blocked, BIT(USR1));
 }
 
 Test(signal, that_one_thread_blocks_is_kept_though_ignored)

@@ -112,7 +112,7 @@ static int push(struct context *context, const struct signal_action *with)
 /* Pops, then makes the FPU usable for compiled code again, whatever was loaded. */
 static int pop_then_reset_fpu(struct context *context)
 {
-	const uint32_t mxcsr = MXCSR_INITIAL;
+	const uint32_t mxcsr = FPU_MXCSR_INITIAL;
 	struct signal_stack ignored;
 	uint64_t mask;
 	int result = signal_frame_pop(context, &ignored, &mask);
@@ -215,8 +215,8 @@ Test(signal_frame, fpu_area_is_described)
 	memcpy(&magic, area + note.size, sizeof(magic));
 	cr_expect_eq(magic, 0x46505845u);
 	cr_expect_leq((uint64_t)area + note.extended_size, interrupted.rsp - RED_ZONE);
-	cr_expect_eq(user->uc_mcontext.fpregs->mxcsr, MXCSR_INITIAL);
-	cr_expect_eq(user->uc_mcontext.fpregs->cwd, CONTROL_INITIAL);
+	cr_expect_eq(user->uc_mcontext.fpregs->mxcsr, FPU_MXCSR_INITIAL);
+	cr_expect_eq(user->uc_mcontext.fpregs->cwd, FPU_CONTROL_INITIAL);
 }
 
 Test(signal_frame, all_comes_back)
@@ -293,7 +293,7 @@ Test(signal_frame, without_fpu_state_the_initial_one)
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	cr_assert_eq(signal_frame_pop(&context, &back, &mask), 0);
 	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	cr_expect_eq(mxcsr, MXCSR_INITIAL);
+	cr_expect_eq(mxcsr, FPU_MXCSR_INITIAL);
 }
 
 Test(signal_frame, cpu_without_xsave)
