@@ -5,8 +5,8 @@
  * How it works
  *
  * A `syscall` instruction traps: 30 us and less where CPL 0 is emulated, and a privilege change
- *elsewhere. The kit runs at the application's own level, so a jump would do. When a call traps for
- *the second time from the same place, the five bytes from the `syscall` on become a jump to a stub:
+ * elsewhere. The kit runs at the application's own level, so a jump would do. When a call traps for
+ * the second time from the same place, the five bytes from there on become a jump to a stub:
  *
  *	mov $behind, %rcx	where the application would go on: a rewritten call sets it, too
  *	lea 1f(%rip), %r11	where it does go on
@@ -16,16 +16,16 @@
  *	jmp ...			behind them
  *
  * That these bytes are instructions is certain, since they are what runs when the call returns;
- *instruction.c knows those it is safe to move. Whoever jumps to one of them, or comes back to it
- *from a signal handler, finds an invalid opcode there, because the stub is placed so that the
- *jump's distance contains one. The trap leads to the same instruction in the stub
- *(patch_is_middle()). So every address at which the application could stop or go on means what it
- *did before, and a thread may be anywhere when a site is rewritten or put back.
+ * instruction.c knows those it is safe to move. Whoever jumps to one of them, or comes back to it
+ * from a signal handler, finds an invalid opcode there, because the stub is placed so that the
+ * jump's distance contains one. The trap leads to the same instruction in the stub
+ * (patch_is_middle()). So every address at which the application could stop or go on means what it
+ * did before, and a thread may be anywhere when a site is rewritten or put back.
  *
  * Stubs lie in the top 2 GiB, which no mapping of the application's reaches, and which a jump from
- *the bottom 2 GiB does, across the end of the address space. A stub never changes and its place is
- *never used again, since a thread may be asleep in a call that will go on there. Both are written
- *through the direct map.
+ * the bottom 2 GiB does, across the end of the address space. A stub never changes and its place is
+ * never used again, since a thread may be asleep in a call that will go on there. Sites and stubs
+ * are written through the direct map.
  */
 #include "guestkit/patch.h"
 

@@ -8,8 +8,7 @@
 
 #include "guestkit/context.h"
 
-/* System calls below this address can be rewritten; up to the top 2 GiB, a jump reaches no farther.
- */
+/* System calls below this address can be rewritten: from there a jump reaches the top 2 GiB. */
 #define PATCH_REACH 0x7c000000UL
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * System calls that repeat, which the kit rewrites into jumps, in all the ways that could tell:
- * `rewritten WHAT`. But for `text`, each says the same on Linux.
+ * `rewritten WHAT`. But for `text` and `turns`, each says the same on Linux.
  */
 #define _GNU_SOURCE
 #include <errno.h>
