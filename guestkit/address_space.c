@@ -16,6 +16,7 @@
 #include <linux/mman.h>
 
 #include "guestkit/console.h"
+#include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
@@ -23,6 +24,11 @@
 #include "guestkit/populate.h"
 #include "guestkit/retired.h"
 
+/* What MAP_SHARED_VALIDATE does not refuse: LEGACY_MAP_MASK of Linux. */
+#define KNOWN_FLAGS                                                                      \
+	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |         \
+	 MAP_UNINITIALIZED | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | \
+	 MAP_NONBLOCK | MAP_STACK | MAP_32BIT | MAP_FIXED_NOREPLACE)
 #define STACK_GUARD (256 * PAGE_SIZE)
 #define STACK_BEGIN (4 * PAGE_SIZE) /* what a thread's stack gets at once */
 #define CODE_MAX    (64UL << 20)    /* of a file's mapping that is taken for a library's */
@@ -99,6 +105,8 @@ static int check_file(const struct file *file, uint32_t prot, uint32_t flags)
 {
 	uint32_t access = file->flags & 3;
 
+	if ((file->inode->mode & 0170000) == 0040000) /* a folder */
+		return -ENODEV;
 	if (access == 1) /* O_WRONLY */
 		return -EACCES;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE && prot & PROT_WRITE && access != 2)
@@ -159,6 +167,14 @@ static bool is_overcommitted(uint64_t length, uint32_t prot, uint32_t flags)
 	       length / PAGE_SIZE > page_total_count();
 }
 
+/* Whether that much more is beyond RLIMIT_AS. */
+static bool is_limited(uint64_t length)
+{
+	uint64_t limit = process_limit(RESOURCE_AS)->soft;
+
+	return limit != PROCESS_UNLIMITED && (length > limit || vma_total() > limit - length);
+}
+
 /* Enter a new mapping into the list (after vma_reserve(1)), and give it frames if it is small; what
  * was unmapped there lately serves again or goes. */
 static void insert_mapping(const struct vma *vma, bool is_for_stack, bool all)
@@ -183,9 +199,12 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 	int64_t at;
 	int status;
 
-	if (!length || (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
-	    offset % PAGE_SIZE || flags & MAP_HUGETLB)
+	if (!length || offset % PAGE_SIZE || flags & MAP_HUGETLB ||
+	    (type != MAP_PRIVATE && type != MAP_SHARED && (type != MAP_SHARED_VALIDATE || !file)) ||
+	    (file && flags & MAP_GROWSDOWN))
 		return -EINVAL;
+	if (type == MAP_SHARED_VALIDATE && flags & ~(uint32_t)KNOWN_FLAGS)
+		return -EOPNOTSUPP;
 	if (length > MOTE_USER_END)
 		return -ENOMEM;
 	length = page_round_up(length);
@@ -198,7 +217,7 @@ int64_t address_space_map(uint64_t hint, uint64_t length, uint32_t prot, uint32_
 		status = check_file(file, prot, flags);
 	if (status)
 		return status;
-	if (is_overcommitted(length, vma.prot, vma.flags))
+	if (is_overcommitted(length, vma.prot, vma.flags) || is_limited(length))
 		return -ENOMEM;
 	at = choose_address(hint, length, flags,
 	                    file && type == MAP_PRIVATE && !(prot & PROT_WRITE) &&
@@ -259,46 +278,34 @@ int address_space_unmap(uint64_t start, uint64_t length)
 	return 0;
 }
 
-int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
+/* Whether @vma may get the rights: 0 or a negative errno. */
+static int check_protect(const struct vma *vma, uint64_t start, uint64_t end, uint32_t prot)
 {
-	bool is_new = false, is_stack = false;
-	uint64_t end;
-	int status = check_range(start, &length, -ENOMEM);
+	start = vma->start > start ? vma->start : start;
+	end = vma->end < end ? vma->end : end;
+	if (!(prot & PROT_WRITE))
+		return 0;
+	if (vma->file && vma->flags & MAP_SHARED && (vma->file->flags & 3) != 2)
+		return -EACCES;
+	/* What becomes writable begins to count. */
+	return !(vma->prot & PROT_WRITE) && is_overcommitted(end - start, prot, vma->flags)
+	               ? -ENOMEM
+	               : 0;
+}
 
-	prot &= ~(uint32_t)(PROT_GROWSDOWN | PROT_GROWSUP);
-	if (status)
-		return status;
-	if (prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
-		return -EINVAL;
-	status = check_wx(prot);
-	if (status || !length)
-		return status;
-	end = start + length;
-	if (!vma_covers(start, end))
-		return -ENOMEM;
-	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
-		const struct vma *vma = vma_at(i);
+/* Change the rights of [start, end), which is mapped: 0 or -ENOMEM. */
+static int protect(uint64_t start, uint64_t end, uint32_t prot)
+{
+	bool is_new = is_inaccessible(vma_find(start)) && prot == (PROT_READ | PROT_WRITE);
+	bool is_stack = false;
 
-		if (vma->file && vma->flags & MAP_SHARED && prot & PROT_WRITE &&
-		    (vma->file->flags & 3) != 2)
-			return -EACCES;
-		/* What becomes writable begins to count. */
-		if (!(vma->prot & PROT_WRITE) &&
-		    is_overcommitted((vma->end < end ? vma->end : end) -
-		                             (vma->start > start ? vma->start : start),
-		                     prot, vma->flags))
-			return -ENOMEM;
-	}
 	if (!cut(start, end))
 		return -ENOMEM;
 	patch_forget(start, end);
-	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
-	if (is_inaccessible(vma_find(start)) && prot == (PROT_READ | PROT_WRITE)) {
-		is_new = true;
+	if (is_new)
 		is_stack = retired_commit(start, end);
-	} else if (retired_is_reserved) {
+	else if (retired_is_reserved)
 		retired_settle();
-	}
 	page_table_protect(start, end, prot, populate_rights(prot));
 	vma_set_prot(start, end, prot);
 	/* A stack is used from its end. */
@@ -306,6 +313,43 @@ int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
 		populate_new(is_stack && end - start > STACK_BEGIN ? end - STACK_BEGIN : start, end,
 		             false);
 	return 0;
+}
+
+int address_space_protect(uint64_t start, uint64_t length, uint32_t prot)
+{
+	const uint32_t rights = PROT_READ | PROT_WRITE | PROT_EXEC;
+	const uint32_t grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+	uint64_t at, end = start + page_round_up(length);
+	const struct vma *vma;
+	int status;
+
+	prot &= ~grows;
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || start % PAGE_SIZE)
+		return -EINVAL;
+	if (!length)
+		return 0;
+	if (end <= start)
+		return -ENOMEM;
+	if (prot & ~(rights | PROT_SEM))
+		return -EINVAL;
+	prot &= rights;
+	status = check_wx(prot);
+	vma = vma_find(start);
+	if (!vma || status)
+		return vma ? status : -ENOMEM;
+	if (grows && !(grows == PROT_GROWSDOWN && vma->flags & VMA_STACK))
+		return -EINVAL;
+	if (grows)
+		start = vma->start;
+	/* Up to the first hole or mapping that may not have the rights, as Linux does. */
+	for (at = start; at < end && !status; at = status ? at : vma->end) {
+		vma = vma_find(at);
+		status = vma ? check_protect(vma, start, end, prot) : -ENOMEM;
+	}
+	at = at < end ? at : end;
+	if (at > start && protect(start, at, prot))
+		return -ENOMEM;
+	return status;
 }
 
 /* Grow in place if nothing is in the way. */
@@ -325,9 +369,12 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 	return true;
 }
 
-/* The part of the list's @from that is [old, old + old_length) goes to @to, all or nothing. */
+/*
+ * The part of the list's @from that is [old, old + old_length) goes to @to, all or nothing. With
+ * @keep, the old mapping stays, empty.
+ */
 static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_length,
-                            uint64_t new_length, uint64_t to)
+                            uint64_t new_length, uint64_t to, bool keep)
 {
 	struct vma vma = *from;
 
@@ -343,116 +390,73 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 		return -ENOMEM;
 	if (vma.file)
 		file_get(vma.file);
-	address_space_unmap(old, old_length);
+	if (!keep)
+		address_space_unmap(old, old_length);
 	vma_insert(&vma);
 	populate_new(to, to + new_length, false);
 	return (int64_t)to;
 }
 
-/* To where the caller says. */
-static int64_t remap_to(uint64_t old, uint64_t old_length, uint64_t new_length, uint64_t to)
+/* Arguments of mremap(2) by themselves, in Linux's order. */
+static bool is_remap_sane(uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+                          uint64_t to)
 {
-	int status;
-
-	if (to % PAGE_SIZE || to > MOTE_USER_END - new_length || to < PAGE_SIZE ||
-	    (to < old + old_length && old < to + new_length))
-		return -EINVAL;
-	status = address_space_unmap(to, new_length);
-	return status ? status : move_mapping(vma_find(old), old, old_length, new_length, to);
+	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || old % PAGE_SIZE ||
+	    !new_length || new_length > MOTE_USER_END)
+		return false;
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return true;
+	return to <= MOTE_USER_END - new_length && to % PAGE_SIZE == 0 && flags & MREMAP_MAYMOVE &&
+	       (!(flags & MREMAP_DONTUNMAP) || old_length == new_length) &&
+	       (to >= old + old_length || old >= to + new_length);
 }
 
 int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
                             uint64_t new_address)
 {
+	uint64_t growth;
 	const struct vma *vma;
 	int64_t to;
-	int status = check_range(old, &old_length, -EINVAL);
+	int status;
 
-	if (status)
-		return status;
-	if (!new_length || !old_length || new_length > MOTE_USER_END ||
-	    flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) ||
-	    (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE)))
-		return -EINVAL;
+	old_length = page_round_up(old_length);
 	new_length = page_round_up(new_length);
+	growth = new_length > old_length ? new_length - old_length : 0;
+	if (!is_remap_sane(old, old_length, new_length, flags, new_address))
+		return -EINVAL;
 	vma = vma_find(old);
-	if (!vma || vma->end < old + old_length)
+	if (!vma)
 		return -EFAULT;
-	if (new_length > old_length &&
-	    is_overcommitted(new_length - old_length, vma->prot, vma->flags))
-		return -ENOMEM;
-	if (flags & MREMAP_FIXED)
-		return remap_to(old, old_length, new_length, new_address);
-	if (new_length <= old_length) {
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && new_length <= old_length) {
 		if (new_length < old_length)
 			status = address_space_unmap(old + new_length, old_length - new_length);
+		else
+			status = 0;
 		return status ? status : (int64_t)old;
 	}
-	if (grow_in_place(vma, old + old_length, new_length - old_length))
+	/* Shared memory would have to be in two places. */
+	if (!old_length || (flags & MREMAP_DONTUNMAP && vma->flags & MAP_SHARED && !vma->file))
+		return -EINVAL;
+	if (old_length > vma->end - old)
+		return -EFAULT;
+	if (is_overcommitted(growth, vma->prot, vma->flags) || is_limited(growth))
+		return -ENOMEM;
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+	    grow_in_place(vma, old + old_length, growth))
 		return (int64_t)old;
 	if (!(flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	to = choose_address(0, new_length, 0, false);
-	return to < 0 ? to : move_mapping(vma_find(old), old, old_length, new_length, (uint64_t)to);
-}
-
-/* Drop what a private mapping holds: it reads as zeros, or as its file, again. */
-static void drop_pages(uint64_t start, uint64_t end)
-{
-	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
-		const struct vma *vma = vma_at(i);
-		uint64_t from = vma->start > start ? vma->start : start;
-		uint64_t to = vma->end < end ? vma->end : end;
-
-		/* The image's frames hold the only copy of its data. */
-		if (vma->flags & VMA_IMAGE || (vma->flags & MAP_SHARED && !vma->file))
-			continue;
-		patch_forget(from, to);
-		/* This may not fail: without memory to split a huge page, zeros must do. */
-		if (page_table_cut(from) && page_table_cut(to))
-			page_table_clear(from, to);
-		else
-			page_table_zero(from, to);
+	to = choose_address(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? new_address : 0, new_length,
+	                    flags & MREMAP_FIXED ? MAP_FIXED : 0, false);
+	if (to < 0)
+		return to;
+	if (flags & MREMAP_FIXED) {
+		status = address_space_unmap((uint64_t)to, new_length);
+		if (status)
+			return status;
 	}
-}
-
-int address_space_advise(uint64_t start, uint64_t length, int advice)
-{
-	int status = check_range(start, &length, -ENOMEM);
-
-	if (status || !length)
-		return status;
-	switch (advice) {
-	case MADV_DONTNEED:
-	case MADV_FREE:
-		if (!vma_covers(start, start + length))
-			return -ENOMEM;
-		/* Freeing a few pages is not worth a flush when the program may use them again. */
-		if (advice == MADV_DONTNEED || length >= 64 * PAGE_SIZE)
-			drop_pages(start, start + length);
-		return 0;
-	case MADV_NORMAL:
-	case MADV_RANDOM:
-	case MADV_SEQUENTIAL:
-	case MADV_WILLNEED:
-	case MADV_DONTFORK:
-	case MADV_DOFORK:
-	case MADV_MERGEABLE:
-	case MADV_UNMERGEABLE:
-	case MADV_HUGEPAGE:
-	case MADV_NOHUGEPAGE:
-	case MADV_DONTDUMP:
-	case MADV_DODUMP:
-	case MADV_COLD:
-	case MADV_PAGEOUT: return vma_covers(start, start + length) ? 0 : -ENOMEM;
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
-		if (!vma_covers(start, start + length))
-			return -ENOMEM;
-		populate_new(start, start + length, true);
-		return 0;
-	default: return -EINVAL;
-	}
+	return move_mapping(vma_find(old), old, old_length, new_length, (uint64_t)to,
+	                    flags & MREMAP_DONTUNMAP);
 }
 
 void address_space_set_break(uint64_t start)
@@ -473,7 +477,8 @@ uint64_t address_space_break(uint64_t wanted)
 		vma.start = old_end;
 		vma.end = new_end;
 		if ((new_end - space.heap_start) / PAGE_SIZE > page_total_count() ||
-		    vma_overlaps(old_end, new_end) || vma_reserve(1))
+		    is_limited(new_end - old_end) || vma_overlaps(old_end, new_end) ||
+		    vma_reserve(1))
 			return space.heap_break;
 		insert_mapping(&vma, false, false);
 	} else if (new_end < old_end && address_space_unmap(new_end, old_end - new_end)) {

@@ -33,6 +33,10 @@ int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_leng
                             uint64_t new_address);
 int address_space_advise(uint64_t start, uint64_t length, int advice);
 
+/* mlock(2): nothing is ever paged out, so it is a matter of errors and, with @populate, of frames.
+ */
+int address_space_lock(uint64_t start, uint64_t length, bool populate);
+
 /* The program break (brk.c): brk(2); returns the break as it is afterwards. */
 void address_space_set_break(uint64_t start);
 uint64_t address_space_break(uint64_t wanted);

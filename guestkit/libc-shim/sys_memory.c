@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory: mmap, munmap, mremap, mprotect, brk, madvise, msync, mincore. */
+/* Memory: mmap, munmap, mremap, mprotect, brk, madvise, msync, mincore, mlock. */
+#include <asm/fcntl.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
 
 #include "guestkit/address_space.h"
+#include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/memory.h"
@@ -16,9 +18,11 @@ int64_t sys_mmap(const uint64_t *arg)
 	uint32_t flags = (uint32_t)arg[3];
 	struct file *file = NULL;
 
+	if (arg[5] % PAGE_SIZE)
+		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS)) {
 		file = descriptor_file((int)arg[4]);
-		if (!file)
+		if (!file || file->flags & O_PATH)
 			return -EBADF;
 	}
 	return address_space_map(arg[0], arg[1], (uint32_t)arg[2], flags, file, arg[5]);
@@ -58,7 +62,7 @@ int64_t sys_msync(const uint64_t *arg)
 	if (arg[0] % PAGE_SIZE || flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
 	    (flags & MS_ASYNC && flags & MS_SYNC))
 		return -EINVAL;
-	if (length < arg[1] || arg[0] + length < arg[0])
+	if (arg[0] + length < arg[0])
 		return -ENOMEM;
 	return vma_covers(arg[0], arg[0] + length) ? 0 : -ENOMEM;
 }
@@ -81,5 +85,56 @@ int64_t sys_mincore(const uint64_t *arg)
 		if (user_write(to++, &is_present, 1))
 			return -EFAULT;
 	}
+	return 0;
+}
+
+/* Root may lock as much as it likes; of others, each call is held against the limit by itself. */
+static int64_t lock(uint64_t start, uint64_t length, bool populate)
+{
+	uint64_t limit = process_limit(RESOURCE_MEMLOCK)->soft;
+
+	if (process_identity.uid && !limit)
+		return -EPERM;
+	if (process_identity.uid && page_round_up(length + start % PAGE_SIZE) > limit)
+		return -ENOMEM;
+	return address_space_lock(start, length, populate);
+}
+
+int64_t sys_mlock(const uint64_t *arg)
+{
+	return lock(arg[0], arg[1], true);
+}
+
+int64_t sys_mlock2(const uint64_t *arg)
+{
+	if (arg[2] & ~(uint64_t)MLOCK_ONFAULT)
+		return -EINVAL;
+	return lock(arg[0], arg[1], !(arg[2] & MLOCK_ONFAULT));
+}
+
+int64_t sys_munlock(const uint64_t *arg)
+{
+	return address_space_lock(arg[0], arg[1], false);
+}
+
+/* The system's memory is locked as it is: mappings get their frames as without it. */
+int64_t sys_mlockall(const uint64_t *arg)
+{
+	uint32_t flags = (uint32_t)arg[0];
+
+	if (!flags || flags & ~(uint32_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) ||
+	    flags == MCL_ONFAULT)
+		return -EINVAL;
+	if (!process_identity.uid)
+		return 0;
+	if (!process_limit(RESOURCE_MEMLOCK)->soft)
+		return -EPERM;
+	return flags & MCL_CURRENT && vma_total() > process_limit(RESOURCE_MEMLOCK)->soft ? -ENOMEM
+	                                                                                  : 0;
+}
+
+int64_t sys_munlockall(const uint64_t *arg)
+{
+	(void)arg;
 	return 0;
 }

@@ -248,6 +248,50 @@ CASE(mmap_executable)
 	VALUE(((int (*)(void))p)());
 }
 
+CASE(mmap_shared_validate)
+{
+	int file = make_file("file", PAGE);
+
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE, file, 0);
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_POPULATE, file, 0);
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x2000000, file, 0);
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_SHARED | 0x2000000, file, 0);
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, file, 0);
+	CALL_OK(mmap, NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_DENYWRITE, file, 0);
+}
+
+CASE(mmap_below_2_gib)
+{
+	char *p = (char *)CALL_OK(mmap, NULL, PAGE, READ_WRITE, ANONYMOUS | MAP_32BIT, -1, 0);
+
+	VALUE((uintptr_t)p < 1UL << 31);
+	CALL_OK(mmap, NULL, 1UL << 31, PROT_NONE, ANONYMOUS | MAP_32BIT, -1, 0);
+}
+
+CASE(mmap_shared_anonymous)
+{
+	char *p = (char *)CALL_OK(mmap, NULL, 3 * PAGE, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	                          0);
+
+	p[PAGE] = 'x';
+	CALL(madvise, p, 3 * PAGE, MADV_DONTNEED);
+	say("%c", p[PAGE]);
+	CALL(madvise, p, PAGE, MADV_FREE);
+	CALL(msync, p, 3 * PAGE, MS_SYNC);
+	CALL(munmap, p, 3 * PAGE);
+}
+
+CASE_ALONE(mmap_limited)
+{
+	struct rlimit limit = {64UL << 20, RLIM_INFINITY};
+	char *p = pages(1);
+
+	CALL(setrlimit, RLIMIT_AS, &limit);
+	CALL_OK(mmap, NULL, 128UL << 20, PROT_NONE, ANONYMOUS, -1, 0);
+	CALL_OK(mremap, p, PAGE, 128UL << 20, MREMAP_MAYMOVE);
+	CALL_OK(mmap, NULL, 1UL << 20, PROT_NONE, ANONYMOUS, -1, 0);
+}
+
 /* ---- accesses ---- */
 
 CASE(accesses_by_protection)
@@ -354,6 +398,47 @@ CASE(mprotect_up_to_a_hole)
 	WRITES(p + 2 * size);
 }
 
+CASE(mprotect_up_to_a_refusal)
+{
+	make_file("file", PAGE);
+	char *p = pages(3);
+
+	mmap(p + PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, open("file", O_RDONLY), 0);
+	mprotect(p, PAGE, PROT_READ);
+	CALL(mprotect, p, 3 * PAGE, PROT_WRITE);
+	WRITES(p);
+	WRITES(p + PAGE);
+	CALL(mprotect, p, 3 * PAGE, PROT_NONE);
+	READS(p + 2 * PAGE);
+}
+
+CASE(mprotect_of_what_grows)
+{
+	char *p = pages(2);
+
+	CALL(mprotect, p, PAGE, PROT_READ | PROT_GROWSDOWN);
+	CALL(mprotect, p, PAGE, PROT_READ | PROT_GROWSUP);
+	CALL(mprotect, p, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP);
+	WRITES(p);
+}
+
+CASE(mprotect_after_a_reservation)
+{
+	for (int i = 0; i < 100; i++) {
+		char *p = mmap(NULL, 36 * PAGE, PROT_NONE, ANONYMOUS, -1, 0);
+
+		if (i % 20 == 19) {
+			READS(p + 35 * PAGE);
+			READS(p + 8 * PAGE);
+		}
+		mprotect(p + 2 * PAGE, 34 * PAGE, READ_WRITE);
+		if (p[36 * PAGE - 1] || p[8 * PAGE])
+			say("old contents in round %d", i);
+		memset(p + 2 * PAGE, 'x', 34 * PAGE);
+		munmap(p, 36 * PAGE);
+	}
+}
+
 CASE(mprotect_of_a_shared_file)
 {
 	make_file("file", 100);
@@ -455,6 +540,21 @@ CASE(mremap_of_a_file)
 	READS(p + PAGE);
 }
 
+CASE(mremap_errors_of_targets)
+{
+	char *p = pages(4);
+
+	CALL_OK(mremap, p, PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	CALL_OK(mremap, p, PAGE, PAGE, MREMAP_DONTUNMAP);
+	CALL_OK(mremap, p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, p);
+	CALL_OK(mremap, p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (char *)TOP - 1);
+	CALL_OK(mremap, p, PAGE, 1UL << 47, MREMAP_MAYMOVE);
+	CALL_OK(mremap, p, 5 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
+	CALL_OK(mremap, p, 5 * PAGE, PAGE, 0);
+	CALL(msync, p, PAGE, MS_ASYNC);
+	CALL(msync, p + PAGE, PAGE, MS_ASYNC);
+}
+
 CASE(mremap_dontunmap)
 {
 	char *p = pages(1), *q;
@@ -480,6 +580,32 @@ CASE(madvise_dontneed)
 	private[0] = 'X';
 	CALL(madvise, private, PAGE, MADV_DONTNEED);
 	say("%c", private[0]);
+}
+
+CASE(madvise_over_a_hole)
+{
+	char *p = pages(3);
+
+	memset(p, 'x', 3 * PAGE);
+	munmap(p + PAGE, PAGE);
+	CALL(madvise, p, 3 * PAGE, MADV_DONTNEED);
+	VALUE(p[0]);
+	VALUE(p[2 * PAGE]);
+	CALL(madvise, p, 3 * PAGE, MADV_WILLNEED);
+	CALL(madvise, p, 3 * PAGE, 22);
+}
+
+CASE(madvise_of_a_file)
+{
+	int file = make_file("file", PAGE);
+	char *p = mmap(NULL, PAGE, READ_WRITE, MAP_PRIVATE, file, 0);
+
+	CALL(madvise, p, PAGE, MADV_FREE);
+	CALL(madvise, p, PAGE, 18); /* MADV_WIPEONFORK */
+	CALL(madvise, p, PAGE, 19);
+	CALL(madvise, p, PAGE, MADV_HUGEPAGE);
+	CALL(madvise, p, PAGE, MADV_NOHUGEPAGE);
+	CALL(madvise, pages(1), PAGE, 18);
 }
 
 CASE(madvise_errors)

@@ -28,10 +28,13 @@
 
 #include "guestkit/address_space.c"
 
+#include "guestkit/advise.c"
+
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define ANONYMOUS  (MAP_PRIVATE | MAP_ANONYMOUS)
 
 struct machine machine;
+static struct process_limit address_limit = {PROCESS_UNLIMITED, PROCESS_UNLIMITED};
 
 /* ---- what the memory manager calls ---- */
 
@@ -50,6 +53,12 @@ void patch_forget(uint64_t start, uint64_t end)
 {
 	(void)start;
 	(void)end;
+}
+
+const struct process_limit *process_limit(unsigned resource)
+{
+	(void)resource;
+	return &address_limit;
 }
 
 void kit_print(const char *format, ...)
