@@ -30,6 +30,8 @@ static volatile struct mote_run *const run = (volatile struct mote_run *)MOTE_RU
 /* Runnable threads but the one that runs, in turn. run->runnable counts that one, too. */
 static struct thread *queue_first, *queue_last;
 
+static bool is_idle; /* none runs: the one that ran last waits for one that can */
+
 static void queue_add(struct thread *thread)
 {
 	thread->run_next = NULL;
@@ -60,7 +62,7 @@ uint64_t thread_cpu_time(const struct thread *thread)
 {
 	uint64_t ran = thread->ran;
 
-	if (thread == thread_current)
+	if (thread == thread_current && !is_idle)
 		ran += clock_tsc() - thread->switched_in;
 	return clock_ticks_to_ns(ran);
 }
@@ -94,7 +96,9 @@ static void schedule(void)
 
 	thread_current->ran += now - thread_current->switched_in;
 	if (!queue_first) {
+		is_idle = true;
 		shim_idle();
+		is_idle = false;
 		now = clock_tsc();
 	}
 	next = queue_take();

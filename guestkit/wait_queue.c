@@ -16,6 +16,18 @@ void wait_queue_add(struct wait_queue *queue, struct waiter *waiter)
 	queue->last = waiter;
 }
 
+void wait_queue_add_first(struct wait_queue *queue, struct waiter *waiter)
+{
+	waiter->queue = queue;
+	waiter->previous = NULL;
+	waiter->next = queue->first;
+	if (queue->first)
+		queue->first->previous = waiter;
+	else
+		queue->last = waiter;
+	queue->first = waiter;
+}
+
 void wait_queue_remove(struct waiter *waiter)
 {
 	struct wait_queue *queue = waiter->queue;

@@ -26,8 +26,9 @@ struct wait_queue {
 	struct waiter *first, *last;
 };
 
-/* Join a queue, at its end; @waiter->notify is set and it is in no queue. */
+/* Join a queue, at its end, or before all others; @waiter->notify is set and it is in no queue. */
 void wait_queue_add(struct wait_queue *queue, struct waiter *waiter);
+void wait_queue_add_first(struct wait_queue *queue, struct waiter *waiter);
 
 /* Leave the queue; nothing happens where it is in none. */
 void wait_queue_remove(struct waiter *waiter);

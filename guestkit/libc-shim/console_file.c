@@ -161,6 +161,7 @@ static int64_t fill_buffer(const struct file *file, size_t length)
 		return 0;
 	if (length > CONSOLE_BUFFER)
 		length = CONSOLE_BUFFER;
+	shim_console_reads++;
 	return file->flags & O_NONBLOCK ? console_read_buffer(length, 0) : read_blocking(length);
 }
 

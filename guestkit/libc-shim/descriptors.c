@@ -4,6 +4,7 @@
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 
+#include "guestkit/libc-shim/epoll.h"
 #include "guestkit/libc-shim/path.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/libc-shim/walk.h"
@@ -90,6 +91,8 @@ void file_put(struct file *file)
 {
 	if (!file || --file->references)
 		return;
+	if (file->watched)
+		epoll_forget(file);
 	if (file->ops->close)
 		file->ops->close(file);
 	inode_put(file->inode);

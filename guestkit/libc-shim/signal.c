@@ -26,6 +26,7 @@
 #include <linux/errno.h>
 #include <stddef.h>
 
+#include "guestkit/libc-shim/posix_timer.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal_frame.h"
 #include "guestkit/memory.h"
@@ -124,6 +125,17 @@ int signal_set_stack(const struct signal_stack *stack, uint64_t rsp)
 
 /* ---- queues ---- */
 
+/* @before: the one before @entry in the queue, or NULL */
+static void entry_unlink(struct signal_queue *queue, struct pending_signal *before,
+                         struct pending_signal *entry)
+{
+	*(before ? &before->next : &queue->first) = entry->next;
+	if (!entry->next)
+		queue->last = before;
+	heap_free(entry);
+	queued--;
+}
+
 /* Take the oldest signal of a number out of a queue that has it in its set. */
 static void queue_remove(struct signal_queue *queue, int signal, struct signal_cause *cause)
 {
@@ -144,11 +156,9 @@ static void queue_remove(struct signal_queue *queue, int signal, struct signal_c
 		return;
 	}
 	*cause = entry->cause;
-	*(before ? &before->next : &queue->first) = entry->next;
-	if (!entry->next)
-		queue->last = before;
-	heap_free(entry);
-	queued--;
+	entry_unlink(queue, before, entry);
+	if (cause->timer)
+		posix_timer_taken(cause);
 }
 
 /* Take the most urgent signal of a set. Return: its number, 0: there was none. */
@@ -177,11 +187,11 @@ static int queue_add(struct signal_queue *queue, int signal, const struct signal
 	bool is_standard = signal < SIGNAL_REALTIME;
 	struct pending_signal *entry = NULL;
 
-	if (is_standard && is_in(queue->set, signal))
+	if (is_standard && is_in(queue->set, signal) && !cause->timer)
 		return 0;
 	if (is_standard || queued < process_limit(RESOURCE_SIGPENDING)->soft)
 		entry = heap_alloc(sizeof *entry);
-	if (!entry && !is_standard)
+	if (!entry && (!is_standard || cause->timer))
 		return -EAGAIN;
 	queue->set |= signal_bit(signal);
 	if (!entry)
@@ -282,6 +292,40 @@ int signal_send(int signal, const struct signal_cause *cause)
 	return result;
 }
 
+bool signal_send_timer(struct thread *thread, int signal, const struct signal_cause *cause)
+{
+	uint64_t kept = thread ? thread->signal.blocked | thread->signal.awaited : 0;
+
+	if (is_ignored(signal) && !(thread ? is_in(kept, signal) : is_kept(signal)))
+		return false;
+	return (thread ? signal_send_to(thread, signal, cause) : signal_send(signal, cause)) == 0;
+}
+
+static void forget_timer(struct signal_queue *queue, uint32_t timer)
+{
+	struct pending_signal *before = NULL, *entry = timer ? queue->first : NULL, *other;
+
+	while (entry && entry->cause.timer != timer) {
+		before = entry;
+		entry = entry->next;
+	}
+	if (!entry)
+		return;
+	for (other = queue->first; other; other = other->next)
+		if (other != entry && other->signal == entry->signal)
+			break;
+	if (!other)
+		queue->set &= ~signal_bit(entry->signal);
+	entry_unlink(queue, before, entry);
+}
+
+void signal_forget_timer(uint32_t timer)
+{
+	forget_timer(&process_queue, timer);
+	for (struct thread *thread = thread_first; thread; thread = thread->next)
+		forget_timer(&thread->signal.pending, timer);
+}
+
 void signal_send_self(int signal)
 {
 	signal_send_to(
@@ -319,6 +363,12 @@ static void fill_info(struct signal_info *info, int signal, const struct signal_
 	*info = (struct signal_info){.signal = signal, .code = cause->code};
 	if (cause->code > 0) {
 		info->address = cause->address;
+		return;
+	}
+	if (cause->timer) {
+		info->timer.id = cause->timer - 1;
+		info->timer.overrun = cause->overrun;
+		info->timer.value = cause->address;
 		return;
 	}
 	info->sender.pid = PROCESS_ID;

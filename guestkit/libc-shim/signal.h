@@ -18,6 +18,8 @@ struct signal_cause {
 	uint64_t address; /* si_addr of a fault, or si_value */
 	uint32_t vector;  /* x86 exception, or MOTE_CRASH_NO_VECTOR */
 	uint64_t error;   /* exception error code */
+	/* Number plus 1 of the timer that sent it (posix_timer.h), 0: none; and turns it missed. */
+	uint32_t timer, overrun;
 };
 
 /**
@@ -31,6 +33,20 @@ struct signal_cause {
  */
 int signal_send(int signal, const struct signal_cause *cause);
 int signal_send_to(struct thread *thread, int signal, const struct signal_cause *cause);
+
+/**
+ * signal_send_timer() - Send the signal of a timer, which cause->timer names.
+ * @thread: NULL: the process
+ *
+ * Unlike others it becomes pending beside a standard signal of the same number. Once it is taken or
+ * dropped, posix_timer_taken() is called.
+ *
+ * Return: false: it is ignored, or too many are pending.
+ */
+bool signal_send_timer(struct thread *thread, int signal, const struct signal_cause *cause);
+
+/* Drop what is pending of a timer, without posix_timer_taken(). @timer: as in a cause */
+void signal_forget_timer(uint32_t timer);
 
 /* Send one to the running thread, as kill(2) would: SIGPIPE. */
 void signal_send_self(int signal);

@@ -47,6 +47,7 @@ static inline uint64_t signal_bit(int signal)
 #define SIGNAL_CODE_USER   0
 #define SIGNAL_CODE_KERNEL 0x80
 #define SIGNAL_CODE_QUEUE  (-1)
+#define SIGNAL_CODE_TIMER  (-2)
 #define SIGNAL_CODE_TKILL  (-6)
 
 /* sa_handler */
@@ -98,6 +99,10 @@ struct signal_info {
 			uint32_t uid;
 			uint64_t value; /* sigqueue(3) */
 		} sender;
+		struct {
+			uint32_t id, overrun;
+			uint64_t value;
+		} timer; /* timer_create(2) */
 		unsigned char size[112];
 	};
 };

@@ -46,6 +46,8 @@
 _Static_assert(sizeof(struct signal_registers) == 256, "struct sigcontext");
 _Static_assert(sizeof(struct signal_context) == 304, "struct ucontext");
 _Static_assert(sizeof(struct signal_frame) == 440, "struct rt_sigframe");
+extern const unsigned char kit_vdso[]; /* kit.lds: one page */
+
 _Static_assert(sizeof(struct signal_fpu_note) == FPU_LEGACY_SIZE - FPU_NOTE, "sw_reserved");
 
 /* The application's FPU state on its way to or from its stack; the magic number may follow it. */
@@ -313,6 +315,12 @@ static void take_registers(struct context *to, const struct signal_registers *fr
 	};
 }
 
+/* A thread that reads a clock may have been stopped in the vDSO. */
+static bool is_application_code(uint64_t rip)
+{
+	return rip < MOTE_USER_END || rip - (uint64_t)kit_vdso < PAGE_SIZE;
+}
+
 int signal_frame_pop(struct context *context, struct signal_stack *stack, uint64_t *mask)
 {
 	struct signal_frame frame;
@@ -321,7 +329,7 @@ int signal_frame_pop(struct context *context, struct signal_stack *stack, uint64
 	if (user_read(&frame, context->rsp - sizeof(frame.return_address),
 	              offsetof(struct signal_frame, info)) < 0)
 		return -EFAULT;
-	if (frame.context.registers.rip >= MOTE_USER_END)
+	if (!is_application_code(frame.context.registers.rip))
 		return -EFAULT;
 	if (read_fpu(frame.context.registers.fpu) < 0)
 		return -EFAULT;

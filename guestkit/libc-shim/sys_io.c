@@ -159,12 +159,13 @@ static int64_t move_buffer(uint64_t fd, uint64_t buffer, uint64_t length, uint64
                            bool write)
 {
 	struct file *file = descriptor_file_held((int)fd);
-	int64_t result = write ? check_write(file) : check_read(file);
+	int64_t result;
 
+	if (file && position && file->ops->not_seekable)
+		return -ESPIPE;
+	result = write ? check_write(file) : check_read(file);
 	if (result)
 		return result;
-	if (position && file->ops->not_seekable)
-		return -ESPIPE;
 	if (!position)
 		position = &file->position;
 	if (!is_user_buffer(buffer, length))

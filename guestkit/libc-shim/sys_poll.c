@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls that wait for files to be ready: poll and select. */
-#include <asm/poll.h>
 #include <linux/errno.h>
 #include <linux/time_types.h>
 
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/file.h"
+#include "guestkit/libc-shim/poll.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
@@ -19,11 +19,9 @@
 #define SELECT_WORDS  (VFS_OPEN_MAX / 64)
 #define SIGSET_BYTES  8
 
-#define READ_BITS  (POLLIN | POLLRDNORM)
-#define WRITE_BITS (POLLOUT | POLLWRNORM)
 /* What select's three sets stand for. */
-#define SELECT_READ   (READ_BITS | POLLRDBAND | POLLHUP | POLLERR)
-#define SELECT_WRITE  (WRITE_BITS | POLLWRBAND | POLLERR)
+#define SELECT_READ   (POLL_READ_BITS | POLLRDBAND | POLLHUP | POLLERR)
+#define SELECT_WRITE  (POLL_WRITE_BITS | POLLWRBAND | POLLERR)
 #define SELECT_EXCEPT POLLPRI
 
 /* ---- one file ---- */
@@ -78,25 +76,12 @@ static void waits_add(struct poll_waits *waits, struct file *file, struct wait_q
 static uint32_t file_events(struct file *file, struct poll_waits *waits)
 {
 	struct poll_state state = {.readable = true, .writable = true};
-	uint32_t bits = 0;
 
 	if (file->ops->poll)
 		state = file->ops->poll(file);
-	if (state.readable)
-		bits |= READ_BITS;
-	if (state.writable)
-		bits |= WRITE_BITS;
-	if (state.hung_up)
-		bits |= POLLHUP;
-	if (state.error)
-		bits |= POLLERR;
-	if (state.priority)
-		bits |= POLLPRI;
-	if (state.read_closed)
-		bits |= POLLRDHUP;
 	if (waits)
 		waits_add(waits, file, state.queue);
-	return bits;
+	return poll_state_bits(&state);
 }
 
 /* ---- deadlines ---- */

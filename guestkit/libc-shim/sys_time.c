@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/clock_id.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/time_value.h"
@@ -15,69 +16,6 @@
 
 #define NS_PER_US     1000
 #define RESOLUTION_NS 1
-
-/* A negative clock is a process's or thread's: its number inverted, and 3 bits
- * (clock_getcpuclockid(3)). */
-#define CPU_CLOCK_KIND_MASK 3
-#define CPU_CLOCK_KINDS     3 /* PROF, VIRT, SCHED */
-#define CPU_CLOCK_OF_THREAD 4
-#define CPU_CLOCK_SHIFT     3
-
-/* The kinds of clock that there are. */
-enum clock_kind {
-	KIND_NONE,
-	KIND_REALTIME,
-	KIND_MONOTONIC,
-	KIND_BOOTTIME,
-	KIND_CPU,
-	KIND_THREAD_CPU
-};
-
-static enum clock_kind clock_kind(int32_t id)
-{
-	if (id < 0) {
-		int32_t owner = ~(id >> CPU_CLOCK_SHIFT);
-
-		if ((id & CPU_CLOCK_KIND_MASK) >= CPU_CLOCK_KINDS)
-			return KIND_NONE;
-		if (id & CPU_CLOCK_OF_THREAD)
-			return owner == 0 || thread_find(owner) ? KIND_THREAD_CPU : KIND_NONE;
-		return owner == 0 || owner == PROCESS_ID ? KIND_CPU : KIND_NONE;
-	}
-	switch (id) {
-	case CLOCK_REALTIME:
-	case CLOCK_REALTIME_COARSE:
-	case CLOCK_REALTIME_ALARM:
-	case CLOCK_TAI: return KIND_REALTIME; /* no offset is known, as on a fresh Linux */
-	case CLOCK_MONOTONIC:
-	case CLOCK_MONOTONIC_RAW:
-	case CLOCK_MONOTONIC_COARSE: return KIND_MONOTONIC;
-	case CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM: return KIND_BOOTTIME;
-	case CLOCK_PROCESS_CPUTIME_ID: return KIND_CPU;
-	case CLOCK_THREAD_CPUTIME_ID: return KIND_THREAD_CPU;
-	default: return KIND_NONE;
-	}
-}
-
-/* The thread whose CPU time a clock of KIND_THREAD_CPU shows. */
-static const struct thread *clock_thread(int32_t id)
-{
-	int32_t owner = id < 0 ? ~(id >> CPU_CLOCK_SHIFT) : 0;
-
-	return owner ? thread_find(owner) : thread_current;
-}
-
-static uint64_t clock_now(enum clock_kind kind, int32_t id)
-{
-	switch (kind) {
-	case KIND_REALTIME: return clock_realtime();
-	case KIND_BOOTTIME: return clock_boottime();
-	case KIND_CPU: return process_cpu_time();
-	case KIND_THREAD_CPU: return thread_cpu_time(clock_thread(id));
-	default: return clock_monotonic();
-	}
-}
 
 static int write_time(uint64_t to, uint64_t nanoseconds)
 {
@@ -94,12 +32,12 @@ int64_t sys_clock_gettime(const uint64_t *arg)
 	int32_t id = (int32_t)arg[0];
 	enum clock_kind kind = clock_kind(id);
 
-	return kind == KIND_NONE ? -EINVAL : write_time(arg[1], clock_now(kind, id));
+	return kind == CLOCK_KIND_NONE ? -EINVAL : write_time(arg[1], clock_kind_now(kind, id));
 }
 
 int64_t sys_clock_getres(const uint64_t *arg)
 {
-	if (clock_kind((int32_t)arg[0]) == KIND_NONE)
+	if (clock_kind((int32_t)arg[0]) == CLOCK_KIND_NONE)
 		return -EINVAL;
 	return arg[1] ? write_time(arg[1], RESOLUTION_NS) : 0;
 }
@@ -131,11 +69,11 @@ int64_t sys_time(const uint64_t *arg)
  * still while its only thread sleeps. */
 static uint64_t monotonic_at(enum clock_kind kind, uint64_t time)
 {
-	uint64_t now = clock_now(kind, 0), deadline;
+	uint64_t now = clock_kind_now(kind, 0), deadline;
 
 	if (time <= now)
 		return 0;
-	if ((kind == KIND_CPU && thread_count == 1) ||
+	if ((kind == CLOCK_KIND_CPU && thread_count == 1) ||
 	    __builtin_add_overflow(clock_monotonic(), time - now, &deadline))
 		return MOTE_WAIT_FOREVER;
 	return deadline;
@@ -163,12 +101,12 @@ static int64_t sleep_for(enum clock_kind kind, uint64_t span, uint64_t remainder
 	uint64_t end, now;
 	int64_t result;
 
-	if (__builtin_add_overflow(clock_now(kind, 0), span, &end))
+	if (__builtin_add_overflow(clock_kind_now(kind, 0), span, &end))
 		end = UINT64_MAX;
 	result = sleep_until(kind, end);
 	if (result != -EINTR || !remainder)
 		return result;
-	now = clock_now(kind, 0);
+	now = clock_kind_now(kind, 0);
 	if (now >= end)
 		return 0;
 	return write_time(remainder, end - now) < 0 ? -EFAULT : result;
@@ -179,7 +117,7 @@ int64_t sys_nanosleep(const uint64_t *arg)
 	uint64_t span;
 	int result = time_read_span(arg[0], &span);
 
-	return result < 0 ? result : sleep_for(KIND_MONOTONIC, span, arg[1]);
+	return result < 0 ? result : sleep_for(CLOCK_KIND_MONOTONIC, span, arg[1]);
 }
 
 /* Clocks that can be read but not slept on, as on Linux; a thread cannot wait for its own CPU time.
@@ -194,8 +132,8 @@ static int check_sleep_clock(int32_t id)
 	default: break;
 	}
 	switch (clock_kind(id)) {
-	case KIND_NONE:
-	case KIND_THREAD_CPU: return -EINVAL;
+	case CLOCK_KIND_NONE:
+	case CLOCK_KIND_THREAD_CPU: return -EINVAL;
 	default: return 0;
 	}
 }
@@ -214,5 +152,5 @@ int64_t sys_clock_nanosleep(const uint64_t *arg)
 	if (is_absolute)
 		return sleep_until(kind, time);
 	/* Only an absolute sleep follows a clock that is set. */
-	return sleep_for(kind == KIND_REALTIME ? KIND_MONOTONIC : kind, time, arg[3]);
+	return sleep_for(kind == CLOCK_KIND_REALTIME ? CLOCK_KIND_MONOTONIC : kind, time, arg[3]);
 }

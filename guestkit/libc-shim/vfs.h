@@ -30,6 +30,7 @@
 struct inode;
 struct file;
 struct wait_queue;
+struct epoll_item;
 
 struct dir_entry {
 	uint64_t number;
@@ -152,8 +153,9 @@ struct file {
 	uint32_t references;
 	uint32_t flags; /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_PATH... */
 	uint64_t position;
-	void *private; /* of the ops */
-	char *path;    /* absolute path it was opened by, for /proc/self/fd; heap; may be NULL */
+	void *private;              /* of the ops */
+	struct epoll_item *watched; /* its registrations in epoll sets (epoll.c) */
+	char *path; /* absolute path it was opened by, for /proc/self/fd; heap; may be NULL */
 };
 
 /* ---- inodes (vfs.c) ---- */

@@ -20,6 +20,7 @@
 #include "guestkit/timeouts.h"
 
 struct wait_queue shim_console_input;
+uint64_t shim_console_reads;
 
 /* ---- the host's side ---- */
 

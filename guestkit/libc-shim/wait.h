@@ -43,8 +43,9 @@ struct thread_waiter {
 /* Prepare one for the calling thread; then wait_queue_add(queue, &waiter->waiter). */
 void thread_waiter_init(struct thread_waiter *waiter);
 
-/* Woken when stdin has become readable, or is at its end. */
+/* Woken when stdin has become readable, or is at its end; and how often it has been read. */
 extern struct wait_queue shim_console_input;
+extern uint64_t shim_console_reads;
 
 /* Whether it is now: one exit. */
 bool shim_console_is_readable(void);

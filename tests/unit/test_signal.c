@@ -18,6 +18,16 @@
 
 struct process_identity process_identity = {.uid = 1000};
 
+const unsigned char kit_vdso[PAGE_SIZE];
+
+static unsigned timers_taken;
+
+void posix_timer_taken(struct signal_cause *cause)
+{
+	timers_taken++;
+	cause->overrun = 7;
+}
+
 static _Alignas(64) unsigned char arena[0x10000]; /* the application's memory */
 static jmp_buf ended;
 static int ended_by, crashed_by;
@@ -134,6 +144,79 @@ static void go_back(void)
 	context.rsp += 8;
 	cr_assert_eq(signal_frame_pop(&context, &stack, &mask), 0);
 	signal_set_mask(mask);
+}
+
+/* ---- timers of timer_create(2) ---- */
+
+static bool send_timer(struct thread *thread, int signal, uint32_t timer)
+{
+	const struct signal_cause cause = {.code = SIGNAL_CODE_TIMER,
+	                                   .address = 42,
+	                                   .vector = MOTE_CRASH_NO_VECTOR,
+	                                   .timer = timer};
+
+	return signal_send_timer(thread, signal, &cause);
+}
+
+Test(signal, timers_queue_beside_a_standard_signal)
+{
+	struct signal_info info;
+
+	handle(USR1, 0);
+	signal_set_mask(signal_bit(USR1));
+	signal_send_self(USR1);
+	cr_assert(send_timer(NULL, USR1, 3));
+	cr_assert(send_timer(NULL, USR1, 9));
+	cr_assert_eq(signal_take(~0ull, &info), USR1);
+	cr_assert_eq(timers_taken, 0);
+	cr_assert_eq(signal_take(~0ull, &info), USR1);
+	cr_assert_eq(timers_taken, 1);
+	cr_assert_eq(info.code, SIGNAL_CODE_TIMER);
+	cr_assert_eq(info.timer.id, 2);
+	cr_assert_eq(info.timer.overrun, 7);
+	cr_assert_eq(info.timer.value, 42);
+	cr_assert_eq(signal_take(~0ull, &info), USR1);
+	cr_assert_eq(info.timer.id, 8);
+	cr_assert_eq(signal_take(~0ull, &info), 0);
+	cr_assert_eq(entries, 0);
+}
+
+Test(signal, timer_whose_signal_is_ignored_is_told)
+{
+	const struct signal_action ignore = {.handler = SIGNAL_IGNORE};
+
+	signal_set_action(USR1, &ignore);
+	cr_assert_not(send_timer(NULL, USR1, 1));
+	cr_assert_not(send_timer(thread_current, USR1, 1));
+	signal_set_mask(signal_bit(USR1));
+	cr_assert(send_timer(NULL, USR1, 1), "blocked: its action may change");
+	signal_set_action(USR1, &ignore);
+	cr_assert_eq(timers_taken, 1, "dropped, and the timer goes on");
+	cr_assert_eq(signal_pending(), 0);
+}
+
+Test(signal, forgotten_timers)
+{
+	struct thread *other = fake_thread(2);
+
+	handle(USR1, 0);
+	signal_set_mask(signal_bit(USR1));
+	other->signal.blocked = signal_bit(USR1);
+	cr_assert(send_timer(NULL, USR1, 1));
+	cr_assert(send_timer(NULL, USR1, 2));
+	cr_assert(send_timer(other, USR1, 3));
+	signal_forget_timer(2);
+	signal_forget_timer(3);
+	cr_assert_eq(other->signal.pending.set, 0);
+	cr_assert_eq(signal_pending(), signal_bit(USR1));
+	signal_forget_timer(1);
+	signal_forget_timer(1);
+	cr_assert_eq(signal_pending(), 0);
+	cr_assert_eq(timers_taken, 0);
+	cr_assert_eq(entries, 0);
+	signal_send_self(USR1);
+	signal_forget_timer(0);
+	cr_assert_eq(signal_pending(), signal_bit(USR1), "0 is no timer");
 }
 
 Test(signal, nothing_pending_changes_nothing)

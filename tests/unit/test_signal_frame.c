@@ -9,6 +9,8 @@
 #include "guestkit/fpu.c"
 #include "guestkit/libc-shim/signal_frame.c"
 
+const unsigned char kit_vdso[PAGE_SIZE];
+
 #define ARENA_SIZE 0x8000u
 #define RESTORER   0x401234u
 #define HANDLER    0x405678u

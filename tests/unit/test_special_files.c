@@ -70,6 +70,7 @@ int64_t console_control(int stream, unsigned operation, void *block, size_t size
 }
 
 struct wait_queue shim_console_input;
+uint64_t shim_console_reads;
 
 int shim_wait(uint64_t deadline)
 {
