@@ -49,7 +49,7 @@
 
 static struct {
 	uint32_t seen[SEEN]; /* low half of the return address of calls that trapped */
-	uint32_t misses;     /* of places that were not among them */
+	uint32_t random;     /* the last number of a generator: its upper bits are good */
 	uint32_t site_count;
 	uint64_t low, high; /* all sites that are written lie in between */
 } patch;
@@ -292,9 +292,9 @@ bool patch_consider(const struct context *context)
 		patch.seen[i] |= HOPELESS;
 		return false;
 	}
-	/* Which one gives way looks random: places in turn would drive each other out otherwise. */
-	patch.seen[patch.misses < SEEN ? patch.misses : patch.misses * 2654435761U >> 26] = end;
-	patch.misses++;
+	/* Which one gives way is random: places in turn would drive each other out otherwise. */
+	patch.random = patch.random * 1664525 + 1013904223;
+	patch.seen[patch.random >> 26] = end;
 	return false;
 }
 

@@ -26,6 +26,7 @@
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/walk.h"
 #include "guestkit/memory.h"
+#include "guestkit/patch.h"
 #include "guestkit/process_end.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
@@ -389,6 +390,7 @@ static void replace_program(struct exec *exec)
 	struct context *context = thread_context(thread_current);
 
 	thread_end_others();
+	patch_forget_all();
 	if (address_space_clear() || exec_map(exec->program, exec->interpreter, &exec->start) ||
 	    start_prepare(&exec->start, context))
 		end_by_signal(SIGNAL_KILL);

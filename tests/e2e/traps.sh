@@ -136,3 +136,32 @@ test_threads_in_rewritten_calls() {
 	same_as_native rewritten clones
 	same_as_native rewritten cancel
 }
+
+# Programs that replace each other have more sites than the kit keeps for one.
+test_rewritten_calls_of_the_next_program() {
+	local i
+	mkdir tree
+	cp "$guests/rewritten" tree/
+	run --root tree /rewritten -- exec xxxxxxxx
+	expect_status 0
+	for ((i = 0; i < 8; i++)); do
+		echo '100 of 100'
+	done >expected
+	cmp -s expected out || fail "not all are rewritten"
+}
+
+# Libraries are where a jump reaches the stubs.
+test_rewritten_calls_of_libraries() {
+	local loader=/lib/ld-musl-x86_64.so.1
+	need_tool musl-gcc
+	[ -x "$loader" ] || skip "there is no $loader"
+	mkdir -p tree/lib
+	cp "$loader" tree/lib/
+	printf '%s\n' '#include <stdio.h>' '#include <unistd.h>' \
+		'int main(void) { for (int i = 0; i < 9; i++) getppid();' \
+		'printf("%02x\n", ((unsigned char *)getppid)[5]); return 0; }' >library.c
+	musl-gcc library.c -o tree/program
+	run --root tree /program
+	expect_status 0
+	expect_out e9
+}

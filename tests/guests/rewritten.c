@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * System calls that repeat, which the kit rewrites into jumps, in all the ways that could tell:
- * `rewritten WHAT`. But for `text` and `turns`, each says the same on Linux.
+ * `rewritten WHAT`. But for `text`, `turns` and `exec`, each says the same on Linux.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -500,13 +500,13 @@ static int text(void)
 }
 
 /* More sites than the kit remembers having seen, which take turns. */
-static int turns(void)
+static int turns_at(char *base)
 {
-	char *code = mmap(LOW, 1 << 20, PROT_READ | PROT_WRITE,
+	char *code = mmap(base, 1 << 20, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	int rewritten = 0;
 
-	if (code != LOW)
+	if (code != base)
 		return 1;
 	for (int i = 0; i < 100; i++)
 		write_code(code + i * 4160, SYS_getppid);
@@ -518,6 +518,24 @@ static int turns(void)
 		rewritten += (unsigned char)code[i * 4160 + 5] == 0xe9;
 	printf("%d of 100\n", rewritten);
 	return 0;
+}
+
+/* Program after program with sites of its own: `rewritten exec xxx`, an x for each. */
+static int exec_again(const char *left)
+{
+	char *arguments[] = {"rewritten", "exec", strdup(left + 1), NULL};
+
+	if (turns_at(LOW + (strlen(left) << 21)) || fflush(stdout))
+		return 1;
+	if (!left[1])
+		return 0;
+	execv("/proc/self/exe", arguments);
+	return 1;
+}
+
+static int turns(void)
+{
+	return turns_at(LOW);
 }
 
 /* ---- threads ---- */
@@ -666,5 +684,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++)
 		if (!strcmp(argv[1], modes[i].name))
 			return modes[i].run();
+	if (argc > 2 && !strcmp(argv[1], "exec") && *argv[2])
+		return exec_again(argv[2]);
 	return 2;
 }
