@@ -20,10 +20,11 @@
 #include "guestkit/retired.h"
 #include "guestkit/string.h"
 
-#define EAGER_PAGES  256 /* 1 MiB at mmap */
-#define WINDOW_PAGES 64  /* 256 KiB at a fault */
-#define FILE_WINDOW  16
-#define HUGE_MINIMUM (2 * HUGE_SIZE) /* of a mapping, for 2 MiB pages */
+#define EAGER_PAGES      256 /* 1 MiB at mmap */
+#define EAGER_FILE_PAGES 512 /* of a private mapping of a file */
+#define WINDOW_PAGES     64  /* 256 KiB at a fault */
+#define COPY_WINDOW      8   /* pages of a file copied at a fault: KVM brings in as many at once */
+#define HUGE_MINIMUM     (2 * HUGE_SIZE) /* of a mapping, for 2 MiB pages */
 
 /* Page-fault error code bits (SDM vol. 3, 4.7). */
 #define ERROR_PRESENT 1u
@@ -102,38 +103,86 @@ static bool fill_anonymous(uint64_t va, uint64_t end, uint64_t rights)
 	return true;
 }
 
+/* Is there more of the file at @index, as Linux sees it: by its size, if it is a regular one? */
+static bool is_in_file(const struct vma *vma, uint64_t index)
+{
+	const struct inode *inode = vma->file->inode;
+
+	return index < page_round_up(inode->size) / PAGE_SIZE || (inode->mode & 0170000) != 0100000;
+}
+
+static uint64_t file_index(const struct vma *vma, uint64_t va)
+{
+	return (va - vma->start + vma->offset) / PAGE_SIZE;
+}
+
+/* The frame of the file at @va itself, so that nothing is copied: false if there is none (yet). */
+static bool show_file_page(const struct vma *vma, uint64_t va)
+{
+	bool is_shared = vma->flags & MAP_SHARED;
+	uint64_t rights = populate_rights(vma->prot), physical = 0, *entry;
+
+	if (!is_in_file(vma, file_index(vma, va)) ||
+	    vma->file->ops->page(vma->file, file_index(vma, va), is_shared, &physical) || !physical)
+		return false;
+	entry = page_table_entry(va, true);
+	if (!entry)
+		return false;
+	*entry = physical | ENTRY_BASE | (is_shared ? rights : rights & ~PTE_WRITABLE);
+	return true;
+}
+
+/*
+ * Private copies of the pages of [va, end), which lies in one page table. The file's own frames may
+ * be there already, read-only: copies replace them. False: memory is short, or the file ends.
+ */
+static bool copy_file_pages(const struct vma *vma, uint64_t va, uint64_t end)
+{
+	size_t count = (end - va) / PAGE_SIZE;
+	uint64_t rights = populate_rights(vma->prot), *entry = page_table_entry(va, true);
+	uint64_t copies = entry ? page_alloc(count) : 0;
+	bool is_replaced = false;
+	size_t done = 0;
+
+	if (!copies)
+		return false;
+	for (; done < count; done++) {
+		uint64_t physical = 0, copy = copies + done * PAGE_SIZE;
+		uint64_t index = file_index(vma, va + done * PAGE_SIZE);
+
+		if (!is_in_file(vma, index) ||
+		    vma->file->ops->page(vma->file, index, false, &physical))
+			break;
+		if (physical)
+			memcpy(direct_map(copy), file_frame(physical), PAGE_SIZE);
+		else
+			page_clear(copy, 1);
+		is_replaced |= entry[done] & PTE_PRESENT;
+		entry[done] = 0;
+	}
+	if (is_replaced)
+		page_table_flush();
+	for (size_t i = 0; i < done; i++)
+		entry[i] = (copies + i * PAGE_SIZE) | ENTRY_BASE | PTE_OWNED | rights;
+	if (done < count)
+		page_free(copies + done * PAGE_SIZE, count - done);
+	return done;
+}
+
 /* One page of a file mapping: the file's own frame, or a private copy of it. */
 static enum fault_result fill_file_page(const struct vma *vma, uint64_t va, bool is_write)
 {
-	bool is_shared = vma->flags & MAP_SHARED;
-	uint64_t index = (va - vma->start + vma->offset) / PAGE_SIZE;
-	uint64_t rights = populate_rights(vma->prot);
-	uint64_t *entry = page_table_entry(va, true);
-	uint64_t physical = 0, copy;
-
-	if (!entry)
-		end_out_of_memory();
-	if (index >= page_round_up(vma->file->inode->size) / PAGE_SIZE &&
-	    (vma->file->inode->mode & 0170000) == 0100000)
+	if (!is_in_file(vma, file_index(vma, va)))
 		return FAULT_BEYOND_FILE;
-	if (vma->file->ops->page(vma->file, index, is_shared, &physical))
-		return FAULT_BEYOND_FILE;
-	if (is_shared || (physical && !is_write)) {
-		*entry = physical | ENTRY_BASE | (is_shared ? rights : rights & ~PTE_WRITABLE);
+	if ((!is_write || vma->flags & MAP_SHARED) && show_file_page(vma, va))
 		return FAULT_RESOLVED;
-	}
-	copy = physical ? page_alloc(1) : page_alloc_zeroed(1);
-	if (!copy)
+	if (vma->flags & MAP_SHARED)
+		return FAULT_BEYOND_FILE;
+	if (copy_file_pages(vma, va, va + PAGE_SIZE))
+		return FAULT_RESOLVED;
+	if (!page_free_count())
 		end_out_of_memory();
-	if (physical)
-		memcpy(direct_map(copy), file_frame(physical), PAGE_SIZE);
-	if (*entry &
-	    PTE_PRESENT) { /* the file's frame was there, read-only: another one replaces it */
-		*entry = 0;
-		page_table_flush();
-	}
-	*entry = copy | ENTRY_BASE | PTE_OWNED | rights;
-	return FAULT_RESOLVED;
+	return FAULT_BEYOND_FILE;
 }
 
 bool populate_private_code(uint64_t address)
@@ -145,29 +194,71 @@ bool populate_private_code(uint64_t address)
 	       fill_file_page(vma, address & PAGE_MASK, true) == FAULT_RESOLVED;
 }
 
-/* The neighbours of a page of a file, for reading: no frame of ours is spent on them. */
-static void read_around(const struct vma *vma, uint64_t address)
+static bool is_absent(uint64_t va)
 {
-	uint64_t start = address & ~(FILE_WINDOW * PAGE_SIZE - 1);
-	uint64_t end = start + FILE_WINDOW * PAGE_SIZE;
 	uint64_t size;
 
-	start = start > vma->start ? start : vma->start;
-	end = end < vma->end ? end : vma->end;
-	for (uint64_t va = start; va < end; va += PAGE_SIZE) {
-		uint64_t index = (va - vma->start + vma->offset) / PAGE_SIZE;
-		uint64_t physical = 0;
-		uint64_t *entry;
+	return !(*page_table_look(va, &size) & PTE_PRESENT);
+}
 
-		if (*page_table_look(va, &size) & PTE_PRESENT ||
-		    index >= page_round_up(vma->file->inode->size) / PAGE_SIZE ||
-		    vma->file->ops->page(vma->file, index, false, &physical) || !physical)
-			continue;
-		entry = page_table_entry(va, true);
-		if (!entry)
-			return;
-		*entry = physical | ENTRY_BASE | (populate_rights(vma->prot) & ~PTE_WRITABLE);
-	}
+/* Pages of a file that are not there, for reading: no frame of ours is spent on them. */
+static void show_file(const struct vma *vma, uint64_t start, uint64_t end)
+{
+	for (uint64_t va = start; va < end; va += PAGE_SIZE)
+		if (is_absent(va))
+			show_file_page(vma, va);
+}
+
+/* The part of [address's aligned window of @count pages that a mapping has. */
+static void window_of(const struct vma *vma, uint64_t address, uint64_t count, uint64_t *start,
+                      uint64_t *end)
+{
+	uint64_t window = count * PAGE_SIZE;
+
+	*start = address & ~(window - 1);
+	*end = *start + window;
+	*start = *start > vma->start ? *start : vma->start;
+	*end = *end < vma->end ? *end : vma->end;
+}
+
+/* Does the page show what never changes? A copy of another page would miss what is written to the
+ * file before the program writes to the page. */
+static bool is_of_image(const struct vma *vma, uint64_t va)
+{
+	uint64_t physical = 0;
+
+	return !vma->file->ops->page(vma->file, file_index(vma, va), false, &physical) &&
+	       physical >= machine.ram_end;
+}
+
+static bool is_copied(uint64_t va)
+{
+	uint64_t size;
+
+	return *page_table_look(va, &size) & PTE_OWNED;
+}
+
+/* Where pages from @va on end that have not been copied, within one page table. */
+static uint64_t uncopied_end(uint64_t va, uint64_t end)
+{
+	uint64_t table_end = (va | (HUGE_SIZE - 1)) + 1;
+
+	end = end < table_end ? end : table_end;
+	while (va < end && !is_copied(va))
+		va += PAGE_SIZE;
+	return va;
+}
+
+/* The pages behind one that was copied at a write. */
+static void copy_on(const struct vma *vma, uint64_t address)
+{
+	uint64_t start, end;
+
+	window_of(vma, address, COPY_WINDOW, &start, &end);
+	start = (address & PAGE_MASK) + PAGE_SIZE;
+	end = uncopied_end(start, end);
+	if (start < end && is_of_image(vma, start) && spare_pages(COPY_WINDOW) == COPY_WINDOW)
+		copy_file_pages(vma, start, end);
 }
 
 static bool try_huge(const struct vma *vma, uint64_t address)
@@ -244,9 +335,35 @@ enum fault_result address_space_fault(uint64_t address, uint64_t error)
 		return FAULT_RESOLVED;
 	}
 	result = fill_file_page(vma, address & PAGE_MASK, is_write);
-	if (result == FAULT_RESOLVED && !is_write && !(vma->flags & MAP_SHARED))
-		read_around(vma, address);
+	if (result == FAULT_RESOLVED && !(vma->flags & MAP_SHARED)) {
+		uint64_t start, end;
+
+		window_of(vma, address, HUGE_PAGES, &start, &end); /* one page table */
+		if (is_write)
+			copy_on(vma, address);
+		else
+			show_file(vma, start, end);
+	}
 	return result;
+}
+
+/* A private mapping of a file: what a program writes to is copied at once, the rest is shown. */
+static void fill_file(const struct vma *vma, uint64_t start, uint64_t end)
+{
+	bool is_writable = vma->prot & PROT_WRITE;
+
+	if (vma->flags & MAP_SHARED || (end - start) / PAGE_SIZE > spare_pages(EAGER_FILE_PAGES))
+		return;
+	if (!is_writable)
+		show_file(vma, start, end);
+	while (is_writable && start < end) {
+		uint64_t part = uncopied_end(start, end);
+
+		if (start < part &&
+		    (!is_of_image(vma, start) || !copy_file_pages(vma, start, part)))
+			break;
+		start = part > start ? part : start + PAGE_SIZE;
+	}
 }
 
 void populate_new(uint64_t start, uint64_t end, bool all)
@@ -257,8 +374,12 @@ void populate_new(uint64_t start, uint64_t end, bool all)
 		uint64_t to = vma.end < end ? vma.end : end;
 		size_t most = all ? page_free_count() / 2 : spare_pages(EAGER_PAGES);
 
-		if (vma.file || !vma.prot)
+		if (!vma.prot)
 			continue;
+		if (vma.file) {
+			fill_file(&vma, from, to);
+			continue;
+		}
 		if ((to - from) / PAGE_SIZE > most) {
 			if (!all)
 				continue;
