@@ -105,6 +105,18 @@ static int read_word(uint64_t address, uint32_t *value)
 	return address % sizeof(*value) ? -EINVAL : user_read(value, address, sizeof(*value));
 }
 
+/* Check a word that is not read: a shared one, whose page Linux looks up, has to be there. */
+static int check_word(uint64_t address, bool is_private)
+{
+	uint32_t value;
+
+	if (address % sizeof(value))
+		return -EINVAL;
+	if (!is_private)
+		return user_read(&value, address, sizeof(value));
+	return address < MOTE_USER_END ? 0 : -EFAULT;
+}
+
 /* Sleep until woken: 0, -ETIMEDOUT or -EINTR; in these two the waiter has left its list. */
 static int sleep_on(struct futex_waiter *waiter, uint64_t deadline)
 {
@@ -176,13 +188,17 @@ static int64_t requeue(uint64_t address, unsigned wake_count, unsigned move_coun
 static int64_t futex_requeue(const uint64_t *arg, bool has_expected)
 {
 	uint64_t address = arg[0], target = arg[4];
+	bool is_private = arg[1] & FUTEX_PRIVATE_FLAG;
 	uint32_t value;
 	int result;
 
 	if ((int32_t)arg[2] < 0 || (int32_t)arg[3] < 0)
 		return -EINVAL;
-	if (address % sizeof(value) || target % sizeof(value))
-		return -EINVAL;
+	result = check_word(address, is_private);
+	if (result == 0)
+		result = check_word(target, is_private);
+	if (result < 0)
+		return result;
 	if (has_expected) {
 		result = read_word(address, &value);
 		if (result < 0)
@@ -201,10 +217,12 @@ static int64_t futex_wake_operation(const uint64_t *arg)
 	uint32_t word;
 	int32_t old;
 	bool is_so;
-	int result = read_word(arg[4], &word);
+	int result = check_word(arg[0], arg[1] & FUTEX_PRIVATE_FLAG);
 
-	if (result < 0 || arg[0] % sizeof(word))
-		return result < 0 ? result : -EINVAL;
+	if (result == 0)
+		result = read_word(arg[4], &word);
+	if (result < 0)
+		return result;
 	if (code >> 31)
 		operand = (int32_t)(1u << (operand & 31));
 	old = (int32_t)word;
@@ -265,10 +283,10 @@ static int64_t futex_lock(uint64_t address, uint64_t deadline, bool only_try)
 		word = id | (word & FUTEX_OWNER_DIED);
 		return user_write(address, &word, sizeof(word));
 	}
-	if (only_try)
-		return -EAGAIN;
 	if (!thread_find((int32_t)(word & FUTEX_TID_MASK)))
 		return -ESRCH;
+	if (only_try)
+		return -EAGAIN;
 	word |= FUTEX_WAITERS;
 	if (user_write(address, &word, sizeof(word)) < 0)
 		return -EFAULT;
@@ -310,10 +328,9 @@ static int64_t wake_bits(const uint64_t *arg, uint32_t bits)
 {
 	/* As on Linux, a count of 0 wakes one. */
 	unsigned count = (int32_t)arg[2] > 1 ? (uint32_t)arg[2] : 1;
+	int result = bits ? check_word(arg[0], arg[1] & FUTEX_PRIVATE_FLAG) : -EINVAL;
 
-	if (arg[0] % sizeof(uint32_t) || !bits)
-		return -EINVAL;
-	return wake_some(arg[0], count, bits);
+	return result < 0 ? result : (int64_t)wake_some(arg[0], count, bits);
 }
 
 int64_t sys_futex(const uint64_t *arg)

@@ -57,9 +57,13 @@ static int64_t pipe_read(struct file *file, uint64_t buffer, size_t length, uint
 	if (!length)
 		return 0;
 	while (!pipe->used) {
-		int result = pipe->writers ? pipe_wait(file) : 0;
+		int result;
 
-		if (result || !pipe->writers)
+		if (!pipe->writers)
+			return 0;
+		/* Looked at again behind it: the last writer may have left data and gone. */
+		result = pipe_wait(file);
+		if (result)
 			return result;
 	}
 	had_room = has_room(pipe);

@@ -110,6 +110,10 @@ int64_t sys_clone(const uint64_t *arg)
 {
 	uint64_t flags = (uint32_t)arg[0];
 
+	if ((flags & (CLONE_SIGHAND | CLONE_VM)) == CLONE_SIGHAND)
+		return -EINVAL;
+	if ((flags & (CLONE_FS | CLONE_NEWNS)) == (CLONE_FS | CLONE_NEWNS))
+		return -EINVAL;
 	if (!(flags & CLONE_THREAD))
 		return sys_fork(arg);
 	if ((flags & THREAD_SHARES) != THREAD_SHARES ||

@@ -546,10 +546,19 @@ CASE(sigaltstack_in_its_handler)
 	raise(SIGUSR1);
 }
 
+static void show_stack(int number)
+{
+	stack_t old;
+
+	(void)number;
+	CALL(sigaltstack, NULL, &old);
+	say("%x", (unsigned)old.ss_flags);
+}
+
 CASE(sigaltstack_autodisarm)
 {
 	stack_t stack = {.ss_sp = stack_memory, .ss_size = sizeof stack_memory}, old;
-	struct sigaction action = {.sa_handler = change_stack, .sa_flags = SA_ONSTACK};
+	struct sigaction action = {.sa_handler = show_stack, .sa_flags = SA_ONSTACK};
 
 	stack.ss_flags = (int)(1U << 31);
 	CALL(sigaltstack, &stack, NULL);
