@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "seccomp_filters.h"
+#include "vmm/landlock.h"
 
 /*
  * What the C library does without being asked: ending the process, and unblocking its own signals
@@ -79,14 +80,9 @@ static int install_filter(const struct sock_filter *filter, size_t count, struct
 	return -1;
 }
 
-static int enter_load(const struct confine_options *options, struct mote_error *err)
+static int enter_load(struct mote_error *err)
 {
-	static const struct confine_options no_paths;
-
-	if (!options)
-		options = &no_paths;
-	if (lower_limits(err) || forbid_new_privileges(err) ||
-	    landlock_restrict(options->paths, options->path_count, err) < 0)
+	if (lower_limits(err) || forbid_new_privileges(err) || landlock_restrict(err) < 0)
 		return -1;
 	return install_filter(seccomp_filter_load,
 	                      sizeof seccomp_filter_load / sizeof *seccomp_filter_load, err);
@@ -102,11 +98,10 @@ static int enter_run(struct mote_error *err)
 	                      sizeof seccomp_filter_run / sizeof *seccomp_filter_run, err);
 }
 
-int confine_enter(enum confine_phase phase, const struct confine_options *options,
-                  struct mote_error *err)
+int confine_enter(enum confine_phase phase, struct mote_error *err)
 {
 	switch (phase) {
-	case CONFINE_LOAD: return enter_load(options, err);
+	case CONFINE_LOAD: return enter_load(err);
 	case CONFINE_RUN: return enter_run(err);
 	}
 	return mote_error_set(err, MOTE_STATUS_FAILED, "no such phase of confinement: %d",

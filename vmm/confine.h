@@ -4,9 +4,6 @@
 #define MOTE_VMM_CONFINE_H
 
 #include "vmm/error.h"
-#include "vmm/landlock.h"
-
-#include <stddef.h>
 
 /*
  * How it works. mote gives up rights in two steps, each before it touches something hostile: `load`
@@ -39,20 +36,10 @@ enum confine_phase {
 	CONFINE_RUN,  /* run the guest and report how it ended */
 };
 
-struct confine_options {
-	/*
-	 * What Landlock leaves in reach. Only for a caller whose phase load had a call that opens;
-	 * mote's has none and gives no paths.
-	 */
-	const struct landlock_path *paths;
-	size_t path_count;
-};
-
 /**
  * confine_enter() - Give up all rights that a phase does not need. There is no way back.
- * @phase:   CONFINE_LOAD first, then CONFINE_RUN
- * @options: for CONFINE_LOAD; NULL: Landlock denies every path. CONFINE_RUN ignores it
- * @err:     filled on failure
+ * @phase: CONFINE_LOAD first, then CONFINE_RUN
+ * @err:   filled on failure
  *
  * Holds for the calling thread and threads it makes: call it while there is only one. Works without
  * privileges. CONFINE_LOAD sets resource limits (no core dump; at most 256 open files),
@@ -63,8 +50,7 @@ struct confine_options {
  * has Landlock, could not be set: the caller must then not go on. A kernel without Landlock is not
  * a failure.
  */
-int confine_enter(enum confine_phase phase, const struct confine_options *options,
-                  struct mote_error *err);
+int confine_enter(enum confine_phase phase, struct mote_error *err);
 
 /**
  * confine_landlock_abi() - Tell how much Landlock can do here, for `mote doctor`.

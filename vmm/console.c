@@ -15,10 +15,12 @@
 
 #define KERNEL_TERMIOS_SIZE 36 /* struct termios of the kernel, which TCGETS speaks */
 
-static struct {
+/* By stream: each may be a terminal of its own. */
+static struct terminal {
 	unsigned char termios[KERNEL_TERMIOS_SIZE];
+	bool is_remembered;
 	bool is_changed; /* by the guest, since it was remembered */
-} terminal;
+} terminals[STDERR_FILENO + 1];
 
 static bool is_stopped(void)
 {
@@ -44,7 +46,7 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 		if (errno != EAGAIN)
 			return -errno;
 		/* Somebody else made our output non-blocking; the guest did not ask for that. */
-		if (stop_poll(&out, 1, UINT64_MAX) < 0 && is_stopped())
+		if (stop_poll(&out, 1, UINT64_MAX, false) < 0 && is_stopped())
 			return -EINTR;
 	}
 }
@@ -53,7 +55,8 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 int64_t console_read(void *buffer, size_t length, uint32_t flags)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	int ready = stop_poll(&in, 1, flags & MOTE_CONSOLE_BLOCK ? UINT64_MAX : 0);
+	bool blocks = flags & MOTE_CONSOLE_BLOCK;
+	int ready = stop_poll(&in, 1, blocks ? UINT64_MAX : 0, blocks);
 	ssize_t got;
 
 	if (ready < 0)
@@ -79,19 +82,29 @@ uint32_t console_kind(int stream)
 }
 
 /* #syscalls:load ioctl(TCGETS) */
-void console_remember_terminal(void)
+void console_remember_terminals(void)
 {
-	terminal.is_changed = false;
-	if (ioctl(STDIN_FILENO, TCGETS, terminal.termios))
-		memset(terminal.termios, 0, sizeof terminal.termios);
+	for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+		struct terminal *terminal = &terminals[stream];
+
+		terminal->is_changed = false;
+		terminal->is_remembered = ioctl(stream, TCGETS, terminal->termios) == 0;
+	}
 }
 
-/* #syscalls:run ioctl(TCSETSW) */
-void console_restore_terminal(void)
+/* What was written is shown in the mode it was written in, unless a signal finds that it never is.
+ */
+/* #syscalls:run ioctl(TCSETSW) ioctl(TCSETS) */
+void console_restore_terminals(void)
 {
-	if (terminal.is_changed)
-		ioctl(STDIN_FILENO, TCSETSW, terminal.termios);
-	terminal.is_changed = false;
+	for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+		struct terminal *terminal = &terminals[stream];
+
+		if (terminal->is_changed && terminal->is_remembered &&
+		    ioctl(stream, TCSETSW, terminal->termios) && errno == EINTR)
+			ioctl(stream, TCSETS, terminal->termios);
+		terminal->is_changed = false;
+	}
 }
 
 /* #syscalls:run ioctl(TCGETS) ioctl(TCSETS) ioctl(TCSETSW) ioctl(TCSETSF) */
@@ -113,7 +126,7 @@ int64_t console_control(int stream, uint32_t operation, void *block)
 	case MOTE_CONSOLE_SET_TERMIOS:
 	case MOTE_CONSOLE_SET_TERMIOS_DRAIN:
 	case MOTE_CONSOLE_SET_TERMIOS_FLUSH:
-		terminal.is_changed = true;
+		terminals[stream].is_changed = true;
 		__attribute__((fallthrough));
 	case MOTE_CONSOLE_GET_TERMIOS:
 	case MOTE_CONSOLE_GET_WINDOW_SIZE:

@@ -18,8 +18,11 @@ int64_t console_control(int stream, uint32_t operation, void *block);
 /* What a stream is, as the device tree tells it: MOTE_CONSOLE_TYPE and MOTE_CONSOLE_IS_TERMINAL. */
 uint32_t console_kind(int stream);
 
-/* Put back the terminal as it was when console_remember_terminal() was called; safe at any time. */
-void console_remember_terminal(void);
-void console_restore_terminal(void);
+/*
+ * Put back the terminals that the streams are, where the guest changed them, to what they were when
+ * console_remember_terminals() was called; safe at any time.
+ */
+void console_remember_terminals(void);
+void console_restore_terminals(void);
 
 #endif

@@ -13,6 +13,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "vmm/lost_page.h"
+
 /*
  * How it works: the file is ELF header, program headers (one PT_NOTE, then a PT_LOAD a segment),
  * notes, and from the next page on the contents of the segments in order. Every size is known
@@ -83,9 +85,13 @@ static int put_zeros(struct core_writer *writer, uint64_t size)
 	return 0;
 }
 
+/* Or lost: then there is nothing else to write. */
 static bool is_zero_page(const char *page)
 {
-	return page[0] == 0 && memcmp(page, page + 1, PAGE - 1) == 0;
+	char bytes[PAGE];
+
+	return lost_page_copy(bytes, page, PAGE) ||
+	       (bytes[0] == 0 && memcmp(bytes, bytes + 1, PAGE - 1) == 0);
 }
 
 /* The bytes of a segment, in runs of pages that are all zero or all not. */

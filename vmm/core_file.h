@@ -14,7 +14,7 @@ struct core_segment {
 	uint64_t va;
 	uint64_t length;
 	int prot;         /* PROT_READ | PROT_WRITE | PROT_EXEC */
-	const void *host; /* length readable bytes; NULL: recorded without contents */
+	const void *host; /* length bytes; NULL: recorded without contents */
 };
 
 /* Everything beside memory. Strings may hold any bytes and are cut to what the format has room for.

@@ -16,6 +16,7 @@
 
 #include "vmm/backtrace.h"
 #include "vmm/core_file.h"
+#include "vmm/lost_page.h"
 
 #define CORE_SEGMENTS_MAX 8192
 #define CORE_STEPS_MAX    (32u << 20) /* pages looked at: tables that repeat could go on for hours */
@@ -119,21 +120,46 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void print_backtrace(struct vm *vm, const struct mote_crash *crash)
+/* A program's code for the backtrace, nothing of it where its file is lost. */
+static struct code_image code_image(const struct elf_file *file, const unsigned char *bytes)
 {
-	const struct code_image images[] = {
-	        {.elf = vm->application_bytes,
-	         .size = vm->application.source.size,
-	         .bias = vm->application.bias,
-	         .name = base_name(vm->application.source.name)},
-	        {.elf = vm->kit_bytes, .size = vm->kit.source.size, .name = "kit.elf"},
-	};
-	struct unwind_registers registers = unwind_registers(crash);
+	return (struct code_image){.elf = bytes,
+	                           .size = bytes ? file->source.size : 0,
+	                           .bias = file->bias,
+	                           .name = base_name(file->source.name)};
+}
+
+struct backtrace_work {
+	struct vm *vm;
+	const struct mote_crash *crash;
+};
+
+static void try_backtrace(void *ctx)
+{
+	const struct backtrace_work *work = ctx;
+	struct vm *vm = work->vm;
+	const struct code_image images[] = {code_image(&vm->application, vm->application_bytes),
+	                                    code_image(&vm->kit, vm->kit_bytes)};
+	struct unwind_registers registers = unwind_registers(work->crash);
 	struct guest_reader reader = {.read = read_guest, .ctx = vm};
 	static struct backtrace_frame frames[BACKTRACE_MAX];
 	size_t count = backtrace_collect(images, 2, &registers, &reader, frames, BACKTRACE_MAX);
 
 	backtrace_print(frames, count, emit, NULL);
+}
+
+static void print_backtrace(struct vm *vm, const struct mote_crash *crash)
+{
+	struct backtrace_work work = {vm, crash};
+
+	if (lost_page_guard(try_backtrace, &work) == 0)
+		return;
+	say("mote: %s was cut while it ran: a backtrace without names\n",
+	    vm->application.source.name);
+	vm->application_bytes = NULL;
+	if (vm->kit.source.is_mappable)
+		vm->kit_bytes = NULL;
+	lost_page_guard(try_backtrace, &work);
 }
 
 /* ---- core file ---- */
@@ -179,6 +205,17 @@ static void find_mappings(struct core_map *map)
 	}
 }
 
+/* Bases of FS and GS are among them: the guest sets those without us. */
+/* #syscalls:run ioctl(KVM_GET_SREGS) */
+static struct kvm_sregs special_registers(const struct vm *vm)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(vm->kvm.vcpu, KVM_GET_SREGS, &sregs) < 0)
+		memset(&sregs, 0, sizeof sregs);
+	return sregs;
+}
+
 /* #syscalls:run ioctl(KVM_GET_XSAVE) */
 static void write_core(struct vm *vm, const struct mote_crash *crash)
 {
@@ -202,6 +239,7 @@ static void write_core(struct vm *vm, const struct mote_crash *crash)
 
 	if (vm->core_fd < 0)
 		return;
+	core.gs_base = special_registers(vm).gs.base;
 	if (ioctl(vm->kvm.vcpu, KVM_GET_XSAVE, &xsave) == 0) {
 		core.xsave = &xsave;
 		core.xsave_size = sizeof xsave;
@@ -267,7 +305,7 @@ static void registers_now(struct vm *vm, struct mote_crash *crash)
 	memcpy(crash->gpr, values, sizeof values);
 	crash->rip = regs->rip;
 	crash->rflags = regs->rflags;
-	crash->fs_base = vm->kvm.run->s.regs.sregs.fs.base;
+	crash->fs_base = special_registers(vm).fs.base;
 	crash->vector = MOTE_CRASH_NO_VECTOR;
 }
 

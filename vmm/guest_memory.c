@@ -3,8 +3,9 @@
 #include "vmm/guest_memory.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
+
+#include "vmm/lost_page.h"
 
 #ifndef MADV_POPULATE_WRITE /* musl 1.2.3 */
 #define MADV_POPULATE_WRITE 23
@@ -39,10 +40,7 @@ int guest_read(const struct guest_memory *memory, mote_gpa_t gpa, void *buffer, 
 {
 	const void *from = guest_range(memory, gpa, length);
 
-	if (!from)
-		return -1;
-	memcpy(buffer, from, length);
-	return 0;
+	return from ? lost_page_copy(buffer, from, length) : -1;
 }
 
 int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *buffer,
@@ -50,10 +48,7 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
 {
 	void *to = guest_range(memory, gpa, length);
 
-	if (!to)
-		return -1;
-	memcpy(to, buffer, length);
-	return 0;
+	return to ? lost_page_copy(to, buffer, length) : -1;
 }
 
 /* #syscalls:load mmap */

@@ -32,7 +32,10 @@ int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_
  */
 void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length);
 
-/* Copy out of and into guest memory. Return 0, or -1 when the range is bad. */
+/*
+ * Copy out of and into guest memory. Return 0, or -1 when the range is bad or the file under it has
+ * been cut (lost_page.h).
+ */
 int guest_read(const struct guest_memory *memory, mote_gpa_t gpa, void *buffer, size_t length);
 int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *buffer,
                 size_t length);

@@ -88,7 +88,8 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 		now = clock_page_monotonic(&vm->clock);
 		timeout = deadline > now ? deadline - now : 0;
 	}
-	ready = stop_poll(&in, events & MOTE_EVENT_INPUT ? 1 : 0, timeout);
+	ready = stop_poll(&in, events & MOTE_EVENT_INPUT ? 1 : 0, timeout,
+	                  events & MOTE_EVENT_WINDOW);
 	clock_page_refresh(&vm->clock);
 	if (ready < 0)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()

@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Landlock: which files the process may still open, as far as the kernel can enforce it. */
+/* Landlock: no file can be opened any more, as far as the kernel can enforce it. */
 #ifndef MOTE_VMM_LANDLOCK_H
 #define MOTE_VMM_LANDLOCK_H
 
 #include "vmm/error.h"
-
-#include <stddef.h>
-
-enum landlock_access {
-	LANDLOCK_READ,       /* read a file, or list and read a directory and all below it */
-	LANDLOCK_READ_WRITE, /* the same, and write, create, truncate and remove files */
-	LANDLOCK_DEVICE,     /* a device file: read, write and ioctl */
-};
-
-struct landlock_path {
-	const char *path; /* symbolic links are followed now: the rule is for what they lead to */
-	enum landlock_access access;
-};
 
 /**
  * landlock_abi() - Ask the kernel for its Landlock ABI version.
@@ -26,11 +13,8 @@ struct landlock_path {
 int landlock_abi(void);
 
 /**
- * landlock_restrict() - Deny the calling thread everything Landlock can deny, but @paths.
- * @paths: files and directories that may still be opened; one that cannot be opened now gets no
- *         rule, which leaves it out of reach
- * @count: of @paths
- * @err:   filled on failure
+ * landlock_restrict() - Deny the calling thread everything Landlock can deny.
+ * @err: filled on failure
  *
  * Denied: opening, executing, creating, removing and renaming files, mounting, tracing processes
  * outside, and by ABI version also truncating (3), TCP bind and connect (4), ioctl on devices (5),
@@ -41,6 +25,6 @@ int landlock_abi(void);
  * Return: the ABI version enforced; 0 if nothing is, because the kernel has no Landlock or the
  * process is inside as many Landlock domains as the kernel can stack; -1 on failure.
  */
-int landlock_restrict(const struct landlock_path *paths, size_t count, struct mote_error *err);
+int landlock_restrict(struct mote_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "vmm/confine.h"
 #include "vmm/console.h"
 #include "vmm/crash.h"
+#include "vmm/lost_page.h"
 #include "vmm/stats.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
@@ -95,10 +96,7 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 	while (!vm->is_over) {
 		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EFAULT)
-				return mote_error_set(err, MOTE_STATUS_FAILED,
-				                      "cannot read a page of %s: the file was cut "
-				                      "while it ran, or memory is short",
-				                      vm->options->app);
+				return lost_page_error(err, vm->options->app);
 			if (errno != EINTR && errno != EAGAIN)
 				return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
 			/* The only place that clears it: a later signal sets it again. */
@@ -124,23 +122,45 @@ static uint64_t process_cpu_ns(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+struct run_work {
+	const struct run_options *options;
+	struct vm *vm;
+	struct mote_error *err;
+	int status;
+};
+
+static void create_and_run(void *ctx)
+{
+	struct run_work *work = ctx;
+	struct vm *vm = work->vm;
+	struct mote_error *err = work->err;
+
+	work->status = -1;
+	if (vm_create(vm, work->options, err))
+		return;
+	console_remember_terminals();
+	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
+	    confine_enter(CONFINE_RUN, err))
+		return;
+	work->status = run_loop(vm, err);
+}
+
 int vm_run(const struct run_options *options, struct mote_error *err)
 {
 	static struct vm vm;
-	int status;
+	struct run_work work = {.options = options, .vm = &vm, .err = err};
 
 	vm_mark(&vm, VM_MOMENT_MAIN);
 	vm.start_cpu_ns = process_cpu_ns();
-	if (vm_create(&vm, options, err))
+	if (lost_page_init(err))
 		return -1;
-	console_remember_terminal();
-	if (stop_init(vm.kvm.run, options->timeout_ns, err) || tick_init(&vm, err) ||
-	    confine_enter(CONFINE_RUN, NULL, err))
+	if (lost_page_guard(create_and_run, &work))
+		work.status = lost_page_error(err, options->app);
+	console_restore_terminals();
+	if (work.status)
 		return -1;
-	status = run_loop(&vm, err);
-	console_restore_terminal();
-	if (status == 0 && options->stats != STATS_NONE)
+	if (options->stats != STATS_NONE)
 		stats_print(&vm, options->stats);
 	/* The kernel takes the VM down with the process, faster than we could. */
-	return status == 0 ? vm.exit_status : -1;
+	return vm.exit_status;
 }

@@ -139,7 +139,7 @@ bool stop_take_window_change(void)
 }
 
 /* #syscalls:run ppoll rt_sigprocmask */
-int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
+int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
@@ -151,7 +151,9 @@ int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	during = before;
 	sigaddset(&during, TICK_SIGNAL); /* a guest that waits needs no ticks */
-	if (state.reason || state.window_changed) {
+	if (!heeds_window)
+		sigaddset(&during, SIGWINCH);
+	if (state.reason || (heeds_window && state.window_changed)) {
 		errno = EINTR;
 		status = -1;
 	} else {

@@ -41,10 +41,11 @@ bool stop_take_tick(void);
 
 /**
  * stop_poll() - ppoll() that no stop request can slip past.
- * @timeout_ns: UINT64_MAX: none
+ * @timeout_ns:   UINT64_MAX: none
+ * @heeds_window: whether a change of the window's size ends it, too
  *
- * Return: as poll(); -1 with EINTR when a signal of stop_init() came before or meanwhile.
+ * Return: as poll(); -1 with EINTR when a reason to stop, or the change, came before or meanwhile.
  */
-int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns);
+int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window);
 
 #endif

@@ -176,6 +176,17 @@ test_core() {
 	[ "$(stat -c %a core)" = 600 ] || fail "the core can be read by others"
 }
 
+# musl's thread pointer points to itself.
+test_core_after_timeout() {
+	need_tool gdb
+	run --core core --timeout 0.3 "$guests/spin"
+	expect_status 124
+	gdb -nx -q -batch -ex 'print *(unsigned long *)$fs_base == $fs_base' -ex 'print /x $gs_base' \
+		"$guests/spin" core >gdb.out 2>&1 || true
+	expect_in gdb.out '^\$1 = 1'
+	expect_in gdb.out '^\$2 = 0x1234000'
+}
+
 # kvm-pvm runs CPL 3 natively and shows what the CPU has, whatever mote asks for.
 test_cpu_baseline() {
 	run --cpu=baseline "$guests/cpu"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Never ends: `spin` computes, `spin sleep` sleeps, `spin call` makes system calls. */
+/* Never ends: `spin` computes, `spin sleep` sleeps, `spin call` makes system calls. GS is
+ * 0x1234000. */
+#include <asm/prctl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,6 +23,7 @@ __attribute__((noinline)) static void spin_outside(void)
 
 int main(int argc, char **argv)
 {
+	syscall(SYS_arch_prctl, ARCH_SET_GS, 0x1234000);
 	puts("started");
 	fflush(stdout);
 	while (argc > 1 && !strcmp(argv[1], "sleep"))

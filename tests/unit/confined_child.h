@@ -26,19 +26,18 @@ enum progress { STARTED, CONFINED, ATTEMPTED };
 
 enum confinement { FREE, LOAD, RUN };
 
-static void confine(enum confinement how, const struct confine_options *options)
+static void confine(enum confinement how)
 {
 	struct mote_error err;
 
-	if (how >= LOAD && confine_enter(CONFINE_LOAD, options, &err) != 0)
+	if (how >= LOAD && confine_enter(CONFINE_LOAD, &err) != 0)
 		_exit(4);
-	if (how >= RUN && confine_enter(CONFINE_RUN, NULL, &err) != 0)
+	if (how >= RUN && confine_enter(CONFINE_RUN, &err) != 0)
 		_exit(5);
 }
 
 /* Run @body in a child that is confined so. Return: its wait status. */
-static int in_child(enum confinement how, const struct confine_options *options, void (*body)(void),
-                    enum progress *reached)
+static int in_child(enum confinement how, void (*body)(void), enum progress *reached)
 {
 	volatile enum progress *progress =
 	        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -50,7 +49,7 @@ static int in_child(enum confinement how, const struct confine_options *options,
 	child = fork();
 	cr_assert(child >= 0);
 	if (child == 0) {
-		confine(how, options);
+		confine(how);
 		*progress = CONFINED;
 		body();
 		*progress = ATTEMPTED;
@@ -62,11 +61,10 @@ static int in_child(enum confinement how, const struct confine_options *options,
 }
 
 /* The whole of @body ran, and every EXPECT in it was met. */
-static void assert_works(enum confinement how, const struct confine_options *options,
-                         void (*body)(void))
+static void assert_works(enum confinement how, void (*body)(void))
 {
 	enum progress reached;
-	int status = in_child(how, options, body, &reached);
+	int status = in_child(how, body, &reached);
 
 	cr_assert(reached == ATTEMPTED && WIFEXITED(status) && WEXITSTATUS(status) == 0,
 	          "progress %d, status %#x", reached, status);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mote/abi.h"
@@ -47,16 +48,26 @@ static int drain_stdout(void)
 	return ends[0];
 }
 
-/* A pseudo-terminal as stdin; returns the controlling side. */
-static int terminal_stdin(void)
+/* A pseudo-terminal as a stream; returns the controlling side. */
+static int terminal_as(int stream)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
 
 	cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-	cr_assert_eq(dup2(slave, STDIN_FILENO), STDIN_FILENO);
+	cr_assert_eq(dup2(slave, stream), stream);
 	close(slave);
 	return master;
+}
+
+static int terminal_stdin(void)
+{
+	return terminal_as(STDIN_FILENO);
+}
+
+static double cpu_seconds(void)
+{
+	return (double)clock() / CLOCKS_PER_SEC;
 }
 
 Test(console, write_reaches_the_stream)
@@ -173,6 +184,36 @@ Test(console, blocked_write_ends_with_a_stop_request)
 	cr_assert_eq(console_write(1, block, sizeof block), -EINTR);
 }
 
+/* What the writer has no use for must not keep it from sleeping. */
+Test(console, blocked_write_sleeps_through_a_resize)
+{
+	static char block[1 << 16];
+	struct itimerval soon = {.it_value = {.tv_usec = 300000}};
+	double before;
+
+	drain_stdout();
+	cr_assert_eq(fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK), 0);
+	cr_assert_gt(console_write(1, block, sizeof block), 0);
+	raise(SIGWINCH);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	before = cpu_seconds();
+	cr_assert_eq(console_write(1, block, sizeof block), -EINTR);
+	cr_assert_lt(cpu_seconds() - before, 0.1);
+	cr_assert(stop_take_window_change(), "it is still there to be told");
+}
+
+Test(console, read_that_does_not_block_is_not_interrupted_by_a_resize)
+{
+	int end = feed_stdin();
+	char byte;
+
+	raise(SIGWINCH);
+	cr_assert_eq(console_read(&byte, 1, 0), -EAGAIN);
+	cr_assert_eq(write(end, "x", 1), 1);
+	cr_assert_eq(console_read(&byte, 1, 0), 1);
+	cr_assert_eq(console_read(&byte, 1, MOTE_CONSOLE_BLOCK), -EINTR);
+}
+
 Test(console, kinds_of_streams)
 {
 	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
@@ -195,7 +236,7 @@ Test(console, terminal_attributes_and_restoring_them)
 	struct termios now;
 
 	terminal_stdin();
-	console_remember_terminal();
+	console_remember_terminals();
 	memset(before, 0, sizeof before);
 	cr_assert_eq(console_control(0, MOTE_CONSOLE_GET_TERMIOS, before), 0);
 	memcpy(block, before, sizeof block);
@@ -203,7 +244,7 @@ Test(console, terminal_attributes_and_restoring_them)
 	cr_assert_eq(console_control(0, MOTE_CONSOLE_SET_TERMIOS, block), 0);
 	cr_assert_eq(tcgetattr(0, &now), 0);
 	cr_assert_eq(now.c_lflag & (ECHO | ICANON), 0);
-	console_restore_terminal();
+	console_restore_terminals();
 	cr_assert_eq(tcgetattr(0, &now), 0);
 	cr_assert_eq(now.c_lflag & (ECHO | ICANON), ECHO | ICANON);
 	memset(block, 0, sizeof block);
@@ -211,16 +252,52 @@ Test(console, terminal_attributes_and_restoring_them)
 	cr_assert_eq(memcmp(block, before, sizeof block), 0);
 }
 
+/* stdin, stdout and stderr may be three terminals. */
+Test(console, every_terminal_is_restored)
+{
+	unsigned char block[64];
+	struct termios now;
+
+	for (int stream = 0; stream < 3; stream++)
+		terminal_as(stream);
+	console_remember_terminals();
+	for (int stream = 0; stream < 3; stream++) {
+		cr_assert_eq(console_control(stream, MOTE_CONSOLE_GET_TERMIOS, block), 0);
+		block[12] &= (unsigned char)~ECHO;
+		cr_assert_eq(console_control(stream, MOTE_CONSOLE_SET_TERMIOS, block), 0);
+	}
+	console_restore_terminals();
+	for (int stream = 0; stream < 3; stream++) {
+		cr_assert_eq(tcgetattr(stream, &now), 0);
+		cr_assert(now.c_lflag & ECHO, "stream %d", stream);
+	}
+}
+
+Test(console, stream_that_became_a_terminal_later_is_not_touched)
+{
+	unsigned char block[64];
+	struct termios now;
+
+	drain_stdout();
+	console_remember_terminals();
+	terminal_as(1);
+	cr_assert_eq(console_control(1, MOTE_CONSOLE_GET_TERMIOS, block), 0);
+	cr_assert_eq(console_control(1, MOTE_CONSOLE_SET_TERMIOS, block), 0);
+	console_restore_terminals();
+	cr_assert_eq(tcgetattr(1, &now), 0);
+	cr_assert(now.c_lflag & ECHO);
+}
+
 Test(console, terminal_that_the_guest_left_alone_is_not_touched)
 {
 	struct termios changed, now;
 
 	terminal_stdin();
-	console_remember_terminal();
+	console_remember_terminals();
 	cr_assert_eq(tcgetattr(0, &changed), 0);
 	changed.c_lflag &= ~(tcflag_t)ECHO; /* by another program that shares the terminal */
 	cr_assert_eq(tcsetattr(0, TCSANOW, &changed), 0);
-	console_restore_terminal();
+	console_restore_terminals();
 	cr_assert_eq(tcgetattr(0, &now), 0);
 	cr_assert_eq(now.c_lflag & ECHO, 0);
 }

@@ -146,9 +146,9 @@ Test(stop, poll_is_ready)
 
 	cr_assert_eq(pipe(ends), 0);
 	in = (struct pollfd){.fd = ends[0], .events = POLLIN};
-	cr_assert_eq(stop_poll(&in, 1, 0), 0);
+	cr_assert_eq(stop_poll(&in, 1, 0, true), 0);
 	cr_assert_eq(write(ends[1], "x", 1), 1);
-	cr_assert_eq(stop_poll(&in, 1, UINT64_MAX), 1);
+	cr_assert_eq(stop_poll(&in, 1, UINT64_MAX, true), 1);
 	cr_assert_eq(in.revents, POLLIN);
 }
 
@@ -156,30 +156,41 @@ Test(stop, poll_waits_as_long_as_asked)
 {
 	uint64_t before = now_ns();
 
-	cr_assert_eq(stop_poll(NULL, 0, 50000000), 0);
+	cr_assert_eq(stop_poll(NULL, 0, 50000000, true), 0);
 	cr_assert_geq(now_ns() - before, 50000000);
 }
 
 Test(stop, poll_sees_a_signal_that_came_before)
 {
 	raise(SIGTERM);
-	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, true), -1);
 	cr_assert_eq(errno, EINTR);
 }
 
 Test(stop, poll_sees_a_resize_that_came_before_until_it_was_taken)
 {
 	raise(SIGWINCH);
-	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, true), -1);
 	cr_assert_eq(errno, EINTR);
 	cr_assert(stop_take_window_change());
-	cr_assert_eq(stop_poll(NULL, 0, 0), 0);
+	cr_assert_eq(stop_poll(NULL, 0, 0, true), 0);
+}
+
+Test(stop, poll_can_leave_a_resize_for_later)
+{
+	raise(SIGWINCH);
+	cr_assert_eq(stop_poll(NULL, 0, 0, false), 0);
+	signal_before_wait = SIGWINCH;
+	cr_assert_eq(stop_poll(NULL, 0, 0, false), 0);
+	cr_assert(stop_take_window_change());
+	raise(SIGTERM);
+	cr_assert_eq(stop_poll(NULL, 0, 0, false), -1);
 }
 
 Test(stop, poll_sees_a_signal_that_comes_just_before_it_waits)
 {
 	signal_before_wait = SIGTERM;
-	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, true), -1);
 	cr_assert_eq(errno, EINTR);
 	cr_assert_eq(reason(), STOP_SIGNAL);
 }
@@ -196,7 +207,7 @@ Test(stop, poll_sees_every_signal_that_comes_meanwhile)
 		}
 	}
 	for (int i = 0; i < 1000; i++) {
-		cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX), -1);
+		cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, true), -1);
 		cr_assert_eq(errno, EINTR);
 		cr_assert(stop_take_window_change());
 	}
@@ -211,7 +222,7 @@ Test(stop, poll_leaves_the_signal_mask_as_it_was)
 	sigemptyset(&before);
 	sigaddset(&before, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	stop_poll(NULL, 0, 0);
+	stop_poll(NULL, 0, 0, true);
 	sigprocmask(SIG_SETMASK, NULL, &after);
 	for (int number = 1; number < 32; number++)
 		cr_assert_eq(sigismember(&after, number), number == SIGUSR1);
