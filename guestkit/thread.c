@@ -109,10 +109,11 @@ struct thread *thread_create(void)
 	        .id = new_id(),
 	        .state = THREAD_SLEEPING,
 	        .signal = {.blocked = parent->signal.blocked, .stack.flags = STACK_DISABLED},
+	        .wishes = parent->wishes,
 	        .previous = thread_last,
 	        .canary = THREAD_CANARY,
 	};
-	memcpy(thread->name, parent->name, sizeof thread->name);
+	memcpy(thread->name, parent->name[0] ? parent->name : process.name, sizeof thread->name);
 	*thread_context(thread) = *thread_context(parent);
 	thread_context(thread)->rax = 0;
 	prepare_stack(thread);

@@ -35,6 +35,14 @@ enum thread_state {
 	THREAD_ENDED,
 };
 
+/* What a thread has asked the scheduler for (sys_sched.c): recorded only. */
+struct thread_wishes {
+	int32_t policy, priority; /* sched_setscheduler(2) */
+	bool is_reset_on_fork;
+	int32_t nice;
+	int32_t io; /* ioprio_set(2) */
+};
+
 struct thread {
 	uint64_t stack_end; /* where its contexts end */
 	uint64_t kit_rsp;   /* while it does not run */
@@ -61,7 +69,8 @@ struct thread {
 	uint64_t clear_at_exit;      /* address of a tid: CLONE_CHILD_CLEARTID; 0: none */
 	uint64_t robust_list;        /* set_robust_list(2): address or 0 */
 	char name[THREAD_NAME_SIZE]; /* PR_SET_NAME; empty: the process's */
-	uint64_t canary;             /* the last field: a stack that overflows reaches it first */
+	struct thread_wishes wishes;
+	uint64_t canary; /* the last field: a stack that overflows reaches it first */
 };
 
 /* The one that runs; all that live, the oldest first. */

@@ -21,6 +21,7 @@
 #include "guestkit/fpu.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/path.h"
+#include "guestkit/libc-shim/posix_timer.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
@@ -398,6 +399,7 @@ static void replace_program(struct exec *exec)
 	exec_close(exec);
 	signal_reset();
 	descriptors_close_on_exec();
+	posix_timers_delete();
 	thread_current->clear_at_exit = thread_current->robust_list = 0;
 	thread_current->name[0] = '\0';
 	fpu_reset(thread_current->fpu);

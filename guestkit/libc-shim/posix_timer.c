@@ -252,17 +252,30 @@ int64_t sys_timer_getoverrun(const uint64_t *arg)
 	return timer ? timer->overrun_last : -EINVAL;
 }
 
-int64_t sys_timer_delete(const uint64_t *arg)
+static void delete (struct posix_timer *timer)
 {
-	struct posix_timer *timer = find(arg[0]), **link = &timers;
+	struct posix_timer **link = &timers;
 
-	if (!timer)
-		return -EINVAL;
 	stop(timer);
 	while (*link != timer)
 		link = &(*link)->next;
 	*link = timer->next;
 	timer_count--;
 	heap_free(timer);
+}
+
+int64_t sys_timer_delete(const uint64_t *arg)
+{
+	struct posix_timer *timer = find(arg[0]);
+
+	if (!timer)
+		return -EINVAL;
+	delete (timer);
 	return 0;
+}
+
+void posix_timers_delete(void)
+{
+	while (timers)
+		delete (timers);
 }

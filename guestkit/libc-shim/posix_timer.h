@@ -9,4 +9,7 @@
  * cause->overrun how many turns it has missed. */
 void posix_timer_taken(struct signal_cause *cause);
 
+/* Delete all: the program is replaced by another one. */
+void posix_timers_delete(void);
+
 #endif

@@ -36,6 +36,11 @@ static void append_seconds(struct text *text, uint64_t nanoseconds)
 	text_decimal(text, nanoseconds % SYSTEM_NANOSECONDS / TICK_NANOSECONDS, 2);
 }
 
+void proc_hostname(struct text *text)
+{
+	text_print(text, "%s\n", system_host_name());
+}
+
 void proc_uptime(struct text *text)
 {
 	append_seconds(text, clock_boottime());

@@ -11,6 +11,7 @@ void proc_file_max(struct text *text);
 void proc_loadavg(struct text *text);
 void proc_meminfo(struct text *text);
 void proc_system_stat(struct text *text);
+void proc_hostname(struct text *text);
 void proc_uptime(struct text *text);
 void proc_uuid(struct text *text);
 

@@ -21,6 +21,9 @@
 #define SYSTEM_GROUPS_MAX  65536
 #define SYSTEM_NANOSECONDS 1000000000UL
 
+/* SYSTEM_NODE, or what sethostname(2) has set. */
+const char *system_host_name(void);
+
 struct process_bytes {
 	const void *data; /* in the kit's memory; lives as long as the process */
 	size_t length;

@@ -64,7 +64,7 @@ static const struct pseudo_node proc_nodes[] = {
         TEXT("sys/fs/pipe-max-size", "1048576\n"),
         DIRECTORY("sys/kernel"),
         TEXT("sys/kernel/cap_last_cap", DECIMAL_OF(SYSTEM_LAST_CAP) "\n"),
-        TEXT("sys/kernel/hostname", SYSTEM_NODE "\n"),
+        MADE("sys/kernel/hostname", proc_hostname),
         TEXT("sys/kernel/ngroups_max", DECIMAL_OF(SYSTEM_GROUPS_MAX) "\n"),
         TEXT("sys/kernel/osrelease", SYSTEM_RELEASE "\n"),
         TEXT("sys/kernel/ostype", SYSTEM_NAME "\n"),

@@ -8,6 +8,7 @@
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 
 #define STACK_DEFAULT   0x800000 /* 8 MiB */
@@ -138,7 +139,7 @@ int64_t sys_getrusage(const uint64_t *arg)
 	enum { SELF = 0, CHILDREN = -1, THREAD = 1 };
 	int32_t who = (int32_t)arg[0];
 	struct resource_use use = {0};
-	uint64_t time = process_cpu_time();
+	uint64_t time = who == THREAD ? thread_cpu_time(thread_current) : process_cpu_time();
 
 	if (who != SELF && who != CHILDREN && who != THREAD)
 		return -EINVAL;

@@ -9,6 +9,7 @@
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 
 #define SIGNALS           64
@@ -33,6 +34,14 @@ unsigned process_no_new_privileges(void)
 	return settings.no_new_privileges;
 }
 
+/* The name of the running thread; the first one's is the process's. */
+static char *own_name(void)
+{
+	bool is_first = thread_current->id == PROCESS_ID || !thread_current->name[0];
+
+	return is_first ? process.name : thread_current->name;
+}
+
 /* Longer names are cut, as Linux does it. */
 static int64_t set_name(uint64_t address)
 {
@@ -42,7 +51,7 @@ static int64_t set_name(uint64_t address)
 	if (length == -EFAULT)
 		return -EFAULT;
 	name[sizeof(name) - 1] = '\0';
-	memcpy(process.name, name, sizeof(name));
+	memcpy(own_name(), name, sizeof(name));
 	return 0;
 }
 
@@ -50,7 +59,7 @@ static int64_t get_name(uint64_t address)
 {
 	char name[PROCESS_NAME_SIZE] = {0};
 
-	memcpy(name, process.name, strnlen(process.name, sizeof(name) - 1));
+	memcpy(name, own_name(), strnlen(own_name(), sizeof(name) - 1));
 	return user_write(address, name, sizeof(name));
 }
 

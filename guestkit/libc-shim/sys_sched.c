@@ -14,6 +14,7 @@
 
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 
 #define KEEP_POLICY                      (-1)
@@ -29,17 +30,12 @@
 	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED | \
 	 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_GET_REGISTRATIONS)
 
-static struct schedule {
-	int32_t policy, priority;
-	bool is_reset_on_fork;
-	int32_t nice;
-	int32_t io; /* ioprio_set(2) */
-} schedule;
-
-/* The thread with a number, 0 for the caller's, or NULL. */
-static struct schedule *schedule_of(int32_t thread)
+/* Of the thread with a number, 0 for the caller's; or NULL. */
+static struct thread_wishes *wishes_of(int32_t id)
 {
-	return thread == 0 || thread == PROCESS_ID ? &schedule : NULL;
+	struct thread *thread = id == 0 ? thread_current : thread_find(id);
+
+	return thread ? &thread->wishes : NULL;
 }
 
 /* ---- policies ---- */
@@ -69,9 +65,9 @@ int64_t sys_sched_get_priority_min(const uint64_t *arg)
 	return most > 0 ? 1 : most;
 }
 
-static int64_t set_schedule(uint64_t thread, int32_t policy, uint64_t user_priority)
+static int64_t set_policy(uint64_t thread, int32_t policy, uint64_t user_priority)
 {
-	struct schedule *changed = schedule_of((int32_t)thread);
+	struct thread_wishes *changed = wishes_of((int32_t)thread);
 	bool is_reset = policy & SCHED_RESET_ON_FORK;
 	int32_t priority;
 
@@ -102,17 +98,17 @@ static int64_t set_schedule(uint64_t thread, int32_t policy, uint64_t user_prior
 
 int64_t sys_sched_setscheduler(const uint64_t *arg)
 {
-	return (int32_t)arg[1] < 0 ? -EINVAL : set_schedule(arg[0], (int32_t)arg[1], arg[2]);
+	return (int32_t)arg[1] < 0 ? -EINVAL : set_policy(arg[0], (int32_t)arg[1], arg[2]);
 }
 
 int64_t sys_sched_setparam(const uint64_t *arg)
 {
-	return set_schedule(arg[0], KEEP_POLICY, arg[1]);
+	return set_policy(arg[0], KEEP_POLICY, arg[1]);
 }
 
 int64_t sys_sched_getscheduler(const uint64_t *arg)
 {
-	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+	const struct thread_wishes *asked = wishes_of((int32_t)arg[0]);
 
 	if ((int32_t)arg[0] < 0)
 		return -EINVAL;
@@ -123,7 +119,7 @@ int64_t sys_sched_getscheduler(const uint64_t *arg)
 
 int64_t sys_sched_getparam(const uint64_t *arg)
 {
-	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+	const struct thread_wishes *asked = wishes_of((int32_t)arg[0]);
 
 	if (!arg[1] || (int32_t)arg[0] < 0)
 		return -EINVAL;
@@ -132,7 +128,7 @@ int64_t sys_sched_getparam(const uint64_t *arg)
 
 int64_t sys_sched_rr_get_interval(const uint64_t *arg)
 {
-	const struct schedule *asked = schedule_of((int32_t)arg[0]);
+	const struct thread_wishes *asked = wishes_of((int32_t)arg[0]);
 	int64_t slice[2] = {0, SLICE}; /* struct timespec */
 
 	if ((int32_t)arg[0] < 0)
@@ -146,35 +142,52 @@ int64_t sys_sched_rr_get_interval(const uint64_t *arg)
 
 /* ---- niceness and its like for disks: of a thread, a process group or a user ---- */
 
-/* Whom getpriority(2) means. The one group and the one user that there are have the one process. */
-static int find_schedule(int32_t which, int32_t who, struct schedule **found)
+/*
+ * Whom getpriority(2) means. The one group and the one user that there are have all threads.
+ * @first: set to one thread, or to the first of all, of which @is_all tells
+ */
+static int find_threads(int32_t which, int32_t who, struct thread **first, bool *is_all)
 {
-	enum { PROCESS, GROUP, USER };
+	enum { THREAD, GROUP, USER };
 	bool is_known;
 
+	*is_all = which != THREAD;
 	switch (which) {
-	case PROCESS: *found = schedule_of(who); return *found ? 0 : -ESRCH;
+	case THREAD:
+		*first = who == 0 ? thread_current : thread_find(who);
+		return *first ? 0 : -ESRCH;
 	case GROUP: is_known = who == 0 || who == PROCESS_ID; break;
 	case USER: is_known = who == 0 || (uint32_t)who == process_identity.uid; break;
 	default: return -EINVAL;
 	}
-	*found = schedule_of(0);
+	*first = thread_first;
 	return is_known ? 0 : -ESRCH;
 }
 
+/* The least nice of them. */
 int64_t sys_getpriority(const uint64_t *arg)
 {
-	struct schedule *asked;
-	int result = find_schedule((int32_t)arg[0], (int32_t)arg[1], &asked);
+	struct thread *thread;
+	bool is_all;
+	int result = find_threads((int32_t)arg[0], (int32_t)arg[1], &thread, &is_all);
+	int32_t least = NICE_MOST;
 
-	return result < 0 ? result : NICE_BASE - asked->nice;
+	if (result < 0)
+		return result;
+	do {
+		if (thread->wishes.nice < least)
+			least = thread->wishes.nice;
+		thread = thread->next;
+	} while (is_all && thread);
+	return NICE_BASE - least;
 }
 
 int64_t sys_setpriority(const uint64_t *arg)
 {
-	struct schedule *changed;
+	struct thread *thread;
+	bool is_all;
 	int32_t nice = (int32_t)arg[2];
-	int result = find_schedule((int32_t)arg[0], (int32_t)arg[1], &changed);
+	int result = find_threads((int32_t)arg[0], (int32_t)arg[1], &thread, &is_all);
 
 	if (result < 0)
 		return result;
@@ -182,44 +195,54 @@ int64_t sys_setpriority(const uint64_t *arg)
 		nice = NICE_LEAST;
 	if (nice > NICE_MOST)
 		nice = NICE_MOST;
-	if (nice < changed->nice && process_identity.uid != 0)
-		return -EACCES;
-	changed->nice = nice;
-	return 0;
+	do {
+		if (nice < thread->wishes.nice && process_identity.uid != 0)
+			result = -EACCES;
+		else
+			thread->wishes.nice = nice;
+		thread = thread->next;
+	} while (is_all && thread);
+	return result;
 }
 
-/* IOPRIO_WHO_* are the numbers of getpriority(2) plus 1. */
+/* IOPRIO_WHO_* are the numbers of getpriority(2) plus 1. Of several threads the oldest tells. */
 int64_t sys_ioprio_get(const uint64_t *arg)
 {
-	struct schedule *asked;
-	int result = find_schedule((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1], &asked);
+	struct thread *thread;
+	bool is_all;
+	int result = find_threads((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1], &thread,
+	                          &is_all);
 
-	return result < 0 ? result : asked->io;
+	return result < 0 ? result : thread->wishes.io;
+}
+
+/* A class and a level in it, that of a class that is none must be 0. */
+static int check_io_priority(int32_t priority)
+{
+	switch (priority >> IOPRIO_CLASS_SHIFT & IOPRIO_CLASS_MASK) {
+	case IOPRIO_CLASS_RT: return process_identity.uid == 0 ? 0 : -EPERM;
+	case IOPRIO_CLASS_BE:
+	case IOPRIO_CLASS_IDLE: return 0;
+	case IOPRIO_CLASS_NONE: return priority & ((1 << IOPRIO_CLASS_SHIFT) - 1) ? -EINVAL : 0;
+	default: return -EINVAL;
+	}
 }
 
 int64_t sys_ioprio_set(const uint64_t *arg)
 {
-	int32_t priority = (int32_t)arg[2];
-	struct schedule *changed;
-	int result;
+	struct thread *thread;
+	bool is_all;
+	int result = check_io_priority((int32_t)arg[2]);
 
-	switch (priority >> IOPRIO_CLASS_SHIFT & IOPRIO_CLASS_MASK) {
-	case IOPRIO_CLASS_RT:
-		if (process_identity.uid != 0)
-			return -EPERM;
-		break;
-	case IOPRIO_CLASS_BE:
-	case IOPRIO_CLASS_IDLE: break;
-	case IOPRIO_CLASS_NONE:
-		if (!(priority & ((1 << IOPRIO_CLASS_SHIFT) - 1)))
-			break;
-		/* fallthrough */
-	default: return -EINVAL;
-	}
-	result = find_schedule((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1], &changed);
+	if (result == 0)
+		result = find_threads((int32_t)arg[0] - IOPRIO_WHO_PROCESS, (int32_t)arg[1],
+		                      &thread, &is_all);
 	if (result < 0)
 		return result;
-	changed->io = priority;
+	do {
+		thread->wishes.io = (int32_t)arg[2];
+		thread = thread->next;
+	} while (is_all && thread);
 	return 0;
 }
 

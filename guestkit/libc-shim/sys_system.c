@@ -12,6 +12,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/user.h"
 
 #define LOG_SIZE          0x20000 /* bytes of the kernel log, which is empty */
@@ -21,18 +22,55 @@
 #define RANDOM_CHUNK   256
 #define RANDOM_MAXIMUM 0x7fffffff /* a call gives at most this, as on Linux */
 
+/* What a program has set; empty: what it was at the start. */
+static char host_name[__NEW_UTS_LEN + 1], domain_name[__NEW_UTS_LEN + 1];
+static bool has_host_name, has_domain_name;
+
+const char *system_host_name(void)
+{
+	return has_host_name ? host_name : SYSTEM_NODE;
+}
+
 int64_t sys_uname(const uint64_t *arg)
 {
-	static const struct new_utsname name = {
+	struct new_utsname name = {
 	        .sysname = SYSTEM_NAME,
-	        .nodename = SYSTEM_NODE,
 	        .release = SYSTEM_RELEASE,
 	        .version = SYSTEM_VERSION,
 	        .machine = SYSTEM_MACHINE,
 	        .domainname = SYSTEM_DOMAIN,
 	};
+	const char *host = system_host_name();
 
+	memcpy(name.nodename, host, strlen(host));
+	if (has_domain_name)
+		memcpy(name.domainname, domain_name, sizeof(domain_name));
 	return user_write(arg[0], &name, sizeof(name));
+}
+
+static int64_t set_system_name(char *name, bool *is_set, uint64_t address, uint64_t length)
+{
+	char wanted[__NEW_UTS_LEN + 1] = {0};
+
+	if (process_identity.uid != 0)
+		return -EPERM;
+	if ((int32_t)length < 0 || (int32_t)length > __NEW_UTS_LEN)
+		return -EINVAL;
+	if (user_read(wanted, address, (uint32_t)length) < 0)
+		return -EFAULT;
+	memcpy(name, wanted, sizeof(wanted));
+	*is_set = true;
+	return 0;
+}
+
+int64_t sys_sethostname(const uint64_t *arg)
+{
+	return set_system_name(host_name, &has_host_name, arg[0], arg[1]);
+}
+
+int64_t sys_setdomainname(const uint64_t *arg)
+{
+	return set_system_name(domain_name, &has_domain_name, arg[0], arg[1]);
 }
 
 int64_t sys_sysinfo(const uint64_t *arg)
@@ -41,7 +79,7 @@ int64_t sys_sysinfo(const uint64_t *arg)
 	        .uptime = (int64_t)(clock_boottime() / SYSTEM_NANOSECONDS),
 	        .totalram = page_total_count() * PAGE_SIZE,
 	        .freeram = page_free_count() * PAGE_SIZE,
-	        .procs = 1,
+	        .procs = (uint16_t)thread_count,
 	        .mem_unit = 1,
 	};
 

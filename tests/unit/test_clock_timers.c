@@ -318,6 +318,15 @@ Test(clock_timers, bad_arguments_of_timers)
 	cr_assert_eq(CALL(timer_create, CLOCK_MONOTONIC, 0, AT(&id)), -EAGAIN, "RLIMIT_SIGPENDING");
 }
 
+Test(clock_timers, a_new_program_has_none)
+{
+	set(create(CLOCK_MONOTONIC, NOTIFY_SIGNAL, 0), MS, 0, 0);
+	create(CLOCK_MONOTONIC, NOTIFY_NONE, 0);
+	posix_timers_delete();
+	cr_assert_eq(page.deadline, 0);
+	cr_assert_eq(fake_heap, 0);
+}
+
 Test(clock_timers, numbers_are_not_used_twice)
 {
 	int32_t id = create(CLOCK_MONOTONIC, NOTIFY_NONE, 0);

@@ -19,6 +19,12 @@
 
 struct process process;
 struct process_identity process_identity;
+
+const char *system_host_name(void)
+{
+	return "guest";
+}
+
 struct capability_sets capability_sets = {.permitted = 0x1c0, .bounding = 0x1ffffffffff};
 
 static struct vma mappings[3];

@@ -75,6 +75,12 @@ void end_exit(int status)
 	longjmp(ended, 1);
 }
 
+uint64_t thread_cpu_time(const struct thread *thread)
+{
+	cr_assert_eq(thread, thread_current);
+	return 1250000000;
+}
+
 /* ---- system ---- */
 
 Test(process_calls, uname)
@@ -87,6 +93,39 @@ Test(process_calls, uname)
 	cr_assert_str_eq(name.release, "6.1.0-mote");
 	cr_assert_str_eq(name.machine, "x86_64");
 	cr_assert_eq(CALL(uname, BAD), -EFAULT);
+}
+
+Test(process_calls, host_and_domain_name)
+{
+	struct new_utsname name;
+
+	cr_assert_eq(CALL(sethostname, AT("a-host"), 4), 0);
+	cr_assert_eq(CALL(setdomainname, AT("example.org"), 11), 0);
+	cr_assert_eq(CALL(uname, AT(&name)), 0);
+	cr_assert_str_eq(name.nodename, "a-ho");
+	cr_assert_str_eq(name.domainname, "example.org");
+	cr_assert_str_eq(system_host_name(), "a-ho");
+	cr_assert_eq(CALL(sethostname, AT("x"), 0), 0, "an empty one is one");
+	cr_assert_str_empty(system_host_name());
+	cr_assert_eq(CALL(sethostname, BAD, 4), -EFAULT);
+	cr_assert_eq(CALL(sethostname, AT("x"), 65), -EINVAL);
+	cr_assert_eq(CALL(sethostname, AT("x"), -1ull), -EINVAL);
+	process_identity.uid = 1000;
+	cr_assert_eq(CALL(sethostname, AT("x"), 1), -EPERM);
+}
+
+Test(process_calls, names_of_threads)
+{
+	char name[17] = "................";
+	struct thread *other = fake_thread(7);
+
+	strcpy(other->name, "inherited");
+	cr_assert_eq(CALL(prctl, PR_SET_NAME, AT("first")), 0);
+	fake_run(other);
+	cr_assert_eq(CALL(prctl, PR_SET_NAME, AT("other")), 0);
+	cr_assert_eq(CALL(prctl, PR_GET_NAME, AT(name)), 0);
+	cr_assert_str_eq(name, "other");
+	cr_assert_str_eq(process.name, "first");
 }
 
 Test(process_calls, sysinfo)
@@ -380,6 +419,9 @@ Test(process_calls, use)
 	cr_assert_eq(use[4], 1024);
 	cr_assert_eq(CALL(getrusage, (uint64_t)-1, AT(use)), 0);
 	cr_assert_eq(use[0], 0);
+	cr_assert_eq(CALL(getrusage, 1, AT(use)), 0);
+	cr_assert_eq(use[0], 1, "of the thread alone");
+	cr_assert_eq(use[1], 250000);
 	cr_assert_eq(CALL(getrusage, 2, AT(use)), -EINVAL);
 	cr_assert_eq(CALL(times, AT(times)), 600);
 	cr_assert_eq(times[0], 350);

@@ -4,6 +4,8 @@
 
 #include "tests/unit/special_fakes.h"
 
+#include "tests/unit/thread_fakes.h"
+
 #include "guestkit/libc-shim/sys_sched.c"
 
 #define CALL(name, ...) sys_##name((const uint64_t[6]){__VA_ARGS__})
@@ -117,6 +119,26 @@ Test(sched, disk_priority)
 	cr_assert_eq(CALL(ioprio_get, 4, 0), -EINVAL);
 	process_identity.uid = 1000;
 	cr_assert_eq(CALL(ioprio_set, IOPRIO_WHO_PROCESS, 0, 1 << 13), -EPERM);
+}
+
+Test(sched, threads_have_wishes_of_their_own)
+{
+	struct thread *other = fake_thread(7);
+	int32_t priority = 3;
+
+	cr_assert_eq(CALL(sched_setscheduler, 7, SCHED_RR, AT(&priority)), 0);
+	cr_assert_eq(CALL(sched_getscheduler, 0), SCHED_NORMAL);
+	cr_assert_eq(CALL(sched_getscheduler, 7), SCHED_RR);
+	cr_assert_eq(CALL(setpriority, PRIO_PROCESS, 7, -3ull), 0);
+	cr_assert_eq(CALL(getpriority, PRIO_PROCESS, 0), 20);
+	cr_assert_eq(CALL(getpriority, PRIO_PGRP, 0), 23, "the least nice");
+	cr_assert_eq(CALL(setpriority, PRIO_PGRP, 0, 4), 0);
+	cr_assert_eq(other->wishes.nice, 4);
+	cr_assert_eq(thread_current->wishes.nice, 4);
+	cr_assert_eq(CALL(ioprio_set, IOPRIO_WHO_PROCESS, 7, 2 << 13), 0);
+	cr_assert_eq(CALL(ioprio_get, IOPRIO_WHO_PROCESS, 0), 0);
+	cr_assert_eq(CALL(ioprio_set, IOPRIO_WHO_USER, 0, 3 << 13), 0);
+	cr_assert_eq(CALL(ioprio_get, IOPRIO_WHO_PROCESS, 7), 3 << 13);
 }
 
 Test(sched, processor_is_the_first)
