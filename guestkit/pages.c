@@ -15,6 +15,7 @@
 #define WORD_BITS 64
 /* Stale free frames that are kept for use again: 32 MiB. More than that goes back at once. */
 #define STALE_KEPT 8192
+#define STALE_PILE 128 /* worth a look after a while */
 
 static struct {
 	uint64_t *used;
@@ -24,7 +25,9 @@ static struct {
 	size_t total;  /* free at boot */
 	size_t free;
 	size_t stale_free;
-	size_t hint; /* no frame below this is free */
+	size_t stale_low; /* the smallest that stale_free was since pages_stale_unused() */
+	size_t hint;      /* no frame below this is free */
+	size_t top;       /* no frame from this on was ever used */
 	bool is_marked;
 } pages;
 
@@ -97,6 +100,8 @@ static void count_stale(size_t first, size_t count, bool is_freed)
 	for (size_t frame = first; frame < first + count; frame++)
 		if (test_bit(pages.stale, frame))
 			pages.stale_free += is_freed ? 1 : (size_t)-1;
+	if (pages.stale_free < pages.stale_low)
+		pages.stale_low = pages.stale_free;
 }
 
 /* Have the VMM put frames below @end in place. It gives much more than that, so this is rare. */
@@ -128,6 +133,8 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 		return 0;
 	if (first == pages.hint)
 		pages.hint = first + count;
+	if (pages.top < first + count)
+		pages.top = first + count;
 	set_bits(pages.used, first, count, true);
 	count_stale(first, count, false);
 	pages.free -= count;
@@ -166,7 +173,22 @@ void page_free(uint64_t physical, size_t count)
 	if (first < pages.hint)
 		pages.hint = first;
 	if (pages.stale_free > STALE_KEPT)
-		pages_give_back();
+		pages_give_back(SIZE_MAX);
+	else if (pages.stale_free > STALE_PILE)
+		pages_piled_up();
+}
+
+size_t pages_stale(void)
+{
+	return pages.stale_free;
+}
+
+size_t pages_stale_unused(void)
+{
+	size_t low = pages.stale_low;
+
+	pages.stale_low = pages.stale_free;
+	return low;
 }
 
 size_t page_free_count(void)
@@ -186,38 +208,34 @@ static void discard(struct mote_range *ranges, size_t *count)
 	*count = 0;
 }
 
-void pages_give_back(void)
+/* From the top: what stays is what is taken first. */
+void pages_give_back(size_t most)
 {
 	static KIT_LARGE struct mote_range ranges[MOTE_DISCARD_MAX];
 	size_t count = 0;
 
-	for (size_t frame = pages.hint; frame < pages.limit && pages.stale_free;) {
-		size_t first = frame;
+	for (size_t frame = pages.top; frame > pages.hint && pages.stale_free && most;) {
+		size_t end = frame;
 
-		if (frame % WORD_BITS == 0 && !pages.stale[frame / WORD_BITS]) {
-			frame += WORD_BITS;
+		if (frame % WORD_BITS == 0 && !pages.stale[frame / WORD_BITS - 1]) {
+			frame -= WORD_BITS;
 			continue;
 		}
-		while (frame < pages.limit && test_bit(pages.stale, frame) &&
-		       !test_bit(pages.used, frame))
-			frame++;
-		if (frame == first) {
-			frame++;
+		while (frame > pages.hint && end - frame < most &&
+		       test_bit(pages.stale, frame - 1) && !test_bit(pages.used, frame - 1))
+			frame--;
+		if (frame == end) {
+			frame--;
 			continue;
 		}
-		ranges[count++] = (struct mote_range){first * PAGE_SIZE, frame * PAGE_SIZE};
-		set_bits(pages.stale, first, frame - first, false);
-		pages.stale_free -= frame - first;
+		ranges[count++] = (struct mote_range){frame * PAGE_SIZE, end * PAGE_SIZE};
+		set_bits(pages.stale, frame, end - frame, false);
+		pages.stale_free -= end - frame;
+		most -= end - frame;
 		if (count == MOTE_DISCARD_MAX)
 			discard(ranges, &count);
 	}
 	discard(ranges, &count);
-}
-
-void pages_idle(void)
-{
-	memory_reclaim();
-	/* Not for a handful: a program that wakes often would pay for it each time. */
-	if (pages.stale_free > STALE_KEPT / 16)
-		pages_give_back();
+	if (pages.stale_free < pages.stale_low)
+		pages.stale_low = pages.stale_free;
 }

@@ -17,14 +17,22 @@ uint64_t page_alloc_aligned(size_t count, size_t align);
 /* Make frames read as zeros; costs nothing for those never used. */
 void page_clear(uint64_t physical, size_t count);
 
-/* Give every free frame that holds host memory back to the host. */
-void pages_give_back(void);
+/* Free frames that hold host memory: now; and the fewest at any moment since this was asked last.
+ */
+size_t pages_stale(void);
+size_t pages_stale_unused(void);
+
+/* Give free frames that hold host memory back to the host: up to @most, the highest ones. */
+void pages_give_back(size_t most);
 
 /* Provided by the memory manager: free frames that are kept for convenience; whether there were
  * any. */
 bool memory_reclaim(void);
 
-/* The guest is about to sleep: give back what is worth an exit. */
+/* The guest is about to sleep: give back what is worth an exit (give_back.c). */
 void pages_idle(void);
+
+/* More than a handful of frames is free and holds host memory: see to it after a while. Cheap. */
+void pages_piled_up(void);
 
 #endif

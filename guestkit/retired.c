@@ -27,13 +27,23 @@
 #define RANGES_MAX    64
 #define RANGE_LIMIT   (256 * PAGE_SIZE)  /* larger ranges are cleared at once */
 #define TOTAL_LIMIT   (4096 * PAGE_SIZE) /* of all ranges */
+#define TOTAL_PILE    (64 * PAGE_SIZE)   /* worth a look after a while */
 
 bool retired_is_reserved;
 
 static KIT_LARGE struct page_range ranges[RANGES_MAX];
 static uint32_t range_count, exact_unmaps, commits;
 static uint64_t total;
+static bool has_served;
 static struct page_range reserved; /* while retired_is_reserved */
+
+bool retired_is_unused(void)
+{
+	bool had_use = has_served;
+
+	has_served = false;
+	return !had_use;
+}
 
 bool retired_purge(void)
 {
@@ -61,6 +71,8 @@ static void add(uint64_t start, uint64_t end)
 		retired_purge();
 	ranges[range_count++] = (struct page_range){start, end};
 	total += end - start;
+	if (total > TOTAL_PILE)
+		pages_piled_up();
 }
 
 bool retired_take(uint64_t start, uint64_t end)
@@ -109,6 +121,7 @@ static uint64_t zero(uint64_t start, uint64_t end)
 static void forget(uint64_t start, uint64_t end)
 {
 	/* Downwards: what comes in place of a range, and what is added behind, does not overlap. */
+	has_served = true;
 	for (uint32_t i = range_count; i-- > 0;) {
 		struct page_range range;
 

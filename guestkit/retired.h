@@ -41,6 +41,9 @@ bool retired_commit(uint64_t start, uint64_t end);
 extern bool retired_is_reserved;
 void retired_settle(void);
 
+/* Whether nothing served again since this was asked last. */
+bool retired_is_unused(void);
+
 /* Clear all entries and free their frames. Return whether there was anything. */
 bool retired_purge(void);
 

@@ -83,6 +83,13 @@ bool memory_reclaim(void)
 		page_free(arena_kept, count);
 	return count > 0;
 }
+
+static size_t arena_piles;
+
+void pages_piled_up(void)
+{
+	arena_piles++;
+}
 #endif
 
 static void arena_make(void)

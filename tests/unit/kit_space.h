@@ -30,6 +30,8 @@
 
 #include "guestkit/advise.c"
 
+#include "guestkit/give_back.c"
+
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define ANONYMOUS  (MAP_PRIVATE | MAP_ANONYMOUS)
 
@@ -53,6 +55,33 @@ void patch_forget(uint64_t start, uint64_t end)
 {
 	(void)start;
 	(void)end;
+}
+
+static uint64_t now_ns = 1;
+
+uint64_t clock_monotonic(void)
+{
+	return now_ns;
+}
+
+static struct timeout *set_timeout;
+
+void timeout_set(struct timeout *due, uint64_t deadline)
+{
+	due->deadline = deadline;
+	due->is_set = true;
+	set_timeout = due;
+}
+
+/* Time goes by: the timeout expires, if it is set. */
+static __attribute__((unused)) bool let_expire(void)
+{
+	if (!timeout.is_set)
+		return false;
+	now_ns = set_timeout->deadline;
+	set_timeout->is_set = false;
+	set_timeout->expire(set_timeout);
+	return true;
 }
 
 const struct process_limit *process_limit(unsigned resource)
@@ -122,7 +151,7 @@ static unsigned char *reach(uint64_t va, uint64_t error)
 	return NULL;
 }
 
-static void put(uint64_t va, unsigned char value)
+static __attribute__((unused)) void put(uint64_t va, unsigned char value)
 {
 	unsigned char *byte = reach(va, ERROR_WRITE);
 
@@ -130,7 +159,7 @@ static void put(uint64_t va, unsigned char value)
 	*byte = value;
 }
 
-static unsigned char get(uint64_t va)
+static __attribute__((unused)) unsigned char get(uint64_t va)
 {
 	const unsigned char *byte = reach(va, 0);
 
@@ -139,7 +168,7 @@ static unsigned char get(uint64_t va)
 }
 
 /* A private anonymous mapping, wherever it fits. */
-static uint64_t map_anywhere(uint64_t count)
+static __attribute__((unused)) uint64_t map_anywhere(uint64_t count)
 {
 	int64_t at = address_space_map(0, count * PAGE_SIZE, READ_WRITE, ANONYMOUS, NULL, 0);
 

@@ -153,12 +153,12 @@ Test(kit_pages, gives_back_what_was_used_and_is_free)
 	memset(direct_map(a), 1, 100 * PAGE_SIZE);
 	memset(direct_map(b), 2, 50 * PAGE_SIZE);
 	page_free(a, 100);
-	pages_give_back();
+	pages_give_back(SIZE_MAX);
 	cr_assert_eq(arena_discards, 1);
 	cr_assert_eq(arena_discarded_frames, 100);
 	cr_assert(is_zero(a, 100));
 	cr_assert_eq(*(unsigned char *)direct_map(b), 2);
-	pages_give_back();
+	pages_give_back(SIZE_MAX);
 	cr_assert_eq(arena_discards, 1, "nothing left to give");
 	cr_assert_eq(page_alloc(100), a);
 	cr_assert(is_zero(a, 100), "as new: nothing to clear");
@@ -170,7 +170,7 @@ Test(kit_pages, gives_back_in_batches)
 
 	for (size_t i = 0; i < 2000; i += 2)
 		page_free(first + i * PAGE_SIZE, 1);
-	pages_give_back();
+	pages_give_back(SIZE_MAX);
 	cr_assert_eq(arena_discards, 2, "1000 ranges, 512 a call");
 	cr_assert_eq(arena_discarded_frames, 1000);
 }
@@ -189,20 +189,37 @@ Test(kit_pages, frames_in_use_again_are_not_counted_as_free)
 {
 	for (size_t i = 0; i < STALE_KEPT + 10; i++)
 		page_free(page_alloc(1), 1);
-	pages_idle();
+	cr_assert_eq(pages_stale(), 1);
 	cr_assert_eq(arena_discards, 0, "one frame, however often it was used");
 }
 
-Test(kit_pages, idle_gives_back_more_than_a_handful)
+Test(kit_pages, gives_back_the_highest)
 {
-	uint64_t first = page_alloc(STALE_KEPT / 16 + 1);
+	uint64_t first = page_alloc(1000);
 
-	page_free(first, STALE_KEPT / 16);
-	pages_idle();
-	cr_assert_eq(arena_discards, 0);
-	page_free(first + STALE_KEPT / 16 * PAGE_SIZE, 1);
-	pages_idle();
-	cr_assert_eq(arena_discarded_frames, STALE_KEPT / 16 + 1);
+	memset(direct_map(first), 1, 1000 * PAGE_SIZE);
+	page_free(first, 1000);
+	pages_give_back(300);
+	cr_assert_eq(arena_discarded_frames, 300);
+	cr_assert(is_zero(first + 700 * PAGE_SIZE, 300));
+	cr_assert_not(is_zero(first + 699 * PAGE_SIZE, 1));
+	cr_assert_eq(pages_stale(), 700);
+}
+
+Test(kit_pages, counts_what_nobody_took)
+{
+	uint64_t first = page_alloc(1000);
+
+	page_free(first, STALE_PILE);
+	cr_assert_eq(arena_piles, 0);
+	page_free(first + STALE_PILE * PAGE_SIZE, 1000 - STALE_PILE);
+	cr_assert_eq(arena_piles, 1);
+	pages_stale_unused();
+	cr_assert_eq(page_alloc(400), first);
+	page_free(first, 400);
+	cr_assert_eq(pages_stale(), 1000);
+	cr_assert_eq(pages_stale_unused(), 600);
+	cr_assert_eq(pages_stale_unused(), 1000);
 }
 
 Test(kit_pages, frames_kept_back_are_asked_for_when_memory_is_short)
@@ -240,7 +257,7 @@ Test(kit_pages, random_operations_agree_with_a_model)
 
 		cr_assert_eq(page_free_count(), page_total_count() - used);
 		if (random() % 1000 == 0)
-			pages_give_back();
+			pages_give_back(SIZE_MAX);
 		if (!held[slot].count) {
 			size_t count = 1 + (size_t)random() % (random() % 8 ? 8 : 200);
 			size_t align = 1ul << random() % 4;
