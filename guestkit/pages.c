@@ -15,6 +15,7 @@
 #define WORD_BITS 64
 /* Stale free frames that are kept for use again: 32 MiB. More than that goes back at once. */
 #define STALE_KEPT 8192
+#define HOST_HUGE  512 /* frames of a huge page of the host */
 #define STALE_PILE 128 /* worth a look after a while */
 
 static struct {
@@ -208,6 +209,25 @@ static void discard(struct mote_range *ranges, size_t *count)
 	*count = 0;
 }
 
+/* Free and never used. */
+static bool is_new(size_t frame)
+{
+	return !test_bit(pages.used, frame) && !test_bit(pages.stale, frame);
+}
+
+/*
+ * The range to discard for frames [first, end): with new ones beside them in the same 2 MiB, since
+ * the host may have backed these at one fault.
+ */
+static struct mote_range widen(size_t first, size_t end)
+{
+	while (first > pages.hint && first % HOST_HUGE && is_new(first - 1))
+		first--;
+	while (end < pages.usable && end % HOST_HUGE && is_new(end))
+		end++;
+	return (struct mote_range){first * PAGE_SIZE, end * PAGE_SIZE};
+}
+
 /* From the top: what stays is what is taken first. */
 void pages_give_back(size_t most)
 {
@@ -228,7 +248,7 @@ void pages_give_back(size_t most)
 			frame--;
 			continue;
 		}
-		ranges[count++] = (struct mote_range){frame * PAGE_SIZE, end * PAGE_SIZE};
+		ranges[count++] = widen(frame, end);
 		set_bits(pages.stale, frame, end - frame, false);
 		pages.stale_free -= end - frame;
 		most -= end - frame;

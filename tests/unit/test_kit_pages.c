@@ -200,10 +200,28 @@ Test(kit_pages, gives_back_the_highest)
 	memset(direct_map(first), 1, 1000 * PAGE_SIZE);
 	page_free(first, 1000);
 	pages_give_back(300);
-	cr_assert_eq(arena_discarded_frames, 300);
+	cr_assert_eq(arena_discards, 1);
 	cr_assert(is_zero(first + 700 * PAGE_SIZE, 300));
 	cr_assert_not(is_zero(first + 699 * PAGE_SIZE, 1));
 	cr_assert_eq(pages_stale(), 700);
+}
+
+/* The host backs memory by 2 MiB where it can: what is beside a frame costs it as well. */
+Test(kit_pages, gives_back_what_was_never_used_beside_it)
+{
+	uint64_t first = page_alloc(600), last = 1023 * PAGE_SIZE;
+
+	cr_assert_lt(page_alloc(100) + 100 * PAGE_SIZE, last); /* in the way */
+	page_free(first, 600);
+	pages.usable = ARENA_FRAMES;
+	arena_usable = ARENA_FRAMES * PAGE_SIZE;
+	arena[last] = 1;
+	arena[last + PAGE_SIZE] = 1;
+	page_free(first + 650 * PAGE_SIZE, 50);
+	pages_give_back(50);
+	cr_assert_eq(arena[last], 0);
+	cr_assert_eq(arena[last + PAGE_SIZE], 1, "in the next 2 MiB");
+	cr_assert_eq(pages_stale(), 600);
 }
 
 Test(kit_pages, counts_what_nobody_took)
