@@ -1,703 +1,624 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events that are read from descriptors: eventfd, timerfd, signalfd. */
+/* epoll, eventfd, timerfd and inotify. */
 #include "harness.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/time.h>
 #include <sys/timerfd.h>
-#include <sys/uio.h>
 #include <time.h>
 
-#define MS 1000000L
+static char buffer[100000];
 
-static uint64_t value, one = 1, most = UINT64_MAX - 1, too_much = UINT64_MAX, zero;
-static char buffer[4096];
-
-static int poll_once(int file, int timeout)
+static int epoll(void)
 {
-	struct pollfd entry = {file, POLLIN | POLLOUT | POLLPRI, 0};
+	return (int)make_call(SYS_epoll_create1, (const long[6]){0});
+}
 
-	poll(&entry, 1, timeout);
-	return entry.revents;
+static long add(int set, int file, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = (uint64_t)file};
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, file, &event);
+}
+
+/* Prints what is ready, without waiting. */
+static void show(int set)
+{
+	struct epoll_event events[10];
+	int count = epoll_wait(set, events, 10, 0);
+
+	if (count <= 0)
+		say("ready: %d %s", count, count ? error_name(errno) : "");
+	for (int i = 0; i < count; i++)
+		say("ready: descriptor %d, events %x", (int)events[i].data.u64, events[i].events);
+}
+
+static void poll_one(int file, short events)
+{
+	struct pollfd entry = {file, events, 0};
+	int count = poll(&entry, 1, 0);
+
+	say("poll: %d, %x", count, (unsigned short)entry.revents);
+}
+
+/* ---- epoll ---- */
+
+CASE(epoll_create)
+{
+	CALL(epoll_create, 1);
+	CALL(epoll_create, 0);
+	CALL(epoll_create, -1);
+	CALL(epoll_create1, 0);
+	CALL(epoll_create1, EPOLL_CLOEXEC);
+	CALL(fcntl, 5, F_GETFD);
+	CALL(epoll_create1, 1);
+	CALL(read, 3, buffer, 10);
+	CALL(write, 3, buffer, 10);
+	CALL(lseek, 3, 0, SEEK_SET);
+	CALL(fcntl, 3, F_GETFL);
+}
+
+CASE(epoll_ctl_errors)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int set = epoll(), ends[2], file = make_file("file", 1);
+
+	pipe(ends);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[0], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[0], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_MOD, ends[1], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_DEL, ends[1], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, 77, &event);
+	CALL(epoll_ctl, 77, EPOLL_CTL_ADD, ends[1], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, set, &event);
+	CALL(epoll_ctl, file, EPOLL_CTL_ADD, ends[1], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, file, &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, open(".", O_RDONLY), &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, open("/dev/null", O_RDONLY), &event);
+	CALL(epoll_ctl, set, 9, ends[1], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[1], KIT);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[1], NULL);
+	CALL(epoll_ctl, set, EPOLL_CTL_DEL, ends[0], NULL);
+	CALL(epoll_ctl, set, EPOLL_CTL_DEL, ends[0], KIT);
+}
+
+CASE(epoll_wait_errors)
+{
+	struct epoll_event events[4];
+	int set = epoll();
+	unsigned long none = 0;
+
+	CALL(epoll_wait, set, events, 4, 0);
+	CALL(epoll_wait, set, events, 0, 0);
+	CALL(epoll_wait, set, events, -1, 0);
+	CALL(epoll_wait, set, events, INT_MAX, 0);
+	CALL(epoll_wait, set, KIT, 4, 0);
+	CALL(epoll_wait, set, LOW, 4, 0);
+	CALL(epoll_wait, 77, events, 4, 0);
+	CALL(epoll_wait, 0, events, 4, 0);
+	CALL(epoll_wait, set, events, 4, 2);
+	CALL(epoll_pwait, set, events, 4, 0, &none, 8);
+	CALL(epoll_pwait, set, events, 4, 0, &none, 4);
+	CALL(epoll_pwait, set, events, 4, 0, KIT, 8);
+	CALL(epoll_pwait2, set, events, 4, KIT, NULL, 8);
+}
+
+CASE(epoll_bad_buffer_with_events)
+{
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	add(set, ends[1], EPOLLOUT);
+	CALL(epoll_wait, set, LOW, 4, 0);
+	CALL(epoll_wait, set, read_only(0), 4, 0);
+	show(set);
+}
+
+CASE(epoll_level)
+{
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	SHOW(add(set, ends[0], EPOLLIN));
+	show(set);
+	write(ends[1], "ab", 2);
+	show(set);
+	show(set);
+	read(ends[0], buffer, 1);
+	show(set);
+	read(ends[0], buffer, 1);
+	show(set);
+	close(ends[1]);
+	show(set);
+}
+
+CASE(epoll_edge)
+{
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	write(ends[1], "a", 1);
+	SHOW(add(set, ends[0], EPOLLIN | EPOLLET));
+	show(set);
+	show(set);
+	write(ends[1], "b", 1);
+	show(set);
+	show(set);
+	read(ends[0], buffer, 2);
+	show(set);
+	write(ends[1], "c", 1);
+	show(set);
+	close(ends[1]);
+	show(set);
+	show(set);
+}
+
+CASE(epoll_edge_of_a_writer)
+{
+	int set = epoll(), ends[2];
+
+	pipe2(ends, O_NONBLOCK);
+	SHOW(add(set, ends[1], EPOLLOUT | EPOLLET));
+	show(set);
+	show(set);
+	write(ends[1], buffer, sizeof buffer);
+	show(set);
+	read(ends[0], buffer, sizeof buffer);
+	show(set);
+	show(set);
+}
+
+CASE(epoll_oneshot)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 99};
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	write(ends[1], "a", 1);
+	SHOW(add(set, ends[0], EPOLLIN | EPOLLONESHOT));
+	show(set);
+	show(set);
+	write(ends[1], "b", 1);
+	show(set);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[0], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_MOD, ends[0], &event);
+	show(set);
+	show(set);
+}
+
+CASE(epoll_modify_and_remove)
+{
+	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 5};
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	SHOW(add(set, ends[1], EPOLLIN));
+	show(set);
+	CALL(epoll_ctl, set, EPOLL_CTL_MOD, ends[1], &event);
+	show(set);
+	event.events = 0;
+	CALL(epoll_ctl, set, EPOLL_CTL_MOD, ends[1], &event);
+	show(set);
+	close(ends[0]);
+	show(set);
+	CALL(epoll_ctl, set, EPOLL_CTL_DEL, ends[1], &event);
+	show(set);
+}
+
+CASE(epoll_several)
+{
+	int set = epoll(), one[2], two[2];
+	struct epoll_event event;
+
+	pipe(one);
+	pipe(two);
+	add(set, one[0], EPOLLIN);
+	add(set, two[0], EPOLLIN);
+	add(set, one[1], EPOLLIN);
+	write(two[1], "x", 1);
+	write(one[1], "x", 1);
+	show(set);
+	/* One at a time: each has its turn. */
+	for (int i = 0; i < 4; i++) {
+		SHOW(epoll_wait(set, &event, 1, 0));
+		VALUE(event.data.u64);
+	}
+}
+
+CASE(epoll_after_close)
+{
+	int set = epoll(), ends[2], copy;
+
+	pipe(ends);
+	write(ends[1], "x", 1);
+	add(set, ends[0], EPOLLIN);
+	copy = dup(ends[0]);
+	close(ends[0]);
+	show(set); /* the other descriptor keeps it */
+	close(copy);
+	show(set);
+}
+
+CASE(epoll_nested)
+{
+	int outer = epoll(), inner = epoll(), ends[2];
+
+	pipe(ends);
+	SHOW(add(inner, ends[0], EPOLLIN));
+	SHOW(add(outer, inner, EPOLLIN));
+	show(outer);
+	poll_one(inner, POLLIN);
+	write(ends[1], "x", 1);
+	poll_one(inner, POLLIN | POLLOUT);
+	poll_one(outer, POLLIN);
+	show(outer);
+	show(inner);
+	read(ends[0], buffer, 1);
+	show(outer);
+	SHOW(add(inner, outer, EPOLLIN));
+}
+
+CASE(epoll_nested_too_deep)
+{
+	int sets[8];
+
+	for (int i = 0; i < 8; i++)
+		sets[i] = epoll();
+	for (int i = 0; i < 7; i++)
+		SHOW(add(sets[i + 1], sets[i], EPOLLIN));
+}
+
+CASE(epoll_exclusive)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	int set = epoll(), ends[2];
+
+	pipe(ends);
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[0], &event);
+	CALL(epoll_ctl, set, EPOLL_CTL_MOD, ends[0], &event);
+	event.events |= EPOLLONESHOT;
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, ends[1], &event);
+	event.events = EPOLLIN | EPOLLEXCLUSIVE;
+	CALL(epoll_ctl, set, EPOLL_CTL_ADD, epoll(), &event);
+	write(ends[1], "x", 1);
+	show(set);
+}
+
+CASE(epoll_waits)
+{
+	struct epoll_event events[2];
+	int set = epoll(), ends[2];
+	long begin = now();
+
+	pipe(ends);
+	add(set, ends[0], EPOLLIN);
+	CALL(epoll_wait, set, events, 2, 5);
+	VALUE(now() - begin >= 5);
+	CALL(epoll_pwait2, set, events, 2, &((const struct timespec[]){{0}})[0], NULL, 8);
+}
+
+static int late_pipe[2];
+
+static void *write_late(void *argument)
+{
+	(void)argument;
+	pause_for(5);
+	write(late_pipe[1], "x", 1);
+	return NULL;
+}
+
+CASE(epoll_woken_by_a_thread)
+{
+	struct epoll_event events[2];
+	int set = epoll();
+	pthread_t thread;
+
+	pipe(late_pipe);
+	add(set, late_pipe[0], EPOLLIN);
+	pthread_create(&thread, NULL, write_late, NULL);
+	CALL(epoll_wait, set, events, 2, -1);
+	pthread_join(thread, NULL);
+}
+
+static void *add_late(void *argument)
+{
+	pause_for(5);
+	write(late_pipe[1], "x", 1);
+	add(*(int *)argument, late_pipe[0], EPOLLIN);
+	return NULL;
+}
+
+CASE(epoll_added_while_waiting)
+{
+	struct epoll_event events[2];
+	int set = epoll();
+	pthread_t thread;
+
+	pipe(late_pipe);
+	pthread_create(&thread, NULL, add_late, &set);
+	CALL(epoll_wait, set, events, 2, 3000);
+	pthread_join(thread, NULL);
+}
+
+static volatile int signals;
+
+static void note(int number)
+{
+	(void)number;
+	signals++;
+}
+
+CASE(epoll_interrupted)
+{
+	struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+	struct epoll_event event;
+	int set = epoll();
+	unsigned long none = 0;
+	sigset_t blocked;
+
+	signals = 0;
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	ualarm(3000, 0);
+	CALL(epoll_wait, set, &event, 1, 5000);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	raise(SIGUSR1);
+	CALL(epoll_pwait, set, &event, 1, 5000, &none, 8);
+	VALUE(signals);
 }
 
 /* ---- eventfd ---- */
 
-CASE(eventfd_flags)
+static long put(int file, uint64_t value)
 {
-	CALL(eventfd, 0);
-	CALL(eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK);
-	CALL(eventfd2, 1, EFD_SEMAPHORE);
-	CALL(eventfd2, 1, 2);
-	CALL(eventfd2, 1, O_APPEND);
-	CALL(eventfd2, 1, -1);
-	CALL(fcntl, 3, F_GETFD);
-	CALL(fcntl, 3, F_GETFL);
-	CALL(fcntl, 4, F_GETFD);
-	CALL(fcntl, 4, F_GETFL);
+	return write(file, &value, sizeof value);
+}
+
+static void take(int file)
+{
+	uint64_t value = 0;
+	long result = read(file, &value, sizeof value);
+
+	if (result < 0)
+		say("read: %s", error_name(errno));
+	else
+		say("read: %ld, value %llu", result, (unsigned long long)value);
 }
 
 CASE(eventfd_counts)
 {
-	int counter = eventfd(3, EFD_NONBLOCK);
+	int file = (int)CALL(eventfd2, 3, EFD_NONBLOCK);
 
-	CALL(read, counter, &value, 8);
-	VALUE(value);
-	CALL(read, counter, &value, 8);
-	CALL(write, counter, &one, 8);
-	CALL(write, counter, &one, 8);
-	CALL(read, counter, &value, 8);
-	VALUE(value);
-	CALL(write, counter, &zero, 8);
-	CALL(read, counter, &value, 8);
-}
-
-CASE(eventfd_initial_is_unsigned)
-{
-	int counter = eventfd(0xffffffff, EFD_NONBLOCK);
-
-	CALL(read, counter, &value, 8);
-	VALUE(value);
-}
-
-CASE(eventfd_sizes)
-{
-	int counter = eventfd(3, EFD_NONBLOCK);
-
-	CALL(read, counter, &value, 7);
-	CALL(read, counter, &value, 0);
-	CALL(write, counter, &one, 7);
-	CALL(write, counter, &one, 0);
-	CALL(read, counter, buffer, sizeof buffer);
-	CALL(read, counter, &value, 8);
-	VALUE(value);
-}
-
-CASE(eventfd_bad_pointers)
-{
-	int counter = eventfd(3, EFD_NONBLOCK);
-
-	CALL(write, counter, NULL, 8);
-	CALL(write, counter, KIT_DATA, 8);
-	CALL(write, counter, edge(7), 8);
-	CALL(read, counter, unmapped(), 8);
-	CALL(read, counter, &value, 8);
-	CALL(write, counter, &one, 8);
-	CALL(read, counter, KIT_DATA, 8);
-	CALL(read, counter, &value, 8);
+	take(file);
+	take(file);
+	SHOW(put(file, 5));
+	SHOW(put(file, 6));
+	take(file);
+	SHOW(put(file, 0));
+	take(file);
+	SHOW(put(file, UINT64_MAX));
+	SHOW(put(file, UINT64_MAX - 1));
+	SHOW(put(file, 1));
+	poll_one(file, POLLIN | POLLOUT);
+	take(file);
+	poll_one(file, POLLIN | POLLOUT);
 }
 
 CASE(eventfd_semaphore)
 {
-	int counter = eventfd(2, EFD_NONBLOCK | EFD_SEMAPHORE);
+	int file = (int)CALL(eventfd2, 2, EFD_SEMAPHORE | EFD_NONBLOCK);
 
-	for (int i = 0; i < 3; i++) {
-		value = 99;
-		CALL(read, counter, &value, 8);
-		VALUE(value);
-	}
+	take(file);
+	take(file);
+	take(file);
+	SHOW(put(file, 2));
+	poll_one(file, POLLIN);
+	take(file);
+	poll_one(file, POLLIN);
 }
 
-CASE(eventfd_overflow)
+CASE(eventfd_errors)
 {
-	int counter = eventfd(0, EFD_NONBLOCK);
+	int file = (int)CALL(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	VALUE(poll_once(counter, 0));
-	CALL(write, counter, &too_much, 8);
-	CALL(write, counter, &most, 8);
-	VALUE(poll_once(counter, 0));
-	CALL(write, counter, &one, 8);
-	CALL(write, counter, &zero, 8);
-	CALL(read, counter, &value, 8);
-	VALUE(value == most);
-	VALUE(poll_once(counter, 0));
+	CALL(eventfd2, 0, 0x1234);
+	CALL(eventfd, 7);
+	CALL(eventfd2, -1, 0);
+	CALL(fcntl, file, F_GETFD);
+	CALL(read, file, buffer, 7);
+	CALL(write, file, buffer, 7);
+	CALL(read, file, KIT, 8);
+	CALL(write, file, KIT, 8);
+	put(file, 1);
+	CALL(read, file, KIT, 8);
+	CALL(read, file, buffer, 100);
+	CALL(lseek, file, 0, SEEK_SET);
+	CALL(pread64, file, buffer, 8, 0);
+	CALL(ftruncate, file, 0);
 }
 
-CASE(eventfd_vectors)
+static void *put_late(void *argument)
 {
-	int counter = eventfd(0, EFD_NONBLOCK);
-	struct iovec both[2] = {{&one, 8}, {&one, 8}};
-	struct iovec large[2] = {{buffer, 16}, {buffer + 16, 8}};
-	struct iovec small[2] = {{buffer, 4}, {buffer + 4, 3}};
-
-	CALL(writev, counter, both, 2);
-	CALL(readv, counter, large, 2);
-	VALUE(buffer[0]);
-	CALL(writev, counter, both, 1);
-	CALL(readv, counter, small, 2);
+	pause_for(5);
+	put(*(int *)argument, 9);
+	return NULL;
 }
 
-CASE(eventfd_other_calls)
+CASE(eventfd_blocks)
 {
-	int counter = eventfd(0, EFD_NONBLOCK);
-
-	CALL(pread64, counter, &value, 8, 0);
-	CALL(pwrite64, counter, &one, 8, 0);
-	CALL(ftruncate, counter, 0);
-	CALL(ioctl, counter, TIOCGWINSZ, buffer);
-	CALL(getdents64, counter, buffer, sizeof buffer);
-	CALL(mmap, NULL, 4096, PROT_READ, MAP_PRIVATE, counter, 0);
-	CALL(fchdir, counter);
-}
-
-CASE(anonymous_files_look)
-{
-	static const char *const kinds[] = {"eventfd", "timerfd", "signalfd"};
-	int files[3] = {eventfd(0, 0), timerfd_create(CLOCK_MONOTONIC, 0), 0};
-	struct stat status;
-	struct statfs system;
-	sigset_t none;
-	char name[64];
-
-	sigemptyset(&none);
-	files[2] = signalfd(-1, &none, 0);
-	for (int i = 0; i < 3; i++) {
-		ssize_t length;
-
-		sprintf(name, "/proc/self/fd/%d", files[i]);
-		length = readlink(name, buffer, sizeof buffer);
-		say("%s: %.*s", kinds[i], (int)length, buffer);
-		CALL(fstat, files[i], &status);
-		VALUE(status.st_mode);
-		VALUE(status.st_size);
-		VALUE(status.st_nlink);
-		CALL(open, name, O_RDWR);
-		fstatfs(files[i], &system);
-		VALUE(system.f_type);
-	}
-}
-
-static int shared;
-
-static void *read_and_say(void *unused)
-{
-	uint64_t got = 0;
-
-	say("read: %ld", (long)read(shared, &got, 8));
-	say("got %llu", (unsigned long long)got);
-	return unused;
-}
-
-static void *write_and_say(void *unused)
-{
-	say("write: %ld", (long)write(shared, &most, 8));
-	return unused;
-}
-
-CASE(eventfd_read_waits)
-{
+	int file = (int)CALL(eventfd2, 0, 0);
 	pthread_t thread;
 
-	shared = eventfd(0, 0);
-	pthread_create(&thread, NULL, read_and_say, NULL);
-	pause_for(20);
-	say("write");
-	eventfd_write(shared, 5);
+	pthread_create(&thread, NULL, put_late, &file);
+	take(file);
 	pthread_join(thread, NULL);
 }
 
-CASE(eventfd_write_waits)
+CASE(eventfd_edge)
 {
-	pthread_t thread;
+	int file = (int)CALL(eventfd2, 0, EFD_NONBLOCK), set = epoll();
 
-	shared = eventfd(1, 0);
-	pthread_create(&thread, NULL, write_and_say, NULL);
-	pause_for(20);
-	say("read");
-	read(shared, &value, 8);
-	pthread_join(thread, NULL);
-	read(shared, &value, 8);
-	VALUE(value == most);
-}
-
-static void on_signal(int number)
-{
-	(void)number;
-}
-
-static void alarm_in(long milliseconds, int flags)
-{
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
-	struct itimerval soon = {.it_value.tv_usec = milliseconds * 1000};
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-}
-
-CASE(eventfd_read_is_interrupted)
-{
-	int counter = eventfd(0, 0);
-
-	alarm_in(10, 0);
-	CALL(read, counter, &value, 8);
-}
-
-static void on_signal_write(int number)
-{
-	(void)number;
-	eventfd_write(shared, 4);
-}
-
-CASE(eventfd_read_is_restarted)
-{
-	struct sigaction action = {.sa_handler = on_signal_write, .sa_flags = SA_RESTART};
-	struct itimerval soon = {.it_value.tv_usec = 10000};
-
-	shared = eventfd(0, 0);
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-	CALL(read, shared, &value, 8);
-	VALUE(value);
+	add(set, file, EPOLLIN | EPOLLET);
+	show(set);
+	put(file, 1);
+	show(set);
+	show(set);
+	put(file, 1);
+	show(set);
+	take(file);
+	put(file, 1);
+	show(set);
 }
 
 /* ---- timerfd ---- */
 
-static int timer(long first, long interval, int flags)
+CASE(timerfd_errors)
 {
-	int file = timerfd_create(CLOCK_MONOTONIC, flags);
-	struct itimerspec times = {{0, interval}, {0, first}};
+	struct itimerspec time = {{0, 0}, {100, 0}};
+	int file = (int)CALL(timerfd_create, CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 
-	timerfd_settime(file, 0, &times, NULL);
-	return file;
-}
-
-CASE(timerfd_create_arguments)
-{
-	CALL(timerfd_create, CLOCK_REALTIME, 0);
-	CALL(timerfd_create, CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	CALL(timerfd_create, CLOCK_BOOTTIME, 0);
 	CALL(timerfd_create, CLOCK_PROCESS_CPUTIME_ID, 0);
-	CALL(timerfd_create, CLOCK_THREAD_CPUTIME_ID, 0);
-	CALL(timerfd_create, CLOCK_MONOTONIC_RAW, 0);
-	CALL(timerfd_create, CLOCK_TAI, 0);
-	CALL(timerfd_create, 12, 0);
-	CALL(timerfd_create, -1, 0);
-	CALL(timerfd_create, CLOCK_MONOTONIC, 1);
-	CALL(fcntl, 4, F_GETFL);
-	CALL(fcntl, 4, F_GETFD);
+	CALL(timerfd_create, 99, 0);
+	CALL(timerfd_create, CLOCK_REALTIME, 0x1234);
+	CALL(timerfd_create, CLOCK_BOOTTIME, 0);
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	CALL(timerfd_settime, file, 0x100, &time, NULL);
+	CALL(timerfd_settime, 77, 0, &time, NULL);
+	CALL(timerfd_settime, 0, 0, &time, NULL);
+	CALL(timerfd_settime, file, 0, KIT, NULL);
+	CALL(timerfd_settime, file, 0, &time, KIT);
+	CALL(timerfd_gettime, file, KIT);
+	CALL(timerfd_gettime, 77, &time);
+	CALL(timerfd_gettime, 0, &time);
+	time.it_value.tv_nsec = 1000000000;
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	time.it_value.tv_nsec = 0;
+	time.it_interval.tv_nsec = -1;
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	CALL(read, file, buffer, 8);
+	CALL(read, file, buffer, 7);
+	CALL(write, file, buffer, 8);
+	CALL(lseek, file, 0, SEEK_SET);
 }
 
-CASE(timerfd_settime_errors)
+CASE(timerfd_once)
 {
-	int file = timerfd_create(CLOCK_MONOTONIC, 0), counter = eventfd(0, 0);
-	struct itimerspec good = {{0, 0}, {1, 0}}, bad = {{0, 0}, {1, 1000 * MS}};
-	struct itimerspec negative = {{0, 0}, {-1, 0}}, bad_interval = {{0, -1}, {1, 0}};
+	struct itimerspec time = {{0, 0}, {0, 3000000}}, left;
+	int file = (int)CALL(timerfd_create, CLOCK_MONOTONIC, 0);
 
-	CALL(timerfd_settime, 77, 0, &good, NULL);
-	CALL(timerfd_settime, counter, 0, &good, NULL);
-	CALL(timerfd_settime, file, 4, &good, NULL);
-	CALL(timerfd_settime, file, -1, &good, NULL);
-	CALL(timerfd_settime, file, 0, &bad, NULL);
-	CALL(timerfd_settime, file, 0, &negative, NULL);
-	CALL(timerfd_settime, file, 0, &bad_interval, NULL);
-	CALL(timerfd_settime, file, 0, NULL, NULL);
-	CALL(timerfd_settime, 77, 0, LOW, NULL);
-	CALL(timerfd_settime, 77, 4, &bad, NULL);
-	CALL(timerfd_settime, file, 0, edge(31), NULL);
-	CALL(timerfd_settime, file, 0, &good, LOW);
-	CALL(timerfd_settime, file, 0, &good, read_only(0));
-	CALL(timerfd_gettime, 77, &good);
-	CALL(timerfd_gettime, counter, &good);
-	CALL(timerfd_gettime, file, NULL);
-	CALL(timerfd_gettime, file, edge(31));
-	CALL(timerfd_settime, file, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &good, NULL);
-}
-
-CASE(timerfd_reads)
-{
-	int file = timer(0, 0, TFD_NONBLOCK);
-
-	CALL(read, file, &value, 8);
-	CALL(read, file, &value, 7);
-	CALL(write, file, &value, 8);
-	CALL(pread64, file, &value, 8, 0);
-	VALUE(poll_once(file, 0));
-	file = timer(5 * MS, 0, 0);
-	VALUE(poll_once(file, 0));
-	CALL(read, file, &value, 8);
-	VALUE(value);
-	VALUE(poll_once(file, 0));
-}
-
-CASE(timerfd_bad_read_takes_the_count)
-{
-	int file = timer(1, 0, TFD_NONBLOCK);
-
-	pause_for(5);
-	CALL(read, file, KIT_DATA, 8);
-	CALL(read, file, &value, 8);
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	poll_one(file, POLLIN);
+	take(file);
+	CALL(timerfd_gettime, file, &left);
+	VALUE(left.it_value.tv_sec + left.it_value.tv_nsec);
+	poll_one(file, POLLIN);
 }
 
 CASE(timerfd_repeats)
 {
-	int file = timer(5 * MS, 5 * MS, 0);
-	long start = now();
-	long total = 0;
+	struct itimerspec time = {{0, 2000000}, {0, 2000000}}, old;
+	int file = (int)CALL(timerfd_create, CLOCK_MONOTONIC, 0);
+	uint64_t count = 0;
 
-	for (int i = 0; i < 5; i++) {
-		CALL(read, file, &value, 8);
-		total += (long)value;
-	}
-	VALUE(total >= 5 && total <= (now() - start) / 5 + 1);
-}
-
-CASE(timerfd_counts_missed_turns)
-{
-	int file = timer(2 * MS, 10 * MS, 0);
-	struct itimerspec left;
-
-	pause_for(57);
-	CALL(read, file, &value, 8);
-	VALUE(value >= 6);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_interval.tv_nsec);
-	VALUE(left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 10 * MS);
-}
-
-CASE(timerfd_gettime_of_states)
-{
-	int file = timerfd_create(CLOCK_MONOTONIC, 0);
-	struct itimerspec left, wanted = {{7, 8}, {100, 0}}, stopped = {{7, 8}, {0, 0}};
-
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec + left.it_value.tv_nsec + left.it_interval.tv_sec);
-	CALL(timerfd_settime, file, 0, &wanted, NULL);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec);
-	VALUE(left.it_interval.tv_sec);
-	VALUE(left.it_interval.tv_nsec);
-	CALL(timerfd_settime, file, 0, &stopped, &left);
-	VALUE(left.it_value.tv_sec);
-	VALUE(left.it_interval.tv_sec);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec + left.it_value.tv_nsec);
-	VALUE(left.it_interval.tv_sec);
-}
-
-CASE(timerfd_gettime_once_expired)
-{
-	int file = timer(MS, 0, 0);
-	struct itimerspec left;
-
-	pause_for(5);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec + left.it_value.tv_nsec);
-	CALL(read, file, &value, 8);
-	VALUE(value);
-}
-
-CASE(timerfd_settime_forgets_ticks)
-{
-	int file = timer(MS, 0, TFD_NONBLOCK);
-	struct itimerspec later = {{0, 0}, {100, 0}}, old;
-
-	pause_for(5);
-	VALUE(poll_once(file, 0));
-	CALL(timerfd_settime, file, 0, &later, &old);
-	VALUE(old.it_value.tv_sec + old.it_value.tv_nsec);
-	VALUE(poll_once(file, 0));
-	CALL(read, file, &value, 8);
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	pause_for(15);
+	CALL(read, file, &count, 8);
+	VALUE(count >= 6);
+	CALL(timerfd_gettime, file, &old);
+	VALUE(old.it_interval.tv_nsec);
+	time.it_value = (struct timespec){0, 0};
+	CALL(timerfd_settime, file, 0, &time, &old);
+	VALUE(old.it_interval.tv_nsec);
+	CALL(timerfd_gettime, file, &old);
+	VALUE(old.it_interval.tv_nsec + old.it_value.tv_nsec);
 }
 
 CASE(timerfd_absolute)
 {
-	static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+	struct itimerspec time = {{0, 0}, {0, 0}};
+	int file = (int)CALL(timerfd_create, CLOCK_REALTIME, TFD_NONBLOCK);
 
-	for (size_t i = 0; i < COUNT(clocks); i++) {
-		int file = timerfd_create(clocks[i], 0);
-		struct itimerspec when = {0}, left;
-
-		clock_gettime(clocks[i], &when.it_value);
-		when.it_value.tv_sec += 100;
-		CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &when, NULL);
-		CALL(timerfd_gettime, file, &left);
-		VALUE(left.it_value.tv_sec);
-		when.it_value.tv_sec -= 200;
-		CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &when, NULL);
-		CALL(read, file, &value, 8);
-		VALUE(value);
-	}
+	clock_gettime(CLOCK_REALTIME, &time.it_value);
+	time.it_value.tv_sec -= 5;
+	CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &time, NULL);
+	take(file);
+	time.it_value.tv_sec += 100;
+	CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &time, NULL);
+	take(file);
+	CALL(timerfd_gettime, file, &time);
+	VALUE(time.it_value.tv_sec > 90 && time.it_value.tv_sec < 100);
 }
 
-CASE(timerfd_absolute_repeating_from_the_past)
+CASE(timerfd_in_epoll)
 {
-	int file = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-	struct itimerspec when = {.it_interval = {10, 0}};
+	struct itimerspec time = {{0, 0}, {0, 3000000}};
+	int file = (int)CALL(timerfd_create, CLOCK_MONOTONIC, TFD_NONBLOCK), set = epoll();
+	struct epoll_event event;
 
-	clock_gettime(CLOCK_MONOTONIC, &when.it_value);
-	when.it_value.tv_sec -= 35;
-	CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &when, NULL);
-	CALL(read, file, &value, 8);
-	VALUE(value);
-	CALL(timerfd_gettime, file, &when);
-	VALUE(when.it_value.tv_sec);
+	add(set, file, EPOLLIN);
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	show(set);
+	CALL(epoll_wait, set, &event, 1, -1);
+	take(file);
+	show(set);
 }
 
-CASE(timerfd_far_future)
+CASE(timerfd_set_again)
 {
-	int file = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-	struct itimerspec far = {{0, 0}, {INT64_MAX, 999999999}}, left;
+	struct itimerspec time = {{0, 0}, {0, 1000000}};
+	int file = (int)CALL(timerfd_create, CLOCK_MONOTONIC, TFD_NONBLOCK);
 
-	CALL(timerfd_settime, file, 0, &far, NULL);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec > 8000000000);
-	CALL(timerfd_settime, file, TFD_TIMER_ABSTIME, &far, NULL);
-	CALL(timerfd_gettime, file, &left);
-	VALUE(left.it_value.tv_sec > 8000000000);
-	CALL(read, file, &value, 8);
+	CALL(timerfd_settime, file, 0, &time, NULL);
+	pause_for(3);
+	time.it_value.tv_sec = 50;
+	CALL(timerfd_settime, file, 0, &time, NULL); /* takes back what was due */
+	take(file);
 }
 
-CASE(timerfd_two_at_once)
-{
-	int late = timer(30 * MS, 0, 0), early = timer(10 * MS, 0, 0);
-	struct pollfd both[2] = {{late, POLLIN, 0}, {early, POLLIN, 0}};
+/* ---- inotify ---- */
 
-	SHOW(poll(both, 2, -1));
-	VALUE(both[0].revents);
-	VALUE(both[1].revents);
-	read(early, &value, 8);
-	SHOW(poll(both, 2, -1));
-	VALUE(both[0].revents);
+CASE(inotify)
+{
+	int file = (int)CALL(inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
+
+	if (file < 0)
+		return;
+	CALL(inotify_add_watch, file, ".", IN_CREATE);
+	CALL(read, file, buffer, 1000);
+	make_file("new", 1);
+	CALL(read, file, buffer, 1000);
+	CALL(inotify_rm_watch, file, 1);
+	CALL(inotify_rm_watch, file, 99);
 }
 
-CASE(timerfd_closed_while_set)
+CASE(inotify_errors)
 {
-	int file = timer(5 * MS, 5 * MS, 0);
-
-	close(file);
-	pause_for(15);
-	CALL(read, file, &value, 8);
+	CALL(inotify_init1, 0x1234);
+	CALL(inotify_add_watch, 77, ".", IN_CREATE);
+	CALL(inotify_rm_watch, 77, 1);
 }
 
-CASE(timerfd_copy_shares_the_timer)
+/* ---- together ---- */
+
+CASE(poll_of_event_files)
 {
-	int file = timer(MS, 0, TFD_NONBLOCK), copy = dup(file);
+	int set = epoll(), event = eventfd(0, 0), timer = timerfd_create(CLOCK_MONOTONIC, 0);
 
-	close(file);
-	pause_for(5);
-	CALL(read, copy, &value, 8);
-	CALL(read, copy, &value, 8);
-}
-
-CASE(timerfd_read_is_interrupted)
-{
-	int file = timer(10000 * MS / 100, 0, 0);
-
-	alarm_in(10, 0);
-	CALL(read, file, &value, 8);
-}
-
-/* ---- signalfd ---- */
-
-static struct signalfd_siginfo records[4];
-
-static int signals(int flags, int first, int second)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, first);
-	if (second)
-		sigaddset(&set, second);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, flags);
-}
-
-static void show(const struct signalfd_siginfo *record)
-{
-	say("%s code %d pid %d uid %d int %d ptr %d overrun %d tid %d",
-	    signal_name((int)record->ssi_signo), record->ssi_code,
-	    record->ssi_pid == (uint32_t)getpid() ? 1 : (int)record->ssi_pid,
-	    (int)record->ssi_uid - (int)getuid(), record->ssi_int, (int)record->ssi_ptr,
-	    (int)record->ssi_overrun, (int)record->ssi_tid);
-}
-
-CASE(signalfd_arguments)
-{
-	uint64_t mask = 1 << (SIGUSR1 - 1);
-	int counter = eventfd(0, 0);
-
-	CALL(signalfd4, -1, &mask, 8, 0);
-	CALL(signalfd4, -1, &mask, 8, SFD_NONBLOCK | SFD_CLOEXEC);
-	CALL(signalfd, -1, &mask, 8);
-	CALL(signalfd4, -1, &mask, 4, 0);
-	CALL(signalfd4, -1, &mask, 16, 0);
-	CALL(signalfd4, -1, NULL, 8, 0);
-	CALL(signalfd4, -1, LOW, 8, 1);
-	CALL(signalfd4, -1, &mask, 8, 1);
-	CALL(signalfd4, 77, &mask, 8, 0);
-	CALL(signalfd4, 77, &mask, 8, 1);
-	CALL(signalfd4, counter, &mask, 8, 0);
-	CALL(signalfd4, 4, &mask, 8, 0);
-	CALL(signalfd4, -2, &mask, 8, 0);
-	CALL(fcntl, 5, F_GETFL);
-	CALL(fcntl, 5, F_GETFD);
-}
-
-CASE(signalfd_reads)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, SIGUSR2);
-
-	CALL(read, file, records, 128);
-	CALL(read, file, records, 127);
-	VALUE(poll_once(file, 0));
-	kill(getpid(), SIGUSR1);
-	VALUE(poll_once(file, 0));
-	CALL(read, file, records, sizeof records);
-	show(&records[0]);
-	VALUE(poll_once(file, 0));
-	CALL(read, file, records, 128);
-	CALL(write, file, records, 128);
-	CALL(pread64, file, records, 128, 0);
-}
-
-CASE(signalfd_several_at_once)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, SIGUSR2);
-
-	kill(getpid(), SIGUSR2);
-	kill(getpid(), SIGUSR1);
-	kill(getpid(), SIGUSR1);
-	CALL(read, file, records, 300);
-	show(&records[0]);
-	show(&records[1]);
-	CALL(read, file, records, 300);
-}
-
-CASE(signalfd_one_at_a_time)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, SIGUSR2);
-
-	kill(getpid(), SIGUSR2);
-	kill(getpid(), SIGUSR1);
-	CALL(read, file, records, 255);
-	show(&records[0]);
-	CALL(read, file, records, 255);
-	show(&records[0]);
-}
-
-CASE(signalfd_thread_signal)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, 0);
-
-	raise(SIGUSR1);
-	CALL(read, file, records, 128);
-	show(&records[0]);
-}
-
-CASE(signalfd_value)
-{
-	int file = signals(SFD_NONBLOCK, SIGRTMIN + 5, 0);
-
-	sigqueue(getpid(), SIGRTMIN + 5, (union sigval){.sival_int = 42});
-	sigqueue(getpid(), SIGRTMIN + 5, (union sigval){.sival_int = 43});
-	CALL(read, file, records, sizeof records);
-	show(&records[0]);
-	show(&records[1]);
-}
-
-CASE(signalfd_interval_timer)
-{
-	int file = signals(0, SIGALRM, 0);
-	struct itimerval soon = {.it_value.tv_usec = 5000};
-
-	setitimer(ITIMER_REAL, &soon, NULL);
-	CALL(read, file, records, 128);
-	show(&records[0]);
-}
-
-CASE(signalfd_only_its_signals)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, SIGUSR2);
-	uint64_t mask = 1 << (SIGUSR2 - 1);
-
-	CALL(signalfd4, file, &mask, 8, 0);
-	kill(getpid(), SIGUSR1);
-	CALL(read, file, records, 128);
-	VALUE(poll_once(file, 0));
-	mask |= 1 << (SIGUSR1 - 1);
-	CALL(signalfd4, file, &mask, 8, 0);
-	VALUE(poll_once(file, 0));
-	CALL(read, file, records, 128);
-	show(&records[0]);
-}
-
-CASE(signalfd_bad_read_takes_the_signal)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, SIGUSR2);
-
-	kill(getpid(), SIGUSR1);
-	CALL(read, file, KIT_DATA, 128);
-	CALL(read, file, records, 128);
-	kill(getpid(), SIGUSR1);
-	kill(getpid(), SIGUSR2);
-	CALL(read, file, edge(128), 256);
-}
-
-CASE(signalfd_read_waits)
-{
-	int file = signals(0, SIGALRM, 0);
-	struct itimerval soon = {.it_value.tv_usec = 10000};
-
-	setitimer(ITIMER_REAL, &soon, NULL);
-	VALUE(poll_once(file, 1000));
-	CALL(read, file, records, 128);
-	VALUE(records[0].ssi_signo);
-}
-
-CASE(signalfd_read_is_interrupted)
-{
-	int file = signals(0, SIGUSR1, 0);
-
-	alarm_in(10, 0);
-	CALL(read, file, records, 128);
-}
-
-CASE(signalfd_and_sigtimedwait)
-{
-	int file = signals(SFD_NONBLOCK, SIGUSR1, 0);
-	struct timespec none = {0, 0};
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	kill(getpid(), SIGUSR1);
-	SHOW(sigtimedwait(&set, NULL, &none));
-	CALL(read, file, records, 128);
-}
-
-CASE(signalfd_kill_cannot_be_read)
-{
-	uint64_t mask = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
-
-	CALL(signalfd4, -1, &mask, 8, SFD_NONBLOCK);
-	CALL(read, 3, records, 128);
-}
-
-static void *signal_later(void *unused)
-{
-	pause_for(20);
-	kill(getpid(), SIGUSR1);
-	return unused;
-}
-
-CASE(signalfd_wakes_a_thread)
-{
-	pthread_t thread;
-	int file = signals(0, SIGUSR1, 0);
-
-	pthread_create(&thread, NULL, signal_later, NULL);
-	CALL(read, file, records, 128);
-	show(&records[0]);
-	pthread_join(thread, NULL);
+	poll_one(set, POLLIN | POLLOUT);
+	poll_one(event, POLLIN | POLLOUT);
+	poll_one(timer, POLLIN | POLLOUT);
+	CALL(ioctl, event, FIONREAD, buffer);
+	CALL(fsync, event);
+	CALL(fcntl, event, F_SETFL, O_NONBLOCK);
+	take(event);
 }
