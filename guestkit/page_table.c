@@ -365,3 +365,22 @@ bool page_table_move(uint64_t from, uint64_t to, uint64_t length)
 		page_table_flush();
 	return true;
 }
+
+static void count_leaf(uint64_t *entry, uint64_t size, void *argument)
+{
+	if (*entry & PTE_OWNED)
+		*(size_t *)argument += size / PAGE_SIZE;
+}
+
+size_t page_table_owned(void)
+{
+	size_t count = 0;
+
+	for_each_leaf(0, MOTE_USER_END, count_leaf, &count);
+	return count;
+}
+
+size_t page_table_tables(void)
+{
+	return tables.left + tables.made;
+}

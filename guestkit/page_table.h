@@ -83,6 +83,10 @@ void page_table_protect(uint64_t start, uint64_t end, bool is_accessible, uint64
  * nothing has moved: no memory for tables. */
 bool page_table_move(uint64_t from, uint64_t to, uint64_t length);
 
+/* Frames that mappings own; frames that the tables of our own take. */
+size_t page_table_owned(void);
+size_t page_table_tables(void);
+
 void page_table_flush(void);
 
 #endif

@@ -5,7 +5,9 @@
 #include "guestkit/clock.h"
 #include "guestkit/console.h"
 #include "guestkit/hypercall.h"
+#include "guestkit/libc-shim/page_tree.h"
 #include "guestkit/memory.h"
+#include "guestkit/page_table.h"
 #include "guestkit/string.h"
 #include "guestkit/trap.h"
 #include "guestkit/vma.h"
@@ -79,11 +81,14 @@ void end_kit_crash(const struct context *context, uint32_t vector, uint64_t erro
 
 void end_out_of_memory(void)
 {
-	size_t total = page_total_count(), free = page_free_count();
+	const size_t kib = PAGE_SIZE / 1024;
+	size_t total = page_total_count(), used = total - page_free_count();
+	size_t program = page_table_owned(), tables = page_table_tables(), files = page_tree_total;
 
-	kit_print("mote: guest: out of memory: %lu of %lu KiB in use, %lu KiB mapped. "
+	kit_print("mote: guest: out of memory: %lu of %lu KiB in use: %lu by the program (%lu are "
+	          "mapped), %lu by its page tables, %lu by files in memory, %lu by the kit. "
 	          "Give it more with --mem\n",
-	          (total - free) * (PAGE_SIZE / 1024), total * (PAGE_SIZE / 1024),
-	          vma_total() / 1024);
+	          used * kib, total * kib, program * kib, vma_total() / 1024, tables * kib,
+	          files * kib, (used - program - tables - files) * kib);
 	end(MOTE_EXIT_OUT_OF_MEMORY);
 }

@@ -9,6 +9,8 @@
 #define NODE_BITS  9
 #define NODE_SLOTS (1u << NODE_BITS)
 
+uint64_t page_tree_total;
+
 /* Pages below a slot at @height. */
 static uint64_t span(unsigned height)
 {
@@ -54,6 +56,7 @@ int page_tree_insert(struct page_tree *tree, uint64_t index, uint64_t frame)
 	}
 	*slot = frame;
 	tree->count++;
+	page_tree_total++;
 	return 0;
 }
 
@@ -77,6 +80,7 @@ static void prune(struct page_tree *tree, uint64_t *slot, unsigned height, uint6
 			return;
 	} else {
 		tree->count--;
+		page_tree_total--;
 	}
 	page_free(*slot, 1);
 	*slot = 0;

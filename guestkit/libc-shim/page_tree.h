@@ -12,6 +12,9 @@ struct page_tree {
 	unsigned height;
 };
 
+/* Frames that all trees hold. */
+extern uint64_t page_tree_total;
+
 /* Frame of a page, or 0. */
 uint64_t page_tree_find(const struct page_tree *tree, uint64_t index);
 

@@ -95,7 +95,23 @@ test_out_of_memory() {
 	run --mem 32M "$guests/allocate" use 256
 	expect_status 137
 	expect_no_out
-	expect_in err '^mote: .*out of memory'
+	expect_in err '^mote: guest: out of memory: 3[0-9]{4} of 3[0-9]{4} KiB in use: 3[0-9]{4} by the program'
+}
+
+# Linux's heuristic: what could never fit is refused, what might fit is not.
+test_too_much_memory() {
+	run --mem 32M "$guests/allocate" ask 40
+	expect_status 0
+	expect_out 'malloc: Out of memory
+mmap: Out of memory
+mremap: Out of memory
+mprotect: Out of memory
+brk: Out of memory
+reading: given
+done'
+	run --mem 32M "$guests/allocate" ask 20
+	expect_status 0
+	[ "$(grep -c given out)" -eq 6 ] || fail "all of it could have been given"
 }
 
 test_memory_is_given_back() {
