@@ -37,7 +37,7 @@ test_line_mode() {
 }
 
 test_raw_passes_through() {
-	on_tty raw:no await:ready raw:yes type:x await:'byte 78' 'type:\x04' await:'byte 04' 'type:\r' \
+	on_tty await:ready raw:yes type:x await:'byte 78' 'type:\x04' await:'byte 04' 'type:\r' \
 		await:'byte 0a' type:q -- "$guests/tty" raw
 	expect_status 7
 }
