@@ -87,8 +87,8 @@ int page_tables_map(struct page_tables *tables, uint64_t va, uint64_t pa, uint64
 			return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
 			                      "guest address 0x%llx is mapped twice",
 			                      (unsigned long long)va);
-		*entry =
-		        pa | flags | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | (huge ? PTE_HUGE : 0);
+		*entry = pa | flags | PTE_PRESENT | (huge ? PTE_HUGE : 0) |
+		         (tables->track_access ? 0 : PTE_ACCESSED | PTE_DIRTY);
 		if (huge)
 			entry = NULL;
 		va += size;

@@ -528,7 +528,8 @@ static bool act_on_all(struct context *context)
 	return is_changed;
 }
 
-bool signal_deliver(struct context *context)
+/* Apart from signal_deliver(), which every system call executes. */
+static __attribute__((noinline)) bool deliver(struct context *context)
 {
 	bool is_changed;
 
@@ -542,4 +543,12 @@ bool signal_deliver(struct context *context)
 	/* Nothing ran: the mask of before may let other signals through. */
 	restore_mask();
 	return act_on_all(context) || is_changed;
+}
+
+bool signal_deliver(struct context *context)
+{
+	if (!(signal_pending() & ~signal_thread->blocked) && !signal_thread->has_saved_mask &&
+	    !thread_current->is_dying)
+		return false;
+	return deliver(context);
 }

@@ -51,6 +51,16 @@ static uint64_t *entry_at(uint64_t table, unsigned index)
 	return (uint64_t *)(void *)(memory.host + table + 8ul * index);
 }
 
+/* Accessed bits are set, to spare the CPU that, unless they are to be looked at. */
+Test(page_tables, accessed_bits_are_left_to_the_cpu_if_tracked)
+{
+	map(0x400000, 0x1000, PAGE, PTE_USER);
+	cr_assert(page_tables_is_accessed(&memory, tables.root, 0x400000));
+	tables.track_access = true;
+	map(0x401000, 0x2000, PAGE, PTE_USER);
+	cr_assert_not(page_tables_is_accessed(&memory, tables.root, 0x401000));
+}
+
 Test(page_tables, empty_tables_map_nothing)
 {
 	cr_assert_eq(tables.root, FIRST);
