@@ -121,9 +121,14 @@ static bool show_file_page(const struct vma *vma, uint64_t va)
 {
 	bool is_shared = vma->flags & MAP_SHARED;
 	uint64_t rights = populate_rights(vma->prot), physical = 0, *entry;
+	uint64_t index = file_index(vma, va);
+	int (*page)(struct file *, uint64_t, bool, uint64_t *) = vma->file->ops->page;
 
-	if (!is_in_file(vma, file_index(vma, va)) ||
-	    vma->file->ops->page(vma->file, file_index(vma, va), is_shared, &physical) || !physical)
+	/* What may be written through the mapping must be the file's own, and so must what fills a
+	 * hole for all that share it. */
+	if (!is_in_file(vma, index) ||
+	    page(vma->file, index, is_shared && vma->prot & PROT_WRITE, &physical) ||
+	    (!physical && (!is_shared || page(vma->file, index, true, &physical))))
 		return false;
 	entry = page_table_entry(va, true);
 	if (!entry)
@@ -221,7 +226,7 @@ static void window_of(const struct vma *vma, uint64_t address, uint64_t count, u
 	*end = *end < vma->end ? *end : vma->end;
 }
 
-/* Does the page show what never changes? A copy of another page would miss what is written to the
+/* Does the page show what programs hardly ever change? A copy of another page would miss what is written to the
  * file before the program writes to the page. */
 static bool is_of_image(const struct vma *vma, uint64_t va)
 {

@@ -2,7 +2,6 @@
 /* The files of /proc/1: what the process is and what it uses. */
 #include "guestkit/libc-shim/proc_self.h"
 
-#include <linux/magic.h>
 #include <linux/mman.h>
 
 #include "guestkit/libc-shim/capability.h"
@@ -215,9 +214,9 @@ struct mount_line {
 
 /* All there can be; whether one is there shows in its file system's number. */
 static const struct mount_line mount_lines[] = {
-        {"/", NULL, "ro,relatime", 0}, /* its type depends on the root */
-        {"/tmp", "tmpfs", "rw,relatime", 1},     {"/dev", "devtmpfs", "ro,relatime", 1},
-        {"/dev/shm", "tmpfs", "rw,relatime", 3}, {"/proc", "proc", "ro,relatime", 1},
+        {"/", "overlay", "rw,relatime", 0},     {"/tmp", "tmpfs", "rw,relatime", 1},
+        {"/dev", "devtmpfs", "ro,relatime", 1}, {"/dev/shm", "tmpfs", "rw,relatime", 3},
+        {"/proc", "proc", "ro,relatime", 1},
 };
 
 #define MOUNT_LINES (sizeof(mount_lines) / sizeof(mount_lines[0]))
@@ -244,21 +243,10 @@ static bool find_mount(size_t index, uint64_t *fs_id)
 	return is_mounted;
 }
 
-static const char *mount_type(size_t index)
-{
-	struct vfs_statistics statistics = {0};
-
-	if (mount_lines[index].type)
-		return mount_lines[index].type;
-	if (vfs_root->ops->statistics)
-		vfs_root->ops->statistics(vfs_root, &statistics);
-	return statistics.magic == EROFS_SUPER_MAGIC_V1 ? "erofs" : "ramfs";
-}
-
 void proc_mounts(struct text *text)
 {
 	for (size_t i = 0; i < MOUNT_LINES; i++) {
-		const char *type = mount_type(i);
+		const char *type = mount_lines[i].type;
 		uint64_t fs_id;
 
 		if (find_mount(i, &fs_id))
@@ -270,7 +258,7 @@ void proc_mounts(struct text *text)
 void proc_mountinfo(struct text *text)
 {
 	for (size_t i = 0; i < MOUNT_LINES; i++) {
-		const char *type = mount_type(i);
+		const char *type = mount_lines[i].type;
 		uint64_t fs_id;
 
 		if (find_mount(i, &fs_id))

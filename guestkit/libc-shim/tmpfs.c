@@ -14,18 +14,26 @@
  * How it works
  *
  * A directory's entries hold references to their inodes; `links` counts entries (of a directory:
- * two and its subdirectories), so an unlinked file lives on while it is open. A directory knows its
- * parent without a reference while it is in it, and by a reference once it was removed.
+ * two and its subdirectories), so an unlinked file lives on while it is open. A directory holds a
+ * reference to its parent. What it has below it (tmpfs_lower.c) is looked up there until an entry
+ * hides it; the operations on names give a name an entry before they change anything.
  */
 
 #define ENTRY_BYTES \
 	20 /* what an entry ("." and ".." too) adds to a directory's st_size, as on Linux */
+#define LOWER_COOKIES (1ull << 61) /* readdir's for what is below */
+#define NEW_NUMBERS   (1ull << 32) /* st_ino of new files beside those of files below */
 
 static const struct inode_ops tmpfs_ops, tmpfs_special_ops;
 
 bool tmpfs_is_full(void)
 {
 	return page_free_count() <= page_total_count() / 16;
+}
+
+const struct inode_ops *tmpfs_ops_of(uint32_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) ? &tmpfs_ops : &tmpfs_special_ops;
 }
 
 static struct tmpfs_inode *make_inode(uint64_t fs_id, uint32_t mode)
@@ -35,45 +43,122 @@ static struct tmpfs_inode *make_inode(uint64_t fs_id, uint32_t mode)
 
 	if (!node)
 		return NULL;
-	node->base.ops = S_ISREG(mode) || S_ISDIR(mode) ? &tmpfs_ops : &tmpfs_special_ops;
+	node->base.ops = tmpfs_ops_of(mode);
 	node->base.references = 1;
 	node->base.mode = mode;
 	node->base.links = S_ISDIR(mode) ? 2 : 1;
 	node->base.size = S_ISDIR(mode) ? 2 * ENTRY_BYTES : 0;
-	node->base.number = ++last_number;
+	node->base.number = ++last_number + (tmpfs_has_lower(fs_id) ? NEW_NUMBERS : 0);
 	node->base.fs_id = fs_id;
 	node->base.atime = node->base.mtime = node->base.ctime = clock_realtime();
 	return node;
 }
 
-static void directory_changed(struct inode *dir)
+void tmpfs_directory_changed(struct inode *dir)
 {
-	dir->size = ENTRY_BYTES * (2ull + tmpfs_inode(dir)->directory.count);
+	const struct tmpfs_inode *node = tmpfs_inode(dir);
+
+	tmpfs_keep(tmpfs_inode(dir));
+	if (!node->lower)
+		dir->size = ENTRY_BYTES * (2ull + node->directory.count);
 	dir->mtime = dir->ctime = clock_realtime();
+}
+
+void tmpfs_set_parent(struct tmpfs_inode *node, struct inode *dir)
+{
+	struct tmpfs_inode *old = node->directory.parent;
+
+	node->directory.parent = tmpfs_inode(inode_get(dir));
+	if (old)
+		inode_put(&old->base);
+}
+
+int tmpfs_enter(struct inode *dir, const char *name, size_t length, struct tmpfs_inode *node)
+{
+	struct tmpfs_directory *names = &tmpfs_inode(dir)->directory;
+	struct tmpfs_entry *entry = tmpfs_entry_find(names, name, length);
+
+	if (entry)
+		entry->inode = node;
+	else if (tmpfs_is_full() || !tmpfs_entry_add(names, name, length, node))
+		return -ENOSPC;
+	return 0;
 }
 
 /* Enter a new inode; its reference goes to the entry, or is dropped on failure. */
 static int add_inode(struct inode *dir, const char *name, size_t length, struct tmpfs_inode *node)
 {
-	int result = tmpfs_entry_add(&tmpfs_inode(dir)->directory, name, length, node);
+	int result = tmpfs_enter(dir, name, length, node);
 
 	if (result) {
 		inode_put(&node->base);
 		return result;
 	}
 	if (S_ISDIR(node->base.mode)) {
-		node->directory.parent = tmpfs_inode(dir);
+		tmpfs_set_parent(node, dir);
 		dir->links++;
 	}
-	directory_changed(dir);
+	tmpfs_directory_changed(dir);
 	return 0;
+}
+
+/* What a name leads to, referenced: in the directory's entries or below. */
+static int find(struct inode *dir, const char *name, size_t length, struct tmpfs_inode **found)
+{
+	const struct tmpfs_entry *entry =
+	        tmpfs_entry_find(&tmpfs_inode(dir)->directory, name, length);
+
+	if (!entry)
+		return tmpfs_lower_lookup(tmpfs_inode(dir), name, length, found);
+	if (!entry->inode)
+		return -ENOENT;
+	*found = tmpfs_inode(inode_get(&entry->inode->base));
+	return 0;
+}
+
+int tmpfs_own_entry(struct inode *dir, const char *name, size_t length, struct tmpfs_entry **entry)
+{
+	struct tmpfs_directory *names = &tmpfs_inode(dir)->directory;
+	struct tmpfs_inode *node;
+	int result;
+
+	*entry = tmpfs_entry_find(names, name, length);
+	if (*entry)
+		return (*entry)->inode ? 0 : -ENOENT;
+	result = tmpfs_lower_lookup(tmpfs_inode(dir), name, length, &node);
+	if (result)
+		return result;
+	/* Full or not: names can be removed. */
+	*entry = tmpfs_entry_add(names, name, length, node);
+	if (!*entry) {
+		inode_put(&node->base);
+		return -ENOSPC;
+	}
+	(*entry)->hides = true;
+	tmpfs_keep(tmpfs_inode(dir));
+	return 0;
+}
+
+void tmpfs_drop_entry(struct inode *dir, struct tmpfs_entry *entry)
+{
+	if (entry->hides)
+		entry->inode = NULL;
+	else
+		tmpfs_entry_remove(&tmpfs_inode(dir)->directory, entry);
 }
 
 static int check_new(struct inode *dir, const char *name, size_t length)
 {
+	struct tmpfs_inode *node;
+	int result;
+
 	if (!dir->links)
 		return -ENOENT;
-	return tmpfs_entry_find(&tmpfs_inode(dir)->directory, name, length) ? -EEXIST : 0;
+	result = find(dir, name, length, &node);
+	if (result)
+		return result == -ENOENT ? 0 : result;
+	inode_put(&node->base);
+	return -EEXIST;
 }
 
 static struct tmpfs_inode *make_child(const struct inode *dir, uint32_t mode)
@@ -92,18 +177,16 @@ static struct tmpfs_inode *make_child(const struct inode *dir, uint32_t mode)
 
 static int tmpfs_lookup(struct inode *dir, const char *name, size_t length, struct inode **found)
 {
-	const struct tmpfs_directory *directory = &tmpfs_inode(dir)->directory;
+	struct tmpfs_inode *node = tmpfs_inode(dir)->directory.parent;
+	int result = 0;
 
-	if (length == 2 && name[0] == '.' && name[1] == '.') {
-		*found = inode_get(&directory->parent->base);
-		return 0;
-	}
-	const struct tmpfs_entry *entry = tmpfs_entry_find(directory, name, length);
-
-	if (!entry)
-		return -ENOENT;
-	*found = inode_get(&entry->inode->base);
-	return 0;
+	if (length == 2 && tmpfs_is_dots(name, length))
+		inode_get(&node->base);
+	else
+		result = find(dir, name, length, &node);
+	if (!result)
+		*found = &node->base;
+	return result;
 }
 
 static int tmpfs_create_file(struct inode *dir, const char *name, size_t length, uint32_t mode,
@@ -154,200 +237,154 @@ static int tmpfs_link(struct inode *dir, const char *name, size_t length, struct
 		result = add_inode(dir, name, length, tmpfs_inode(inode_get(target)));
 	if (result)
 		return result;
+	tmpfs_keep(tmpfs_inode(target));
 	target->links++;
 	target->ctime = clock_realtime();
 	return 0;
 }
 
-/* An inode has lost the entry in @dir that led to it, whose reference is dropped here. */
-static void drop_inode(struct inode *dir, struct tmpfs_inode *node)
+void tmpfs_drop_inode(struct inode *dir, struct tmpfs_inode *node)
 {
+	tmpfs_keep(node);
 	node->base.ctime = clock_realtime();
 	if (S_ISDIR(node->base.mode)) {
-		inode_get(dir);
 		node->base.links = 0;
 		dir->links--;
-	} else {
+	} else if (node->base.links) {
 		node->base.links--;
 	}
+	if (!node->base.links)
+		tmpfs_forget(node);
 	inode_put(&node->base);
+}
+
+bool tmpfs_is_empty(struct tmpfs_inode *dir)
+{
+	struct dir_entry entry;
+	uint64_t cookie = 0;
+
+	return !tmpfs_entry_from(&dir->directory, 0) && !tmpfs_lower_readdir(dir, &cookie, &entry);
 }
 
 static int tmpfs_unlink(struct inode *dir, const char *name, size_t length, bool directory)
 {
-	struct tmpfs_directory *names = &tmpfs_inode(dir)->directory;
-	struct tmpfs_entry *entry = tmpfs_entry_find(names, name, length);
+	struct tmpfs_entry *entry;
+	int result = tmpfs_own_entry(dir, name, length, &entry);
 
-	if (!entry)
-		return -ENOENT;
+	if (result)
+		return result;
 	struct tmpfs_inode *node = entry->inode;
 
 	if (S_ISDIR(node->base.mode) != directory)
 		return directory ? -ENOTDIR : -EISDIR;
-	if (directory && node->directory.count)
+	if (directory && !tmpfs_is_empty(node))
 		return -ENOTEMPTY;
-	tmpfs_entry_remove(names, entry);
-	directory_changed(dir);
-	drop_inode(dir, node);
+	tmpfs_drop_entry(dir, entry);
+	tmpfs_directory_changed(dir);
+	tmpfs_drop_inode(dir, node);
 	return 0;
 }
 
-/* A directory's entry moved from one directory to another. */
-static void reparent(struct tmpfs_inode *node, struct inode *from, struct inode *to)
+static void give_entry(struct dir_entry *out, const struct inode *inode, const char *name,
+                       size_t length)
 {
-	if (!S_ISDIR(node->base.mode) || from == to)
-		return;
-	node->directory.parent = tmpfs_inode(to);
-	from->links--;
-	to->links++;
+	out->number = inode->number;
+	out->type = (unsigned char)((inode->mode & S_IFMT) >> 12);
+	out->length = (uint8_t)length;
+	memcpy(out->name, name, length);
+	out->name[length] = '\0';
 }
 
-static int exchange(struct inode *from, struct tmpfs_entry *source, struct inode *to,
-                    struct tmpfs_entry *target)
-{
-	struct tmpfs_inode *node = source->inode;
-
-	reparent(node, from, to);
-	reparent(target->inode, to, from);
-	source->inode = target->inode;
-	target->inode = node;
-	source->inode->base.ctime = node->base.ctime = clock_realtime();
-	return 0;
-}
-
-/* Let the existing entry @target lead to what @source leads to. */
-static int replace(struct inode *from, struct tmpfs_entry *source, struct inode *to,
-                   struct tmpfs_entry *target)
-{
-	struct tmpfs_inode *old = target->inode, *node = source->inode;
-
-	if (S_ISDIR(old->base.mode)) {
-		if (!S_ISDIR(node->base.mode))
-			return -EISDIR;
-		if (old->directory.count)
-			return -ENOTEMPTY;
-	} else if (S_ISDIR(node->base.mode)) {
-		return -ENOTDIR;
-	}
-	target->inode = node;
-	reparent(node, from, to);
-	tmpfs_entry_remove(&tmpfs_inode(from)->directory, source);
-	drop_inode(to, old);
-	return 0;
-}
-
-static int tmpfs_rename(struct inode *from, const char *from_name, size_t from_length,
-                        struct inode *to, const char *to_name, size_t to_length, unsigned flags)
-{
-	struct tmpfs_directory *from_names = &tmpfs_inode(from)->directory;
-	struct tmpfs_directory *to_names = &tmpfs_inode(to)->directory;
-	struct tmpfs_entry *source = tmpfs_entry_find(from_names, from_name, from_length);
-	struct tmpfs_entry *target = tmpfs_entry_find(to_names, to_name, to_length);
-	int result;
-
-	if (!source || !to->links || ((flags & RENAME_EXCHANGE) && !target))
-		return -ENOENT;
-	if (target && (flags & RENAME_NOREPLACE))
-		return -EEXIST;
-	struct tmpfs_inode *node = source->inode;
-
-	if (target && target->inode == node)
-		return 0; /* two links to one file: both stay */
-	if (flags & RENAME_EXCHANGE) {
-		result = exchange(from, source, to, target);
-	} else if (target) {
-		result = replace(from, source, to, target);
-	} else {
-		result = tmpfs_entry_add(to_names, to_name, to_length, node);
-		if (!result) {
-			reparent(node, from, to);
-			tmpfs_entry_remove(from_names, source);
-		}
-	}
-	if (result)
-		return result;
-	node->base.ctime = clock_realtime();
-	directory_changed(from);
-	directory_changed(to);
-	return 0;
-}
-
+/* Cookies: 0 and 1 for "." and "..", then those of the entries, then the names below. */
 static int tmpfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *out)
 {
-	const struct tmpfs_directory *names = &tmpfs_inode(dir)->directory;
+	struct tmpfs_inode *node = tmpfs_inode(dir);
 	const struct tmpfs_entry *entry;
+	uint64_t below;
+	int result;
 
 	if (*cookie < 2) {
-		const struct inode *inode = *cookie ? &names->parent->base : dir;
-
-		out->number = inode->number;
-		out->type = S_IFDIR >> 12;
-		out->length = (uint8_t)++ * cookie;
-		memcpy(out->name, "..", out->length);
-	} else {
-		entry = tmpfs_entry_from(names, *cookie);
-		if (!entry)
-			return 0;
-		out->number = entry->inode->base.number;
-		out->type = (unsigned char)((entry->inode->base.mode & S_IFMT) >> 12);
-		out->length = entry->length;
-		memcpy(out->name, entry->name, entry->length);
-		*cookie = entry->cookie + 1;
+		give_entry(out, *cookie ? &node->directory.parent->base : dir, "..", *cookie + 1);
+		++*cookie;
+		return 1;
 	}
-	out->name[out->length] = '\0';
-	return 1;
+	entry = *cookie < LOWER_COOKIES ? tmpfs_entry_from(&node->directory, *cookie) : NULL;
+	if (entry) {
+		give_entry(out, &entry->inode->base, entry->name, entry->length);
+		*cookie = entry->cookie + 1;
+		return 1;
+	}
+	below = *cookie < LOWER_COOKIES ? 0 : *cookie - LOWER_COOKIES;
+	result = tmpfs_lower_readdir(node, &below, out);
+	*cookie = LOWER_COOKIES + below;
+	return *cookie < VFS_COOKIE_LIMIT ? result : -EUCLEAN;
 }
 
 /* ---- the rest ---- */
 
 static int64_t tmpfs_readlink(struct inode *inode, char *buffer, size_t size)
 {
+	const struct tmpfs_inode *node = tmpfs_inode(inode);
+
 	if (!S_ISLNK(inode->mode))
 		return -EINVAL;
-	memcpy(buffer, tmpfs_inode(inode)->target, size < inode->size ? size : inode->size);
+	if (node->lower)
+		return node->lower->ops->readlink(node->lower, buffer, size);
+	memcpy(buffer, node->target, size < inode->size ? size : inode->size);
 	return (int64_t)inode->size;
 }
 
 static int tmpfs_set_attributes(struct inode *inode)
 {
-	(void)inode; /* the structure is the inode: there is nowhere else to store them */
+	tmpfs_keep(tmpfs_inode(inode)); /* they live in the structure alone */
 	return 0;
 }
 
 static uint64_t tmpfs_blocks(struct inode *inode)
 {
-	return S_ISREG(inode->mode) ? tmpfs_inode(inode)->pages.count * (PAGE_SIZE / 512) : 0;
+	const struct tmpfs_inode *node = tmpfs_inode(inode);
+	uint64_t pages = node->lower ? page_round_up(inode->size) / PAGE_SIZE : node->pages.count;
+
+	return S_ISREG(inode->mode) ? pages * (PAGE_SIZE / 512) : 0;
 }
 
 static void tmpfs_statistics(struct inode *inode, struct vfs_statistics *out)
 {
 	size_t total = page_total_count(), unused = page_free_count();
 
-	(void)inode;
-	out->magic = TMPFS_MAGIC;
+	out->magic = tmpfs_has_lower(inode->fs_id) ? OVERLAYFS_SUPER_MAGIC : TMPFS_MAGIC;
 	out->blocks = total;
 	out->blocks_free = unused > total / 16 ? unused - total / 16 : 0;
 	out->inodes = total;
 	out->inodes_free = out->blocks_free;
 }
 
-static void tmpfs_release(struct inode *inode)
+static void free_inode(struct tmpfs_inode *node)
 {
-	struct tmpfs_inode *node = tmpfs_inode(inode);
-
-	if (S_ISREG(inode->mode)) {
+	if (S_ISREG(node->base.mode))
 		page_tree_remove(&node->pages, 0, UINT64_MAX);
-	} else if (S_ISLNK(inode->mode)) {
-		heap_free(node->target);
-	} else if (S_ISDIR(inode->mode)) {
-		struct tmpfs_inode *parent = node->directory.parent;
-
+	else if (S_ISDIR(node->base.mode))
 		tmpfs_directory_free(&node->directory);
-		/* A directory that never got an entry has no parent: nothing to drop. */
-		if (parent)
-			inode_put(&parent->base);
+	else if (S_ISLNK(node->base.mode))
+		heap_free(node->target);
+	if (node->lower) {
+		node->lower->upper = NULL;
+		inode_put(node->lower);
 	}
 	heap_free(node);
+}
+
+/* With a directory may go the one that it was in, and so on: a loop, as paths are long. */
+static void tmpfs_release(struct inode *inode)
+{
+	struct tmpfs_inode *node = tmpfs_inode(inode), *parent;
+
+	do {
+		parent = S_ISDIR(node->base.mode) ? node->directory.parent : NULL;
+		parent = parent == node ? NULL : parent;
+		free_inode(node);
+		node = parent;
+	} while (node && !--node->base.references);
 }
 
 /* Symbolic links, FIFOs and device nodes: opening them is ENXIO. */

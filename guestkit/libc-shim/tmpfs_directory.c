@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Directories of tmpfs: names by hash and by cookie. */
-#include <linux/errno.h>
-
 #include "guestkit/libc-shim/tmpfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
@@ -34,13 +32,13 @@ struct tmpfs_entry *tmpfs_entry_find(const struct tmpfs_directory *dir, const ch
 	return entry;
 }
 
-static int grow_buckets(struct tmpfs_directory *dir)
+static bool grow_buckets(struct tmpfs_directory *dir)
 {
 	uint32_t count = dir->bucket_count ? 2 * dir->bucket_count : FIRST_SIZE;
 	struct tmpfs_entry **buckets = heap_alloc(count * sizeof(struct tmpfs_entry *));
 
 	if (!buckets)
-		return -ENOSPC;
+		return false;
 	for (uint32_t i = 0; i < dir->bucket_count; i++) {
 		struct tmpfs_entry *entry = dir->buckets[i];
 
@@ -56,19 +54,19 @@ static int grow_buckets(struct tmpfs_directory *dir)
 	heap_free(dir->buckets);
 	dir->buckets = buckets;
 	dir->bucket_count = count;
-	return 0;
+	return true;
 }
 
-static int grow_order(struct tmpfs_directory *dir)
+static bool grow_order(struct tmpfs_directory *dir)
 {
 	uint32_t size = dir->order_size ? 2 * dir->order_size : FIRST_SIZE;
 	struct tmpfs_slot *order = heap_resize(dir->order, size * sizeof(*order));
 
 	if (!order)
-		return -ENOSPC;
+		return false;
 	dir->order = order;
 	dir->order_size = size;
-	return 0;
+	return true;
 }
 
 /* Close the gaps of removed entries. */
@@ -82,17 +80,17 @@ static void compact_order(struct tmpfs_directory *dir)
 	dir->order_used = used;
 }
 
-int tmpfs_entry_add(struct tmpfs_directory *dir, const char *name, size_t length,
-                    struct tmpfs_inode *inode)
+struct tmpfs_entry *tmpfs_entry_add(struct tmpfs_directory *dir, const char *name, size_t length,
+                                    struct tmpfs_inode *inode)
 {
 	struct tmpfs_entry *entry, **head;
 
-	if (tmpfs_is_full() || (dir->count >= dir->bucket_count && grow_buckets(dir)) ||
-	    (dir->order_used == dir->order_size && grow_order(dir)))
-		return -ENOSPC;
+	if ((dir->count >= dir->bucket_count && !grow_buckets(dir)) ||
+	    (dir->order_used == dir->order_size && !grow_order(dir)))
+		return NULL;
 	entry = heap_alloc(sizeof(*entry) + length);
 	if (!entry)
-		return -ENOSPC;
+		return NULL;
 	if (dir->next_cookie < FIRST_COOKIE)
 		dir->next_cookie = FIRST_COOKIE;
 	entry->inode = inode;
@@ -106,7 +104,7 @@ int tmpfs_entry_add(struct tmpfs_directory *dir, const char *name, size_t length
 	*head = entry;
 	dir->order[dir->order_used++] = (struct tmpfs_slot){entry->cookie, entry};
 	dir->count++;
-	return 0;
+	return entry;
 }
 
 /* Index of the first slot whose cookie is at least @cookie. */
@@ -142,13 +140,15 @@ void tmpfs_entry_remove(struct tmpfs_directory *dir, struct tmpfs_entry *entry)
 struct tmpfs_entry *tmpfs_entry_from(const struct tmpfs_directory *dir, uint64_t cookie)
 {
 	for (uint32_t i = order_index(dir, cookie); i < dir->order_used; i++)
-		if (dir->order[i].entry)
+		if (dir->order[i].entry && dir->order[i].entry->inode)
 			return dir->order[i].entry;
 	return NULL;
 }
 
 void tmpfs_directory_free(struct tmpfs_directory *dir)
 {
+	for (uint32_t i = 0; i < dir->order_used; i++)
+		heap_free(dir->order[i].entry); /* those that say that a name is gone */
 	heap_free(dir->buckets);
 	heap_free(dir->order);
 }

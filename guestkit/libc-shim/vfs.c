@@ -49,7 +49,7 @@ uint64_t vfs_new_fs_id(void)
 
 void inode_accessed(struct inode *inode)
 {
-	if (!inode->ops->set_attributes)
+	if (!inode->ops->set_attributes || inode->has_no_atime)
 		return;
 	uint64_t now = clock_realtime();
 
@@ -285,8 +285,9 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 	struct inode *dev;
 	int result;
 
-	vfs_root = root_image ? erofs_root_create(root_image, root_size, root_physical)
-	                      : builtin_root_create();
+	vfs_root = tmpfs_create_over(
+	        root_image ? erofs_root_create(root_image, root_size, root_physical)
+	                   : builtin_root_create());
 	if (!vfs_root)
 		return root_image ? -EUCLEAN : -ENOMEM;
 	vfs_working_directory = inode_get(vfs_root);

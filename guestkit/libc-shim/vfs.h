@@ -92,6 +92,8 @@ struct inode {
 	uint64_t device; /* st_rdev, as makedev() packs it */
 	uint64_t size;
 	uint64_t atime, mtime, ctime; /* ns since 1970 */
+	struct inode *upper;          /* the writable side of it (tmpfs_lower.c), or NULL */
+	bool has_no_atime;            /* reading leaves atime alone */
 };
 
 struct poll_state {
@@ -273,6 +275,9 @@ int descriptor_close(int fd);
 /* ---- file systems: each returns its referenced root or NULL when memory is short ---- */
 
 struct inode *tmpfs_create(uint32_t root_mode);
+/* A tmpfs that shows, and hides by what is written, a read-only file system. @root: of that; the
+ * reference is taken over; NULL is allowed. */
+struct inode *tmpfs_create_over(struct inode *root);
 struct inode *devfs_create(void);
 struct inode *procfs_create(void);
 struct inode *builtin_root_create(void);

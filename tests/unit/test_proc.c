@@ -243,11 +243,11 @@ Test(proc, limits)
 
 Test(proc, mounts)
 {
-	cr_assert_str_eq(fake_content(proc, "1/mounts"), "ramfs / ramfs ro,relatime 0 0\n"
+	cr_assert_str_eq(fake_content(proc, "1/mounts"), "overlay / overlay rw,relatime 0 0\n"
 	                                                 "tmpfs /tmp tmpfs rw,relatime 0 0\n"
 	                                                 "tmpfs /dev/shm tmpfs rw,relatime 0 0\n");
 	cr_assert_str_eq(fake_content(proc, "1/mountinfo"),
-	                 "1 0 0:2 / / ro,relatime - ramfs ramfs ro,relatime\n"
+	                 "1 0 0:2 / / rw,relatime - overlay overlay rw,relatime\n"
 	                 "2 1 0:77 / /tmp rw,relatime - tmpfs tmpfs rw,relatime\n"
 	                 "4 3 0:78 / /dev/shm rw,relatime - tmpfs tmpfs rw,relatime\n");
 }
