@@ -226,8 +226,8 @@ static void window_of(const struct vma *vma, uint64_t address, uint64_t count, u
 	*end = *end < vma->end ? *end : vma->end;
 }
 
-/* Does the page show what programs hardly ever change? A copy of another page would miss what is written to the
- * file before the program writes to the page. */
+/* Does the page show what programs hardly ever change? A copy of another page would miss what is
+ * written to the file before the program writes to the page. */
 static bool is_of_image(const struct vma *vma, uint64_t va)
 {
 	uint64_t physical = 0;
