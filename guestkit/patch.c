@@ -45,6 +45,8 @@
 /* A site into whose middle so much code jumps, at a trap each, that rewriting does not pay. */
 #define JUMPS_MAX 1000
 
+#define LOOP_MAX 16 /* bytes that an endless loop around a call has */
+
 #define RFLAGS_TF 0x100u
 
 static struct {
@@ -100,15 +102,29 @@ static void write_text(uint64_t address, const unsigned char *bytes)
  * __syscall_cancel_arch, behind which a return and a jump follow. */
 static const unsigned char cancellable[5] = {0x4c, 0x89, 0x5c, 0x24, 0x08};
 
+/* What surrounds a call, as far as it says what is code behind a return or a jump. */
+enum surroundings {
+	SURROUNDINGS_ANY,
+	SURROUNDINGS_CANCELLABLE,
+	SURROUNDINGS_EXIT, /* the end of a thread, which C libraries call in an endless loop */
+};
+
+/* Does an exit's loop end here, so that other code of the function follows? */
+static bool is_loop(const struct instruction *instruction)
+{
+	return instruction->kind == INSTRUCTION_JUMP && instruction->distance < 0 &&
+	       instruction->distance >= -LOOP_MAX;
+}
+
 /*
  * Find the instructions behind the call of which the jump covers a part. Behind a return or a jump
- * only what fills space is taken for code, and the jump in the functions named above.
+ * only what fills space is taken for code, and what the surroundings say.
  */
 static bool find_moved(struct site *site, const unsigned char *bytes, size_t size,
-                       bool is_cancellable)
+                       enum surroundings surroundings)
 {
 	size_t at = SYSCALL_SIZE;
-	bool has_ended = false;
+	bool has_ended = false, has_looped = false;
 
 	site->moved_count = 0;
 	while (at < JUMP_SIZE) {
@@ -116,9 +132,11 @@ static bool find_moved(struct site *site, const unsigned char *bytes, size_t siz
 
 		if (!instruction_read(bytes + at, size - at, &instruction))
 			return false;
-		if (has_ended && instruction.kind != INSTRUCTION_NOTHING &&
-		    !(is_cancellable && instruction.kind == INSTRUCTION_JUMP))
+		if (has_ended && instruction.kind != INSTRUCTION_NOTHING && !has_looped &&
+		    !(surroundings == SURROUNDINGS_CANCELLABLE &&
+		      instruction.kind == INSTRUCTION_JUMP))
 			return false;
+		has_looped |= surroundings == SURROUNDINGS_EXIT && is_loop(&instruction);
 		has_ended |= instruction.kind == INSTRUCTION_RETURN ||
 		             instruction.kind == INSTRUCTION_JUMP;
 		site->moved[site->moved_count++].at = (uint8_t)at;
@@ -231,19 +249,22 @@ static struct site *new_site(const struct site *wanted, const unsigned char *byt
 
 /* Apart from patch_consider(), which every start executes, so that it stays out of the pages of a
  * start (kit.lds). */
-static __attribute__((noinline)) bool rewrite(uint64_t start)
+static __attribute__((noinline)) bool rewrite(uint64_t start, bool is_exit)
 {
 	unsigned char bytes[BYTES_MAX] = {0}, before[5] = {0};
 	struct site wanted = {.start = start}, *site;
+	enum surroundings surroundings = is_exit ? SURROUNDINGS_EXIT : SURROUNDINGS_ANY;
 	size_t size, index = 0;
 
 	if (start >= PATCH_REACH)
 		return false;
 	size = user_read_some(bytes, start, sizeof bytes);
 	user_read(before, start - sizeof before, sizeof before);
+	if (!memcmp(before, cancellable, sizeof before))
+		surroundings = SURROUNDINGS_CANCELLABLE;
 	memcpy(wanted.original, bytes, JUMP_SIZE);
 	if (bytes[0] != 0x0f || bytes[1] != 0x05 ||
-	    !find_moved(&wanted, bytes, size, !memcmp(before, cancellable, sizeof before)) ||
+	    !find_moved(&wanted, bytes, size, surroundings) ||
 	    next_written(&index, start, site_end(&wanted)) || !own_text(start) ||
 	    !own_text(start + JUMP_SIZE - 1))
 		return false;
@@ -258,17 +279,15 @@ static __attribute__((noinline)) bool rewrite(uint64_t start)
 
 /* ---- what the rest of the kit calls ---- */
 
-/* Calls behind which it may not go on, or elsewhere or for somebody else as well. Unwinders know
- * the signal return by its bytes. */
+/* Calls behind which it may not go on, or elsewhere. A new thread goes on behind its clone.
+ * Unwinders know the signal return by its bytes. */
 static bool is_left_alone(const struct context *context)
 {
 	switch (context->number) {
 	case __NR_rt_sigreturn:
-	case __NR_clone:
 	case __NR_fork:
 	case __NR_vfork:
 	case __NR_execve:
-	case __NR_exit:
 	case __NR_exit_group:
 	case __NR_execveat:
 	case __NR_clone3: return true;
@@ -287,7 +306,7 @@ bool patch_consider(const struct context *context)
 			return false;
 		if (patch.seen[i] != end)
 			continue;
-		if (rewrite(context->rip - SYSCALL_SIZE))
+		if (rewrite(context->rip - SYSCALL_SIZE, context->number == __NR_exit))
 			return true;
 		patch.seen[i] |= HOPELESS;
 		return false;

@@ -186,8 +186,9 @@ void preempt_from_vmm(struct context *context)
 	signal_deliver(context);
 }
 
-/* A new thread is about to run for the first time. */
+/* A new thread is about to run for the first time, behind the clone that made it. */
 void thread_started(struct context *context)
 {
 	signal_deliver(context);
+	patch_resume(context);
 }
