@@ -25,8 +25,8 @@
 #define EXACT_UNMAPS  32
 #define KNOWN_COMMITS 8
 #define RANGES_MAX    64
-#define RANGE_LIMIT   (256 * PAGE_SIZE)  /* larger ranges are cleared at once */
-#define TOTAL_LIMIT   (4096 * PAGE_SIZE) /* of all ranges */
+#define RANGE_LIMIT   (4096 * PAGE_SIZE) /* larger ranges are cleared at once */
+#define TOTAL_LIMIT   (8192 * PAGE_SIZE) /* of all ranges */
 #define TOTAL_PILE    (64 * PAGE_SIZE)   /* worth a look after a while */
 
 bool retired_is_reserved;
@@ -143,7 +143,8 @@ uint64_t retired_claim(uint64_t start, uint64_t end, bool is_alike)
 
 	if (!is_any_in(start, end))
 		return 0;
-	if (is_alike) {
+	/* Borders of what stays noted must be cut. */
+	if (is_alike && page_table_cut(start) && page_table_cut(end)) {
 		bytes = zero(start, end);
 		forget(start, end);
 	} else {

@@ -102,8 +102,12 @@ $(BUILD)/bench/micro: tests/bench/micro.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@ -lm
 
+$(BUILD)/bench/memory: tests/bench/memory.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
+
 .PHONY: bench
-bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro
+bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

@@ -11,12 +11,12 @@ micro_measure() { # OPERATION [MOTE-RUN-OPTION...]
 	local round value
 	inside='' outside=''
 	for ((round = 0; round < micro_rounds; round++)); do
-		value=$("$out/micro" "$1") || {
+		value=$("$out/${micro_program:-micro}" "$1") || {
 			echo "the native program failed"
 			return 1
 		}
 		outside=$(printf "%s\n" ${outside:+"$outside"} "$value" | sort -n | head -n 1)
-		value=$("$mote" run "${@:2}" "$out/micro" -- "$1" 2>"$out/micro.err") || {
+		value=$("$mote" run "${@:2}" "$out/${micro_program:-micro}" -- "$1" 2>"$out/micro.err") || {
 			echo "mote: $(head -n 1 "$out/micro.err")"
 			return 1
 		}

@@ -89,6 +89,7 @@ judge_stat() { # WHAT LIMIT UNIT KEY [OBJECT]
 
 # shellcheck source-path=SCRIPTDIR
 source "$bench/micro.sh"
+source "$bench/memory.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -138,12 +139,12 @@ bench_stats() {
 	fi
 }
 
-# One compute program inside against outside: the arguments for `mote run`, then the command of its
-# native run.
-bench_inside() { # TABLE ROUNDS MOTE_ARG... --native COMMAND...
-	local table=$1 n=$2
+# One compute program inside against outside: how many times the time it may take, the arguments for
+# `mote run`, then the command of its native run.
+bench_inside() { # TABLE ROUNDS LIMIT MOTE_ARG... --native COMMAND...
+	local table=$1 n=$2 limit=$3
 	local inside=() what="compute: $1, inside against outside"
-	shift 2
+	shift 3
 	while [ "$1" != --native ]; do
 		inside+=("$1")
 		shift
@@ -157,20 +158,20 @@ bench_inside() { # TABLE ROUNDS MOTE_ARG... --native COMMAND...
 	compare "$table" -n "$n" -w 1 -t 300 -r native \
 		::: native "$out/$table.expected" "$@" \
 		::: mote "$out/$table.expected" "$mote" run "${inside[@]}"
-	judge "$what" "$table" mote '<=' 1.03
+	judge "$what" "$table" mote '<=' "$limit"
 }
 
 bench_compute() {
 	local script name
 	echo "== compute ($compute_rounds rounds)"
-	bench_inside mixed "$compute_rounds" "$out/compute" --native "$out/compute"
+	bench_inside mixed "$compute_rounds" 1.03 "$out/compute" --native "$out/compute"
 	if [ ! -x "$build/images/lua" ]; then
 		not_run "compute: Lua" "build/images/lua is missing (make images)"
 		return
 	fi
 	for script in "$root"/images/lua/bench/*.lua; do
 		name=$(basename "$script" .lua)
-		bench_inside "lua-$name" "$compute_rounds" --root "$root/images/lua/bench" \
+		bench_inside "lua-$name" "$compute_rounds" 1.03 --root "$root/images/lua/bench" \
 			"$build/images/lua" -- "/$name.lua" \
 			--native "$build/images/lua" "$script"
 	done
@@ -178,7 +179,7 @@ bench_compute() {
 
 main() {
 	local tool
-	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$hello"; do
+	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -194,6 +195,7 @@ main() {
 	bench_peers
 	bench_compute
 	bench_micro
+	bench_memory
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"

@@ -123,8 +123,9 @@ static void topic_apart(void)
 {
 	for (size_t i = 0; i < 20000; i++) {
 		void *hint = (void *)((i % 3000 + 16) << 32);
-		size_t size = i % 10 ? PAGE : 300 * PAGE;
-		char *at = mmap(hint, size, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		size_t size = i % 10 ? PAGE : 5000 * PAGE; /* these are unmapped at once */
+		char *at = mmap(hint, size, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		                -1, 0);
 
 		if (at != hint || at[i % PAGE]++ || munmap(at, size)) {
 			printf("%zu: %p\n", i, (void *)at);

@@ -21,7 +21,7 @@
 #define PAGE       4096UL
 #define PAGES      2048UL
 #define FILE_PAGES 16UL
-#define LATE_LIMIT 256 /* pages: larger ranges are unmapped at once */
+#define LATE_LIMIT 4096 /* pages: larger ranges are unmapped at once */
 #define FILE_STAMP 0xf11e0000UL
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 

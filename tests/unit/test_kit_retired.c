@@ -175,6 +175,41 @@ Test(kit_retired, guards_taken_out_of_mappings)
 	cr_assert_eq(tlb_flushes, flushes);
 }
 
+/* Mappings inside of 2 MiB pages that were unmapped. */
+Test(kit_retired, parts_of_huge_pages)
+{
+	const uint64_t size = 3 * HUGE_SIZE;
+
+	for (int i = 0; i < EXACT_UNMAPS + 100; i++) {
+		uint64_t at = map_anywhere(3 * HUGE_PAGES), part, length;
+
+		for (uint64_t page = 0; page < 3 * HUGE_PAGES; page += 64)
+			put(at + page * PAGE_SIZE, 1);
+		unmap(at, size);
+		part = at + (uint64_t)(i * 37 % 1000) * PAGE_SIZE;
+		length = (uint64_t)(1 + i % 9 * 77) * PAGE_SIZE;
+		if (i % 7 == 0)
+			use_up(0);
+		address_space_map(part, length, i % 3 ? READ_WRITE : PROT_NONE,
+		                  ANONYMOUS | MAP_FIXED, NULL, 0);
+		if (i % 7 == 0)
+			give_back();
+		if (i % 5 == 0)
+			memory_reclaim();
+		if (i % 3 == 0)
+			expect_no_access(part + length - 1);
+		for (uint64_t page = 0; i % 3 && page < length; page += PAGE_SIZE) {
+			cr_assert_eq(get(part + page), 0);
+			put(part + page, 1);
+		}
+		if (i % 5 == 0) {
+			expect_no_access(part - 1);
+			expect_no_access(part + length);
+		}
+		unmap(part, length);
+	}
+}
+
 /* More than the list holds, in pieces that are split and claimed in part. */
 Test(kit_retired, random_pieces_read_as_zeros)
 {
