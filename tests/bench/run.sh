@@ -133,7 +133,7 @@ bench_stats() {
 	judge_stat "hello: pages of the kit touched" 40 pages kit_pages_touched
 	judge_stat "hello: resident memory of the VMM" 2048 KiB vmm_rss_kib
 	if [ -f "$build/kit.elf" ]; then
-		result "kit.elf: size" "$(stat -c %s "$build/kit.elf")" '<=' 204800 bytes
+		result "kit.elf: size" "$(stat -c %s "$build/kit.elf")" '<=' 614400 bytes
 	else
 		not_run "kit.elf: size" "$build/kit.elf is missing"
 	fi
