@@ -58,7 +58,7 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,$(BUILD)/conformance/%, \
 	$(CONFORMANCE_GLIBC:%=$(BUILD)/conformance/%-glibc)
 CONFORMANCE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wno-unused-result \
 	-fno-toplevel-reorder -pthread
-CONFORMANCE_HARNESS := tests/conformance/harness.c tests/conformance/harness.h
+CONFORMANCE_HARNESS := tests/conformance/harness.c $(wildcard tests/conformance/*.h)
 
 $(BUILD)/conformance/%: tests/conformance/%.c $(CONFORMANCE_HARNESS) $(BUILD)/mote-cc
 	@mkdir -p $(@D)

@@ -14,6 +14,7 @@
 static inline uint32_t poll_state_bits(const struct poll_state *state)
 {
 	return (state->readable ? POLL_READ_BITS : 0) | (state->writable ? POLL_WRITE_BITS : 0) |
+	       (state->writable && state->has_bands ? POLLWRBAND : 0) |
 	       (state->hung_up ? POLLHUP : 0) | (state->error ? POLLERR : 0) |
 	       (state->priority ? POLLPRI : 0) | (state->read_closed ? POLLRDHUP : 0);
 }

@@ -509,7 +509,8 @@ static bool act(struct context *context, int signal, const struct signal_cause *
 		return false;
 	if (action->handler == SIGNAL_DEFAULT)
 		act_by_default(context, signal, cause);
-	if ((action->flags & ACTION_RESTART) && is_interrupted(context) && is_restartable(context))
+	if ((action->flags & ACTION_RESTART) && is_interrupted(context) &&
+	    is_restartable(context) && !signal_thread->is_final)
 		restart_call(context);
 	if (enter_handler(context, signal, cause) < 0)
 		force_after_failure(context, signal, cause);
@@ -538,6 +539,7 @@ static __attribute__((noinline)) bool deliver(struct context *context)
 	if (!is_interrupted(context))
 		restore_mask();
 	is_changed = act_on_all(context);
+	signal_thread->is_final = false;
 	if (!signal_thread->has_saved_mask)
 		return is_changed;
 	/* Nothing ran: the mask of before may let other signals through. */

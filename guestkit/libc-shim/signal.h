@@ -87,6 +87,7 @@ struct signal_thread {
 	uint64_t saved_mask; /* blocked once this system call is over, if has_saved_mask */
 	uint64_t awaited; /* rt_sigtimedwait(2) waits for these: they end a sleep, blocked or not */
 	bool has_saved_mask;
+	bool is_final;             /* this system call is not restarted, whatever it is */
 	struct signal_stack stack; /* sigaltstack(2) */
 	struct signal_queue pending;
 };

@@ -66,8 +66,23 @@ size_t vector_read(struct vector *vector, void *to, size_t length)
 	return done;
 }
 
-/* Check an iovec array as Linux does before it moves anything. */
-static int vector_open(struct vector *vector, uint64_t pieces, uint64_t count)
+size_t vector_write(struct vector *vector, const void *from, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length && vector_advance(vector)) {
+		size_t piece = vector->left < length - done ? vector->left : length - done;
+		size_t copied = user_write_some(vector->base, (const char *)from + done, piece);
+
+		vector_take(vector, copied);
+		done += copied;
+		if (copied < piece)
+			break;
+	}
+	return done;
+}
+
+int vector_open(struct vector *vector, uint64_t pieces, uint64_t count)
 {
 	uint64_t total = 0;
 
@@ -147,6 +162,8 @@ static int64_t move(struct file *file, struct vector *vector, uint64_t *position
 	if (write && file->ops->write_vector && vector->count > 1) {
 		seek_append(file, position);
 		result = file->ops->write_vector(file, vector, position);
+	} else if (!write && file->ops->read_vector) {
+		result = file->ops->read_vector(file, vector, position);
 	} else {
 		result = move_vector(file, vector, position, write);
 	}

@@ -24,36 +24,6 @@ int64_t sys_umask(const uint64_t *arg)
 
 /* ---- making names ---- */
 
-/* Does the walk's last component exist? It is not followed. */
-static int name_exists(struct walk *walk)
-{
-	struct inode *inode;
-	int result = vfs_lookup(walk->dir, walk->last, walk->length, &inode);
-
-	if (result)
-		return result;
-	inode_put(inode);
-	return -EEXIST;
-}
-
-/*
- * Walk to where a name is to be made: 0 if it can be. walk_end() must follow in any case.
- * @directory: slashes may follow the name
- */
-static int new_name(struct walk *walk, uint64_t dirfd, const char *path, bool directory)
-{
-	int result = walk_start(walk, (int)dirfd, path, false);
-
-	if (result)
-		return result;
-	result = name_exists(walk);
-	if (result != -ENOENT)
-		return result;
-	if (walk->has_slash && !directory)
-		return -ENOENT;
-	return walk->dir->ops->create ? 0 : -EROFS;
-}
-
 static int64_t mkdir_at(uint64_t dirfd, uint64_t user_path, uint64_t mode)
 {
 	struct inode *made;
@@ -63,7 +33,7 @@ static int64_t mkdir_at(uint64_t dirfd, uint64_t user_path, uint64_t mode)
 
 	if (result)
 		return result;
-	result = new_name(&walk, dirfd, path, true);
+	result = walk_new_name(&walk, (int)dirfd, path, true);
 	if (!result)
 		result = walk.dir->ops->create(
 		        walk.dir, walk.last, walk.length,
@@ -96,7 +66,7 @@ static int64_t symlink_at(uint64_t user_target, uint64_t dirfd, uint64_t user_pa
 		result = path_read(0, user_path, &path);
 	if (result)
 		return result;
-	result = new_name(&walk, dirfd, path, false);
+	result = walk_new_name(&walk, (int)dirfd, path, false);
 	if (!result)
 		result = walk.dir->ops->symlink
 		                 ? walk.dir->ops->symlink(walk.dir, walk.last, walk.length, target)
@@ -135,7 +105,7 @@ static int64_t link_at(const uint64_t *arg)
 		inode_put(target);
 		return result;
 	}
-	result = new_name(&walk, arg[2], path, false);
+	result = walk_new_name(&walk, (int)arg[2], path, false);
 	if (!result && walk.dir->fs_id != target->fs_id)
 		result = -EXDEV;
 	else if (!result && (S_ISDIR(target->mode) || !walk.dir->ops->link))

@@ -100,10 +100,12 @@ struct poll_state {
 	bool readable, writable, hung_up, error;
 	bool priority;            /* POLLPRI */
 	bool read_closed;         /* POLLRDHUP */
+	bool has_bands;           /* POLLWRBAND where it is writable: sockets */
 	struct wait_queue *queue; /* woken when any of it may have changed; NULL: it never does */
 };
 
-/* The pieces of a writev that are still to be taken; see vector_read(). */
+/* The pieces of a readv or writev that are still to be filled or taken. One whose `pieces` and
+ * `count` are 0 is a single buffer. */
 struct vector {
 	uint64_t pieces; /* address of the application's struct iovec array */
 	size_t count;    /* pieces left there */
@@ -117,6 +119,12 @@ struct vector {
 
 /* Copy the next up to @length bytes of a vector; fewer (0) at its end or before a bad pointer. */
 size_t vector_read(struct vector *vector, void *to, size_t length);
+/* The same in the other direction. */
+size_t vector_write(struct vector *vector, const void *from, size_t length);
+
+/* Take an array of struct iovec, checked as Linux does before it moves anything: 0, -EINVAL,
+ * -EFAULT. */
+int vector_open(struct vector *vector, uint64_t pieces, uint64_t count);
 
 /* Operations of an open file; a missing one means the errno in brackets. */
 struct file_ops {
@@ -128,6 +136,9 @@ struct file_ops {
 	/* Write a vector at once: for files where each write costs an exit [one write for each
 	 * piece]. -EFAULT if vector_read() gives nothing though vector->total is not 0. */
 	int64_t (*write_vector)(struct file *file, struct vector *vector, uint64_t *position);
+	/* Read into a vector at once: where what is read has boundaries [one read for each piece]
+	 */
+	int64_t (*read_vector)(struct file *file, struct vector *vector, uint64_t *position);
 	/* read and write with a buffer of the kit's, for sendfile and copy_file_range [-EINVAL] */
 	int64_t (*read_kit)(struct file *file, void *buffer, size_t length, uint64_t *position);
 	int64_t (*write_kit)(struct file *file, const void *buffer, size_t length,

@@ -247,6 +247,32 @@ char *walk_path(struct walk *walk)
 	return path;
 }
 
+/* Does the walk's last component exist? It is not followed. */
+static int name_exists(struct walk *walk)
+{
+	struct inode *inode;
+	int result = vfs_lookup(walk->dir, walk->last, walk->length, &inode);
+
+	if (result)
+		return result;
+	inode_put(inode);
+	return -EEXIST;
+}
+
+int walk_new_name(struct walk *walk, int dirfd, const char *path, bool directory)
+{
+	int result = walk_start(walk, dirfd, path, false);
+
+	if (result)
+		return result;
+	result = name_exists(walk);
+	if (result != -ENOENT)
+		return result;
+	if (walk->has_slash && !directory)
+		return -ENOENT;
+	return walk->dir->ops->create ? 0 : -EROFS;
+}
+
 void walk_end(struct walk *walk)
 {
 	inode_put(walk->dir);

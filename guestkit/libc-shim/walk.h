@@ -40,6 +40,14 @@ int walk_start(struct walk *walk, int dirfd, const char *path, bool track);
  */
 int walk_last(struct walk *walk, bool follow, struct inode **found);
 
+/**
+ * walk_new_name() - Walk to where a name is to be made, instead of walk_start().
+ * @directory: slashes may follow the name
+ *
+ * Return: 0 if it can be made in `dir` as `last`; -EEXIST, -EROFS...
+ */
+int walk_new_name(struct walk *walk, int dirfd, const char *path, bool directory);
+
 /* Absolute path of what walk_last() found, on the heap, or NULL when it cannot be told. */
 char *walk_path(struct walk *walk);
 
