@@ -39,6 +39,30 @@ test_slow_input() {
 	expect_in out second
 }
 
+# A guest that waits for its input by epoll, beside a timer, is told once for each piece, and sleeps.
+test_epoll() {
+	need_kvm
+	local mode
+	for mode in level edge; do
+		{
+			echo one
+			sleep 0.2
+			echo two
+			sleep 0.2
+		} | timeout 10 "$mote" run "$guests/epoll" -- "$mode" >out
+		expect_out $'one\ntwo\n3 events, end of input'
+	done
+}
+
+test_epoll_leaves_input_unread() {
+	need_kvm
+	{
+		echo one
+		sleep 2
+	} | timeout 10 "$mote" run "$guests/epoll" -- unread >out
+	expect_out '1 events, time is up'
+}
+
 test_input_left_alone() {
 	need_kvm
 	printf 'one\ntwo\n' >data
