@@ -27,6 +27,13 @@ static struct inode anon_inode = {
         .number = 1,
 };
 
+int64_t anon_file_seek(struct file *file, int64_t offset, int whence)
+{
+	(void)offset;
+	(void)whence;
+	return (int64_t)file->position;
+}
+
 int anon_file_install(const char *label, const struct file_ops *ops, void *object, uint32_t flags)
 {
 	size_t size = strlen(label) + 1;

@@ -16,4 +16,7 @@
  */
 int anon_file_install(const char *label, const struct file_ops *ops, void *object, uint32_t flags);
 
+/* file_ops.seek: as on Linux, they have no position and do not say so. */
+int64_t anon_file_seek(struct file *file, int64_t offset, int whence);
+
 #endif

@@ -6,7 +6,7 @@
  *
  * A registration (struct epoll_item) stands for a pair of open file and descriptor in one set. It
  * has a waiter in the file's wait queue for as long as it lives; when the file changes in a way
- * that it asks for, it joins the set's ready list, and whoever waits for the set is woken.
+ * that it asks for, it joins the set's ready list, and a thread that waits for the set is woken.
  * epoll_wait() goes through that list alone, from its head, and asks each file what it has to tell:
  * one that has nothing leaves the list, a level-triggered one goes to its end, so that all have
  * their turn. A set is a file that can be polled, and so be in another set; chains end at a depth
@@ -68,10 +68,11 @@ struct epoll {
 	struct file *file; /* of the set itself */
 	struct epoll_item *items;
 	struct epoll_item *ready_first, *ready_last;
-	unsigned inputs;         /* items that are standard input */
-	uint64_t looked;         /* for input: CLOCK_MONOTONIC ns */
-	struct wait_queue queue; /* woken when an item becomes ready */
-	uint64_t walk;           /* the last one that came by, and what it found */
+	unsigned inputs;            /* items that are standard input */
+	uint64_t looked;            /* for input: CLOCK_MONOTONIC ns */
+	struct wait_queue sleepers; /* threads in epoll_wait() */
+	struct wait_queue queue;    /* of others, woken when an item becomes ready */
+	uint64_t walk;              /* the last one that came by, and what it found */
 	unsigned chain;
 };
 
@@ -128,9 +129,21 @@ static void ready_remove(struct epoll_item *item)
 	        item->ready_previous;
 }
 
+/* One thread is woken for an event, the one that has slept longest. */
+static void wake_sleeper(struct epoll *epoll)
+{
+	struct waiter *sleeper = epoll->sleepers.first;
+
+	if (!sleeper)
+		return;
+	wait_queue_remove(sleeper);
+	sleeper->notify(sleeper, POLL_READ_BITS);
+}
+
 static void ready_add_and_wake(struct epoll_item *item)
 {
 	ready_add(item);
+	wake_sleeper(item->epoll);
 	wait_queue_wake_for(&item->epoll->queue, POLL_READ_BITS);
 }
 
@@ -294,6 +307,7 @@ static void epoll_close(struct file *file)
 static const struct file_ops epoll_ops = {
         .poll = epoll_poll,
         .close = epoll_close,
+        .seek = anon_file_seek,
         .not_seekable = true,
 };
 
@@ -491,11 +505,14 @@ static int64_t wait_until(const uint64_t *arg, uint64_t deadline)
 		timeouts_serve();
 		look_for_input(epoll);
 		count = collect(epoll, arg[1], limit);
+		/* What is left is for another thread. */
+		if (count && epoll->ready_first)
+			wake_sleeper(epoll);
 		if (count || !deadline || woken == -ETIMEDOUT)
 			return count;
 		if (woken == -EINTR)
 			return woken;
-		woken = shim_wait_on(&epoll->queue, deadline);
+		woken = shim_wait_on(&epoll->sleepers, deadline);
 	}
 }
 

@@ -96,6 +96,7 @@ static const struct file_ops eventfd_ops = {
         .write = eventfd_write,
         .poll = eventfd_poll,
         .close = eventfd_close,
+        .seek = anon_file_seek,
         .not_seekable = true,
 };
 

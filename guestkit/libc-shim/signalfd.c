@@ -103,6 +103,7 @@ static const struct file_ops signalfd_ops = {
         .read = signalfd_read,
         .poll = signalfd_poll,
         .close = signalfd_close,
+        .seek = anon_file_seek,
         .not_seekable = true,
 };
 

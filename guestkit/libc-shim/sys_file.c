@@ -134,10 +134,10 @@ int64_t sys_lseek(const uint64_t *arg)
 		return -EBADF;
 	if (whence > SEEK_MAX)
 		return -EINVAL;
-	if (file->ops->not_seekable)
-		return -ESPIPE;
 	if (file->ops->seek)
 		return file->ops->seek(file, (int64_t)arg[1], (int)whence);
+	if (file->ops->not_seekable)
+		return -ESPIPE;
 	return seek_plain(file, (int64_t)arg[1], (int)whence);
 }
 

@@ -90,6 +90,7 @@ static const struct file_ops timerfd_ops = {
         .read = timerfd_read,
         .poll = timerfd_poll,
         .close = timerfd_close,
+        .seek = anon_file_seek,
         .not_seekable = true,
 };
 

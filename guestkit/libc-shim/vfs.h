@@ -157,7 +157,7 @@ struct file_ops {
 	int (*page)(struct file *file, uint64_t index, bool make, uint64_t *physical);
 	/* The last reference is gone: free what open() made. */
 	void (*close)(struct file *file);
-	bool not_seekable; /* pipes and terminals: lseek and pread give -ESPIPE */
+	bool not_seekable; /* pipes and terminals: pread gives -ESPIPE, lseek without seek() too */
 };
 
 struct file {

@@ -865,6 +865,46 @@ CASE(edge_is_for_one_thread)
 	VALUE(counts[0] + counts[1]);
 }
 
+CASE(each_event_wakes_a_thread)
+{
+	pthread_t threads[3];
+	int counts[3], counters[3];
+
+	shared_set = epoll_create1(0);
+	for (int i = 0; i < 3; i++) {
+		counters[i] = eventfd(0, 0);
+		add_as(shared_set, counters[i], EPOLLIN | EPOLLONESHOT, i);
+		pthread_create(&threads[i], NULL, wait_for_one, &counts[i]);
+	}
+	pause_for(30);
+	for (int i = 0; i < 3; i++)
+		eventfd_write(counters[i], 1);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		VALUE(counts[i]);
+	}
+}
+
+CASE(two_events_of_one_write_wake_two_threads)
+{
+	pthread_t threads[2];
+	int counts[2], copy;
+
+	shared_set = epoll_create1(0);
+	shared_counter = eventfd(0, 0);
+	copy = dup(shared_counter);
+	add_as(shared_set, shared_counter, EPOLLIN | EPOLLET, 1);
+	add_as(shared_set, copy, EPOLLIN | EPOLLET, 2);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, wait_for_one, &counts[i]);
+	pause_for(30);
+	eventfd_write(shared_counter, 1);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		VALUE(counts[i]);
+	}
+}
+
 static void *close_later(void *unused)
 {
 	pause_for(20);
