@@ -353,6 +353,12 @@ int anon_file_install(const char *label, const struct file_ops *ops, void *objec
 	return 5;
 }
 
+int64_t anon_file_seek(struct file *seeked, int64_t offset, int whence)
+{
+	(void)offset, (void)whence;
+	return (int64_t)seeked->position;
+}
+
 /* Each sleep is a millisecond long. */
 int shim_wait_on(struct wait_queue *queue, uint64_t deadline)
 {
