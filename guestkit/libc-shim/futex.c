@@ -2,9 +2,10 @@
 /*
  * Futexes: words of the application on which threads wait.
  *
- * Waiters are entries on the stacks of sleeping threads, linked by a hash of the word's address in
- * the order they came. The kit is not preempted, so to compare the word and to join the list is one
- * step. A word is known by its virtual address: one that is mapped at two addresses is two futexes.
+ * Waiters are entries on the stacks of sleeping threads, linked by a hash of the word's key in the
+ * order they came. The kit is not preempted, so to compare the word and to join the list is one
+ * step. A private word is known by its address; a shared one by that of its frame, as it may be
+ * mapped more than once.
  *
  * A priority-inheriting futex (PI) holds the owner's tid; there are no priorities here, so all
  * that is left of it is that the kit hands it over, to the one that has waited longest.
@@ -13,6 +14,7 @@
 
 #include <linux/errno.h>
 #include <linux/futex.h>
+#include <linux/mman.h>
 #include <stddef.h>
 
 #include "guestkit/clock.h"
@@ -21,7 +23,9 @@
 #include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
+#include "guestkit/page_table.h"
 #include "guestkit/user.h"
+#include "guestkit/vma.h"
 
 #define BUCKETS          64
 #define ROBUST_LIST_SIZE 24
@@ -30,7 +34,7 @@
 struct futex_waiter {
 	struct futex_waiter *next, *previous;
 	struct thread *thread;
-	uint64_t address; /* 0: was woken */
+	uint64_t key; /* 0: was woken */
 	uint32_t bits;
 };
 
@@ -40,16 +44,40 @@ struct bucket {
 
 static KIT_LARGE struct bucket buckets[BUCKETS];
 
-static struct bucket *bucket_of(uint64_t address)
+/* A word and what it is known by. */
+struct futex_word {
+	uint64_t address, key;
+};
+
+/* Words are aligned to 4: the lowest bits of a key tell the kinds apart. */
+#define KEY_SHARED_FLAG   1u /* of private memory, without FUTEX_PRIVATE_FLAG */
+#define KEY_SHARED_MEMORY 2u
+
+/* @address: checked by read_word() or check_word() */
+static struct futex_word word_at(uint64_t address, bool has_private_flag)
 {
-	return &buckets[(address >> 2 ^ address >> 12) % BUCKETS];
+	const struct vma *vma = has_private_flag ? NULL : vma_find(address);
+	uint64_t size, entry;
+
+	if (has_private_flag)
+		return (struct futex_word){address, address};
+	if (!vma || !(vma->flags & MAP_SHARED))
+		return (struct futex_word){address, address | KEY_SHARED_FLAG};
+	entry = *page_table_look(address, &size);
+	return (struct futex_word){address, ((entry & PTE_ADDRESS & ~(size - 1)) + address % size) |
+	                                            KEY_SHARED_MEMORY};
 }
 
-static void join(struct futex_waiter *waiter, uint64_t address)
+static struct bucket *bucket_of(uint64_t key)
 {
-	struct bucket *bucket = bucket_of(address);
+	return &buckets[(key >> 2 ^ key >> 12) % BUCKETS];
+}
 
-	waiter->address = address;
+static void join(struct futex_waiter *waiter, uint64_t key)
+{
+	struct bucket *bucket = bucket_of(key);
+
+	waiter->key = key;
 	waiter->next = NULL;
 	waiter->previous = bucket->last;
 	*(bucket->last ? &bucket->last->next : &bucket->first) = waiter;
@@ -58,23 +86,23 @@ static void join(struct futex_waiter *waiter, uint64_t address)
 
 static void leave(struct futex_waiter *waiter)
 {
-	struct bucket *bucket = bucket_of(waiter->address);
+	struct bucket *bucket = bucket_of(waiter->key);
 
 	*(waiter->previous ? &waiter->previous->next : &bucket->first) = waiter->next;
 	*(waiter->next ? &waiter->next->previous : &bucket->last) = waiter->previous;
-	waiter->address = 0;
+	waiter->key = 0;
 }
 
-static struct futex_waiter *next_on(struct futex_waiter *waiter, uint64_t address, uint32_t bits)
+static struct futex_waiter *next_on(struct futex_waiter *waiter, uint64_t key, uint32_t bits)
 {
-	while (waiter && (waiter->address != address || !(waiter->bits & bits)))
+	while (waiter && (waiter->key != key || !(waiter->bits & bits)))
 		waiter = waiter->next;
 	return waiter;
 }
 
-static struct futex_waiter *first_on(uint64_t address, uint32_t bits)
+static struct futex_waiter *first_on(uint64_t key, uint32_t bits)
 {
-	return next_on(bucket_of(address)->first, address, bits);
+	return next_on(bucket_of(key)->first, key, bits);
 }
 
 static void wake(struct futex_waiter *waiter)
@@ -83,21 +111,29 @@ static void wake(struct futex_waiter *waiter)
 	thread_wake(waiter->thread);
 }
 
-static unsigned wake_some(uint64_t address, unsigned count, uint32_t bits)
+static unsigned wake_some(uint64_t key, unsigned count, uint32_t bits)
 {
-	struct futex_waiter *waiter = first_on(address, bits), *next;
+	struct futex_waiter *waiter = first_on(key, bits), *next;
 	unsigned woken = 0;
 
 	for (; waiter && woken < count; waiter = next, woken++) {
-		next = next_on(waiter->next, address, bits);
+		next = next_on(waiter->next, key, bits);
 		wake(waiter);
 	}
 	return woken;
 }
 
-unsigned futex_wake(uint64_t address, unsigned count)
+/* For words that the kit writes: however the thread that waits there names it. */
+static void wake_one(uint64_t address)
 {
-	return wake_some(address, count, FUTEX_BITSET_MATCH_ANY);
+	if (!wake_some(word_at(address, false).key, 1, FUTEX_BITSET_MATCH_ANY))
+		wake_some(word_at(address, true).key, 1, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* Of the arguments of futex(2) */
+static bool is_private(const uint64_t *arg)
+{
+	return arg[1] & FUTEX_PRIVATE_FLAG;
 }
 
 static int read_word(uint64_t address, uint32_t *value)
@@ -106,13 +142,13 @@ static int read_word(uint64_t address, uint32_t *value)
 }
 
 /* Check a word that is not read: a shared one, whose page Linux looks up, has to be there. */
-static int check_word(uint64_t address, bool is_private)
+static int check_word(uint64_t address, bool may_be_absent)
 {
 	uint32_t value;
 
 	if (address % sizeof(value))
 		return -EINVAL;
-	if (!is_private)
+	if (!may_be_absent)
 		return user_read(&value, address, sizeof(value));
 	return address < MOTE_USER_END ? 0 : -EFAULT;
 }
@@ -122,9 +158,9 @@ static int sleep_on(struct futex_waiter *waiter, uint64_t deadline)
 {
 	int result = 0;
 
-	while (waiter->address && result == 0)
+	while (waiter->key && result == 0)
 		result = shim_wait(deadline);
-	if (!waiter->address)
+	if (!waiter->key)
 		return 0;
 	leave(waiter);
 	return result;
@@ -153,31 +189,31 @@ static int read_deadline(uint64_t address, uint32_t command, bool is_realtime, u
 	return 0;
 }
 
-static int64_t futex_wait(uint64_t address, uint32_t expected, uint64_t deadline, uint32_t bits)
+static int64_t futex_wait(const uint64_t *arg, uint64_t deadline, uint32_t bits)
 {
 	struct futex_waiter waiter = {.thread = thread_current, .bits = bits};
 	uint32_t value;
-	int result = read_word(address, &value);
+	int result = read_word(arg[0], &value);
 
 	if (!bits)
 		return -EINVAL;
 	if (result < 0)
 		return result;
-	if (value != expected)
+	if (value != (uint32_t)arg[2])
 		return -EAGAIN;
-	join(&waiter, address);
+	join(&waiter, word_at(arg[0], is_private(arg)).key);
 	return sleep_on(&waiter, deadline);
 }
 
-/* Wake @wake_count and let at most @move_count others wait on @target instead. */
-static int64_t requeue(uint64_t address, unsigned wake_count, unsigned move_count, uint64_t target)
+/* Wake @wake_count and let at most @move_count others wait on @target, a key too, instead. */
+static int64_t requeue(uint64_t key, unsigned wake_count, unsigned move_count, uint64_t target)
 {
-	unsigned woken = wake_some(address, wake_count, FUTEX_BITSET_MATCH_ANY), moved = 0;
-	struct futex_waiter *waiter = first_on(address, FUTEX_BITSET_MATCH_ANY), *next;
+	unsigned woken = wake_some(key, wake_count, FUTEX_BITSET_MATCH_ANY), moved = 0;
+	struct futex_waiter *waiter = first_on(key, FUTEX_BITSET_MATCH_ANY), *next;
 
 	for (; waiter && moved < move_count; waiter = next, moved++) {
-		next = next_on(waiter->next, address, FUTEX_BITSET_MATCH_ANY);
-		if (target == address)
+		next = next_on(waiter->next, key, FUTEX_BITSET_MATCH_ANY);
+		if (target == key)
 			continue;
 		leave(waiter);
 		join(waiter, target);
@@ -188,15 +224,14 @@ static int64_t requeue(uint64_t address, unsigned wake_count, unsigned move_coun
 static int64_t futex_requeue(const uint64_t *arg, bool has_expected)
 {
 	uint64_t address = arg[0], target = arg[4];
-	bool is_private = arg[1] & FUTEX_PRIVATE_FLAG;
 	uint32_t value;
 	int result;
 
 	if ((int32_t)arg[2] < 0 || (int32_t)arg[3] < 0)
 		return -EINVAL;
-	result = check_word(address, is_private);
+	result = check_word(address, is_private(arg));
 	if (result == 0)
-		result = check_word(target, is_private);
+		result = check_word(target, is_private(arg));
 	if (result < 0)
 		return result;
 	if (has_expected) {
@@ -206,7 +241,8 @@ static int64_t futex_requeue(const uint64_t *arg, bool has_expected)
 		if (value != (uint32_t)arg[5])
 			return -EAGAIN;
 	}
-	return requeue(address, (uint32_t)arg[2], (uint32_t)arg[3], target);
+	return requeue(word_at(address, is_private(arg)).key, (uint32_t)arg[2], (uint32_t)arg[3],
+	               word_at(target, is_private(arg)).key);
 }
 
 /* futex(2), FUTEX_WAKE_OP: change a second word, and wake there too if it compared so. */
@@ -217,7 +253,7 @@ static int64_t futex_wake_operation(const uint64_t *arg)
 	uint32_t word;
 	int32_t old;
 	bool is_so;
-	int result = check_word(arg[0], arg[1] & FUTEX_PRIVATE_FLAG);
+	int result = check_word(arg[0], is_private(arg));
 
 	if (result == 0)
 		result = read_word(arg[4], &word);
@@ -245,65 +281,71 @@ static int64_t futex_wake_operation(const uint64_t *arg)
 	case FUTEX_OP_CMP_GE: is_so = old >= limit; break;
 	default: return -ENOSYS;
 	}
-	result = (int)futex_wake(arg[0], (uint32_t)arg[2]);
-	return is_so ? result + (int64_t)futex_wake(arg[4], (uint32_t)arg[3]) : result;
+	result = (int)wake_some(word_at(arg[0], is_private(arg)).key, (uint32_t)arg[2],
+	                        FUTEX_BITSET_MATCH_ANY);
+	if (is_so)
+		result += (int)wake_some(word_at(arg[4], is_private(arg)).key, (uint32_t)arg[3],
+		                         FUTEX_BITSET_MATCH_ANY);
+	return result;
 }
 
 /* ---- PI ---- */
 
 /* Hand a PI futex to a waiter, or leave it free. */
-static int hand_over(uint64_t address, uint32_t kept_bits)
+static int hand_over(struct futex_word futex, uint32_t kept_bits)
 {
-	struct futex_waiter *waiter = first_on(address, FUTEX_BITSET_MATCH_ANY);
+	struct futex_waiter *waiter = first_on(futex.key, FUTEX_BITSET_MATCH_ANY);
 	uint32_t word = kept_bits;
 
 	if (waiter) {
 		word |= (uint32_t)waiter->thread->id;
-		if (next_on(waiter->next, address, FUTEX_BITSET_MATCH_ANY))
+		if (next_on(waiter->next, futex.key, FUTEX_BITSET_MATCH_ANY))
 			word |= FUTEX_WAITERS;
 	}
-	if (user_write(address, &word, sizeof(word)) < 0)
+	if (user_write(futex.address, &word, sizeof(word)) < 0)
 		return -EFAULT;
 	if (waiter)
 		wake(waiter);
 	return 0;
 }
 
-static int64_t futex_lock(uint64_t address, uint64_t deadline, bool only_try)
+static int64_t futex_lock(const uint64_t *arg, uint64_t deadline, bool only_try)
 {
 	struct futex_waiter waiter = {.thread = thread_current, .bits = FUTEX_BITSET_MATCH_ANY};
 	uint32_t id = (uint32_t)thread_current->id, word;
-	int result = read_word(address, &word);
+	int result = read_word(arg[0], &word);
+	uint64_t key;
 
 	if (result < 0)
 		return result;
+	key = word_at(arg[0], is_private(arg)).key;
 	if ((word & FUTEX_TID_MASK) == id)
 		return -EDEADLK;
-	if (!(word & FUTEX_TID_MASK) && !first_on(address, FUTEX_BITSET_MATCH_ANY)) {
+	if (!(word & FUTEX_TID_MASK) && !first_on(key, FUTEX_BITSET_MATCH_ANY)) {
 		word = id | (word & FUTEX_OWNER_DIED);
-		return user_write(address, &word, sizeof(word));
+		return user_write(arg[0], &word, sizeof(word));
 	}
 	if (!thread_find((int32_t)(word & FUTEX_TID_MASK)))
 		return -ESRCH;
 	if (only_try)
 		return -EAGAIN;
 	word |= FUTEX_WAITERS;
-	if (user_write(address, &word, sizeof(word)) < 0)
+	if (user_write(arg[0], &word, sizeof(word)) < 0)
 		return -EFAULT;
-	join(&waiter, address);
+	join(&waiter, key);
 	return sleep_on(&waiter, deadline);
 }
 
-static int64_t futex_unlock(uint64_t address)
+static int64_t futex_unlock(const uint64_t *arg)
 {
 	uint32_t word;
-	int result = read_word(address, &word);
+	int result = read_word(arg[0], &word);
 
 	if (result < 0)
 		return result;
 	if ((word & FUTEX_TID_MASK) != (uint32_t)thread_current->id)
 		return -EPERM;
-	return hand_over(address, 0);
+	return hand_over(word_at(arg[0], is_private(arg)), 0);
 }
 
 static int64_t futex_lock_until(const uint64_t *arg, bool is_realtime)
@@ -311,7 +353,7 @@ static int64_t futex_lock_until(const uint64_t *arg, bool is_realtime)
 	uint64_t deadline;
 	int result = read_deadline(arg[3], FUTEX_LOCK_PI, is_realtime, &deadline);
 
-	return result < 0 ? result : futex_lock(arg[0], deadline, false);
+	return result < 0 ? result : futex_lock(arg, deadline, false);
 }
 
 /* ---- the system calls ---- */
@@ -321,16 +363,17 @@ static int64_t wait_until(const uint64_t *arg, uint32_t command, bool is_realtim
 	uint64_t deadline;
 	int result = read_deadline(arg[3], command, is_realtime, &deadline);
 
-	return result < 0 ? result : futex_wait(arg[0], (uint32_t)arg[2], deadline, bits);
+	return result < 0 ? result : futex_wait(arg, deadline, bits);
 }
 
 static int64_t wake_bits(const uint64_t *arg, uint32_t bits)
 {
 	/* As on Linux, a count of 0 wakes one. */
 	unsigned count = (int32_t)arg[2] > 1 ? (uint32_t)arg[2] : 1;
-	int result = bits ? check_word(arg[0], arg[1] & FUTEX_PRIVATE_FLAG) : -EINVAL;
+	int result = bits ? check_word(arg[0], is_private(arg)) : -EINVAL;
 
-	return result < 0 ? result : (int64_t)wake_some(arg[0], count, bits);
+	return result < 0 ? result
+	                  : (int64_t)wake_some(word_at(arg[0], is_private(arg)).key, count, bits);
 }
 
 int64_t sys_futex(const uint64_t *arg)
@@ -350,8 +393,8 @@ int64_t sys_futex(const uint64_t *arg)
 	case FUTEX_WAKE_OP: return futex_wake_operation(arg);
 	case FUTEX_LOCK_PI: return futex_lock_until(arg, true);
 	case FUTEX_LOCK_PI2: return futex_lock_until(arg, is_realtime);
-	case FUTEX_TRYLOCK_PI: return futex_lock(arg[0], 0, true);
-	case FUTEX_UNLOCK_PI: return futex_unlock(arg[0]);
+	case FUTEX_TRYLOCK_PI: return futex_lock(arg, 0, true);
+	case FUTEX_UNLOCK_PI: return futex_unlock(arg);
 	}
 	return -ENOSYS;
 }
@@ -386,12 +429,15 @@ static void release(const struct thread *thread, uint64_t address, bool is_pi)
 	if (read_word(address, &word) < 0 || (word & FUTEX_TID_MASK) != (uint32_t)thread->id)
 		return;
 	if (is_pi) {
-		(void)hand_over(address, FUTEX_OWNER_DIED);
+		struct futex_word shared = word_at(address, false);
+		bool is_awaited = first_on(shared.key, FUTEX_BITSET_MATCH_ANY);
+
+		(void)hand_over(is_awaited ? shared : word_at(address, true), FUTEX_OWNER_DIED);
 		return;
 	}
 	word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
 	if (user_write(address, &word, sizeof(word)) == 0)
-		futex_wake(address, 1);
+		wake_one(address);
 }
 
 /* Documentation/locking/robust-futex-ABI.rst: a ring of pointers, the lowest bit of each says PI.
@@ -431,5 +477,5 @@ void futex_thread_end(struct thread *thread)
 	if (!thread->clear_at_exit)
 		return;
 	if (user_write(thread->clear_at_exit, &none, sizeof(none)) == 0)
-		futex_wake(thread->clear_at_exit, 1);
+		wake_one(thread->clear_at_exit);
 }

@@ -3,12 +3,7 @@
 #ifndef MOTE_LIBC_SHIM_FUTEX_H
 #define MOTE_LIBC_SHIM_FUTEX_H
 
-#include <stdint.h>
-
 #include "guestkit/thread.h"
-
-/* Wake at most @count threads that wait on the word at @address: how many there were. */
-unsigned futex_wake(uint64_t address, unsigned count);
 
 /* A thread ends: do what its robust list asks for, and clear the word of its tid. */
 void futex_thread_end(struct thread *thread);

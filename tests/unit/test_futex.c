@@ -11,6 +11,27 @@
 #define AT(object)      ((uint64_t)(object))
 #define BAD             16 /* an address that is never mapped */
 
+/* ---- memory: shared at two views of the same frame, private elsewhere ---- */
+
+static uint32_t view[2]; /* of one word, for the address translation */
+
+const struct vma *vma_find(uint64_t address)
+{
+	static const struct vma shared = {.flags = MAP_SHARED}, private = {.flags = MAP_PRIVATE};
+
+	return address == AT(&view[0]) || address == AT(&view[1]) ? &shared : &private;
+}
+
+const uint64_t *page_table_look(uint64_t address, uint64_t *size)
+{
+	static uint64_t entry;
+
+	*size = 4; /* so that every address keeps nothing of its own */
+	entry = 0x1234000 | 1;
+	(void)address;
+	return &entry;
+}
+
 /* ---- a sleep runs what the test wants to happen meanwhile ---- */
 
 static unsigned waits;
@@ -138,6 +159,34 @@ Test(futex, wake_operation)
 	cr_expect_eq(result_of_other, 1);
 	cr_expect_eq(other_word, 7);
 	cr_expect_eq(FUTEX(AT(&word), FUTEX_WAKE_OP, 1, 1, BAD, 0), -EFAULT);
+}
+
+static void wake_private_then_other_view_meanwhile(void)
+{
+	cr_expect_eq(FUTEX(AT(&view[1]), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1), 0);
+	cr_expect_eq(FUTEX(AT(&word), FUTEX_WAKE, 1), 0);
+	result_of_other = FUTEX(AT(&view[1]), FUTEX_WAKE, 1);
+}
+
+Test(futex, shared_memory_is_known_by_its_frame)
+{
+	fake_thread(2);
+	meanwhile = wake_private_then_other_view_meanwhile;
+	cr_expect_eq(FUTEX(AT(&view[0]), FUTEX_WAIT, 0, 0), 0);
+	cr_expect_eq(result_of_other, 1);
+}
+
+static void wake_shared_meanwhile(void)
+{
+	result_of_other = FUTEX(AT(&word), FUTEX_WAKE, 1);
+}
+
+Test(futex, private_and_shared_are_apart)
+{
+	fake_thread(2);
+	meanwhile = wake_shared_meanwhile;
+	cr_expect_eq(FUTEX(AT(&word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, 0), -EINTR);
+	cr_expect_eq(result_of_other, 0);
 }
 
 /* ---- PI ---- */
