@@ -334,7 +334,8 @@ int64_t sys_sendfile(const uint64_t *arg)
 	if (!in || !file_is_readable(in) || !out || !file_is_writable(out))
 		return -EBADF;
 	result = offset_load(arg[2], in, &local, &position);
-	if (!result && ((out->flags & O_APPEND) || in->ops->not_seekable))
+	if (!result &&
+	    ((out->flags & O_APPEND) || in->ops->not_seekable || S_ISDIR(in->inode->mode)))
 		result = -EINVAL;
 	if (result)
 		return result;

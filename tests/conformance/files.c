@@ -689,6 +689,7 @@ CASE(sendfile)
 	CALL(sendfile, open("to", O_RDONLY), from, NULL, 1);
 	CALL(sendfile, to, open("from", O_WRONLY), NULL, 1);
 	CALL(sendfile, open("to", O_WRONLY | O_APPEND), from, NULL, 1);
+	CALL(sendfile, to, open(".", O_RDONLY), NULL, 1);
 }
 
 CASE(sendfile_to_a_pipe)

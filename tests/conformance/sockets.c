@@ -83,7 +83,7 @@ CASE(socket_errors)
 
 CASE(socketpair_errors)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	CALL(socketpair, AF_UNIX, SOCK_STREAM, 0, ends);
 	say("%d %d", ends[0], ends[1]);
@@ -125,7 +125,7 @@ CASE(not_a_socket)
 
 CASE(stream_reads_and_writes)
 {
-	int ends[2], available;
+	int ends[2] = {-1, -1}, available;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	CALL(write, ends[0], "0123456789", 10);
@@ -149,7 +149,7 @@ CASE(stream_reads_and_writes)
 
 CASE(stream_peer_gone)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	signal(SIGPIPE, SIG_IGN);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
@@ -165,7 +165,7 @@ CASE(stream_peer_gone)
 
 CASE(stream_peer_gone_with_data_unread)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	write(ends[1], "never read", 10);
@@ -176,7 +176,7 @@ CASE(stream_peer_gone_with_data_unread)
 
 CASE_ALONE(stream_kills_the_writer)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	close(ends[0]);
@@ -187,7 +187,7 @@ CASE_ALONE(stream_kills_the_writer)
 
 CASE(stream_nonblocking)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	long total = 0, part;
 
 	socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends);
@@ -205,7 +205,7 @@ CASE(stream_nonblocking)
 
 CASE(stream_shutdown)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	signal(SIGPIPE, SIG_IGN);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
@@ -228,7 +228,7 @@ CASE(stream_shutdown)
 
 CASE(stream_peek_and_wait_all)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	write(ends[0], "0123456789", 10);
@@ -243,7 +243,7 @@ CASE(stream_peek_and_wait_all)
 CASE(stream_to_an_address)
 {
 	struct name name = path("nobody");
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	CALL(sendto, ends[0], "x", 1, 0, &name.address, name.size);
@@ -445,7 +445,7 @@ CASE(automatic_names)
 
 CASE(datagram_pair)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
 	CALL(write, ends[0], "one", 3);
@@ -496,7 +496,7 @@ CASE(datagrams_by_name)
 
 CASE(packets)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends);
 	CALL(write, ends[0], "one", 3);
@@ -552,7 +552,7 @@ CASE(messages)
 	struct iovec out[2] = {{"abc", 3}, {"defg", 4}}, in[2] = {{buffer, 2}, {buffer + 100, 50}};
 	struct msghdr sent = {.msg_iov = out, .msg_iovlen = 2},
 	              taken = {.msg_iov = in, .msg_iovlen = 2, .msg_flags = -1};
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
 	CALL(sendmsg, ends[0], &sent, 0);
@@ -579,7 +579,7 @@ CASE(many_messages)
 	struct iovec places[4] = {
 	        {buffer, 10}, {buffer + 10, 10}, {buffer + 20, 10}, {buffer + 30, 10}};
 	struct mmsghdr sent[3] = {0}, taken[4] = {0};
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	for (int i = 0; i < 3; i++)
 		sent[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
@@ -640,7 +640,7 @@ static int take_file(int socket_file, size_t room, int flags)
 
 CASE(descriptors_travel)
 {
-	int ends[2], file = make_file("file", 26), copy;
+	int ends[2] = {-1, -1}, file = make_file("file", 26), copy;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	lseek(file, 5, SEEK_SET);
@@ -657,7 +657,7 @@ CASE(descriptors_travel)
 
 CASE(descriptors_without_room)
 {
-	int ends[2], file = make_file("file", 26);
+	int ends[2] = {-1, -1}, file = make_file("file", 26);
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	send_file(ends[0], file, 2);
@@ -673,7 +673,7 @@ CASE(descriptors_without_room)
 
 CASE(descriptor_of_a_socket_on_itself)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	send_file(ends[0], ends[1], 1);
@@ -692,7 +692,7 @@ CASE(control_errors)
 	                         .msg_control = control,
 	                         .msg_controllen = sizeof control};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-	int ends[2];
+	int ends[2] = {-1, -1};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	head->cmsg_level = SOL_SOCKET;
@@ -717,7 +717,7 @@ CASE(socket_options)
 	struct ucred peer = {0};
 	struct timeval time = {0, 5000};
 	socklen_t size = sizeof peer;
-	int ends[2], one = 1, value;
+	int ends[2] = {-1, -1}, one = 1, value;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	VALUE(option(ends[0], SO_TYPE));
@@ -765,7 +765,7 @@ CASE(credentials_travel)
 	                         .msg_controllen = sizeof control};
 	struct cmsghdr *head;
 	struct ucred sender;
-	int ends[2], one = 1;
+	int ends[2] = {-1, -1}, one = 1;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	SHOW(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof one));
