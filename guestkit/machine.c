@@ -165,7 +165,8 @@ static void read_chosen(const struct property *found)
 	machine.working_directory = string_list(found, WORKING_DIRECTORY).strings;
 	machine.seed = property(found, SEED, &size);
 	machine.seed_size = (size_t)size;
-	machine.strace = found[STRACE].value;
+	if (found[STRACE].value)
+		machine.strace = found[STRACE].size ? STRACE_SUMMARY : STRACE_LINES;
 	machine.allow_wx = found[ALLOW_WX].value;
 	if (found[ROOT_IMAGE].size == 16) {
 		const unsigned char *range = found[ROOT_IMAGE].value;

@@ -21,6 +21,9 @@ struct machine_segment {
 
 #define MACHINE_SEGMENTS_MAX 64
 
+/* What to do about system calls: nothing, print each, print a table at the end. */
+enum strace_mode { STRACE_NONE, STRACE_LINES, STRACE_SUMMARY };
+
 struct machine {
 	uint64_t ram_end;
 	uint64_t root_physical, root_size; /* root image; size 0: none */
@@ -29,7 +32,8 @@ struct machine {
 	        hwcap2; /* AT_HWCAP, AT_HWCAP2: the kit never runs cpuid, which may cost an exit */
 	struct string_list arguments, environment;
 	const char *working_directory;
-	bool strace, allow_wx;
+	enum strace_mode strace;
+	bool allow_wx;
 	uint32_t console[3]; /* what stdin, stdout and stderr are: MOTE_CONSOLE_* bits */
 	const void *seed;
 	size_t seed_size;

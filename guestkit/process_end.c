@@ -6,6 +6,8 @@
 #include "guestkit/console.h"
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/page_tree.h"
+#include "guestkit/libc-shim/strace.h"
+#include "guestkit/machine.h"
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
 #include "guestkit/string.h"
@@ -14,6 +16,8 @@
 
 static _Noreturn void end(uint64_t status)
 {
+	if (machine.strace)
+		strace_end(status);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();
 	for (;;)
 		hypercall(MOTE_HC_exit, status, 0, 0);
@@ -42,6 +46,8 @@ static _Noreturn void crash(const struct mote_crash *report)
 	static struct mote_crash record;
 
 	record = *report;
+	if (machine.strace && !record.in_kit)
+		strace_end(MOTE_EXIT_SIGNAL | record.signal);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();
 	for (;;)
 		hypercall(MOTE_HC_crash, kit_physical(&record), 0, 0);

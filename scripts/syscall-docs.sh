@@ -26,7 +26,7 @@ esac
 
 # "NUMBER NAME" of each call served, in order of number.
 served() {
-	sed -nE 's/^SYSCALL\(([0-9]+), ([a-z0-9_]+), "[a-z]*"\)$/\1 \2/p' "$table" | sort -n
+	sed -nE 's/^SYSCALL\(([0-9]+), ([a-z0-9_]+), "[^"]*"\)$/\1 \2/p' "$table" | sort -n
 }
 
 lines=$(grep -c '^SYSCALL(' "$table") || fail "$table lists no system calls"

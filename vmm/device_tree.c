@@ -59,7 +59,9 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       put_list(tree, "mote,arguments", options->argv) ||
 	       put_list(tree, "mote,environment", options->env) ||
 	       fdt_property_string(tree, "mote,working-directory", options->cwd) ||
-	       (options->strace && fdt_property(tree, "mote,strace", NULL, 0)) ||
+	       (options->strace == STRACE_LINES && fdt_property(tree, "mote,strace", NULL, 0)) ||
+	       (options->strace == STRACE_SUMMARY &&
+	        fdt_property_string(tree, "mote,strace", "summary")) ||
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
 	       (input->program && fdt_property_string(tree, "mote,program", input->program)) ||
 	       (input->root_size &&

@@ -190,6 +190,16 @@ static int apply_stats(struct run_parse *parse, const struct run_option *option,
 	return 0;
 }
 
+static int apply_strace(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	if (value != NULL && strcmp(value, "summary") != 0)
+		return usage_error(parse->err,
+		                   "--%s=%.64s is not a form: write --strace or --strace=summary",
+		                   option->name, value);
+	parse->options->strace = value == NULL ? STRACE_LINES : STRACE_SUMMARY;
+	return 0;
+}
+
 /* Sets or replaces an entry; @entry is "K=V" and stays where it is. */
 static int env_set(struct run_options *options, char *entry, struct mote_error *err)
 {
@@ -279,8 +289,8 @@ const struct run_option run_option_table[] = {
          0},
         {"stats", OPTION_OPTIONAL_VALUE, "json|pages", "say on stderr what the run cost",
          apply_stats, 0},
-        {"strace", OPTION_FLAG, NULL, "list the guest's system calls on stderr", apply_flag,
-         FIELD(strace)},
+        {"strace", OPTION_OPTIONAL_VALUE, "summary", "list the guest's system calls on stderr",
+         apply_strace, 0},
         {"timeout", OPTION_VALUE, "S", "end the guest after S seconds, status 124", apply_timeout,
          0},
         {"core", OPTION_VALUE, "FILE", "write an ELF core for gdb when the guest crashes",

@@ -25,6 +25,12 @@ enum stats_format {
 	STATS_PAGES, /* JSON, with pages counted by the CPU's accessed bits: exact, and slower */
 };
 
+enum strace_form {
+	STRACE_NONE,
+	STRACE_LINES,
+	STRACE_SUMMARY,
+};
+
 enum cpu_model {
 	CPU_HOST,     /* the host's features, as far as KVM and the kit can carry them */
 	CPU_BASELINE, /* x86-64-v2 and nothing of the machine */
@@ -44,7 +50,7 @@ struct run_options {
 	const char *cwd;       /* absolute path in the guest */
 	uint64_t memory_bytes; /* RUN_MEMORY_MIN to RUN_MEMORY_MAX, a multiple of 4096 */
 	enum stats_format stats;
-	bool strace;
+	enum strace_form strace;
 	uint64_t timeout_ns;       /* 0: none */
 	const char *core_path;     /* NULL: none */
 	const char *dump_dtb_path; /* NULL: none */

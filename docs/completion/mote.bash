@@ -37,7 +37,7 @@ _mote_run() {
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) ((i++)) && break ;;
-		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats)
+		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
 				if ((i + 1 == COMP_CWORD)); then
 					current='' i=$COMP_CWORD
@@ -49,14 +49,14 @@ _mote_run() {
 					[[ ${COMP_WORDS[i]} == = ]] && ((i += 2))
 					continue
 				fi
-				if [[ $word == --stats ]]; then
-					_mote_words "$current" json
-				else
-					_mote_run_value "$word" "$current"
-				fi
+				case $word in
+				--stats) _mote_words "$current" json ;;
+				--strace) _mote_words "$current" summary ;;
+				*) _mote_run_value "$word" "$current" ;;
+				esac
 				return
 			fi
-			if [[ $word != --stats ]]; then
+			if [[ $word != --stats && $word != --strace ]]; then
 				if ((i + 1 == COMP_CWORD)); then
 					_mote_run_value "$word" "$current"
 					return
@@ -72,7 +72,7 @@ _mote_run() {
 		((i++))
 	done
 	if ((i >= COMP_CWORD)) && [[ $current == -* && ${COMP_WORDS[COMP_CWORD - 1]} != -- ]]; then
-		_mote_words "$current" '--mem --root --env --cwd --stats --stats=json --strace
+		_mote_words "$current" '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
 			--timeout --core --dump-dtb --cpu --cpus --allow-wx --kit --help'
 	else
 		_mote_files "$current"

@@ -9,7 +9,6 @@
 #include "guestkit/console.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/strace.h"
-#include "guestkit/libc-shim/syscall_entry.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/machine.h"
 #include "guestkit/patch.h"
@@ -33,8 +32,8 @@ static const uint8_t index_of[SYSCALL_LIMIT] = {
 #undef SYSCALL
 };
 
-static const struct syscall_entry table[] = {
-#define SYSCALL(number, name, arguments) [SYSCALL_##name] = {sys_##name, #name, arguments},
+static syscall_handler *const handlers[] = {
+#define SYSCALL(number, name, arguments) [SYSCALL_##name] = sys_##name,
 #include "guestkit/libc-shim/syscall_table.h"
 #undef SYSCALL
 };
@@ -59,23 +58,10 @@ static int64_t unknown(uint64_t number)
 	return -ENOSYS;
 }
 
-static bool does_not_return(uint64_t number)
-{
-	return number == __NR_exit || number == __NR_exit_group || number == __NR_rt_sigreturn;
-}
-
 static int64_t call(uint64_t number, const uint64_t *arg)
 {
-	const struct syscall_entry *entry =
-	        number < SYSCALL_LIMIT && index_of[number] ? &table[index_of[number]] : NULL;
-	int64_t result;
-
-	if (machine.strace && does_not_return(number))
-		strace_print(entry, number, arg, false, 0);
-	result = entry ? entry->handler(arg) : unknown(number);
-	if (machine.strace && !does_not_return(number))
-		strace_print(entry, number, arg, true, result);
-	return result;
+	return number < SYSCALL_LIMIT && index_of[number] ? handlers[index_of[number]](arg)
+	                                                  : unknown(number);
 }
 
 /* Serve the call that @context holds; true when every register must come from it afterwards. */
@@ -89,7 +75,8 @@ static bool serve(struct context *context)
 	thread_current->is_context_replaced = false;
 	if (retired_is_reserved && context->number != __NR_mprotect)
 		retired_settle();
-	result = call(context->number, arg);
+	result = machine.strace ? strace_call(context->number, arg, call)
+	                        : call(context->number, arg);
 	if (!thread_current->is_context_replaced)
 		context->rax = (uint64_t)result;
 	if (thread_current->held_count)

@@ -143,14 +143,6 @@ test_stats_text() {
 	expect_in err ' exits: .*exit 1'
 }
 
-test_strace() {
-	run --strace "$images/hello"
-	expect_status 0
-	expect_out 'Hello from a microVM!'
-	expect_in err '(writev?)\(1, .*\) += [0-9]+$'
-	expect_in err 'exit_group\(0'
-}
-
 test_dump_dtb() {
 	run --dump-dtb tree.dtb "$images/hello" -- some-argument
 	expect_status 0
@@ -181,10 +173,11 @@ test_core_after_timeout() {
 	need_tool gdb
 	run --core core --timeout 0.3 "$guests/spin"
 	expect_status 124
+	# shellcheck disable=SC2016 # the dollars are gdb's
 	gdb -nx -q -batch -ex 'print *(unsigned long *)$fs_base == $fs_base' -ex 'print /x $gs_base' \
 		"$guests/spin" core >gdb.out 2>&1 || true
-	expect_in gdb.out '^\$1 = 1'
-	expect_in gdb.out '^\$2 = 0x1234000'
+	expect_in gdb.out '^.1 = 1$'
+	expect_in gdb.out '^.2 = 0x1234000$'
 }
 
 # kvm-pvm runs CPL 3 natively and shows what the CPU has, whatever mote asks for.

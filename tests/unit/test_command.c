@@ -163,6 +163,8 @@ Test(documents, the_completion_offers_values)
 	assert_offered("run --cpu = h", "host");
 	assert_not_offered("run --cpu = h", "baseline");
 	assert_offered("run --stats =", "json");
+	assert_offered("run --strace =", "summary");
+	assert_offered("run --strace = summary --ro", "--root");
 	assert_offered("run --strace --cwd /et", "/etc");
 	assert_offered("run --root = /et", "/etc");
 	assert_offered("run --env PAT", "PATH");

@@ -136,15 +136,23 @@ Test(device_tree, options_and_root_image)
 {
 	const fdt64_t *root;
 
-	options.strace = options.allow_wx = true;
+	options.strace = STRACE_LINES;
+	options.allow_wx = true;
 	input.root_gpa = 0x200000000;
 	input.root_size = 0x7000;
 	build();
-	cr_assert(has("/chosen", "mote,strace"));
+	property("/chosen", "mote,strace", 0);
 	cr_assert(has("/chosen", "mote,allow-wx"));
 	root = property("/chosen", "mote,root-image", 16);
 	cr_assert_eq(fdt64_to_cpu(root[0]), 0x200000000);
 	cr_assert_eq(fdt64_to_cpu(root[1]), 0x7000);
+}
+
+Test(device_tree, strace_summary)
+{
+	options.strace = STRACE_SUMMARY;
+	build();
+	cr_assert_str_eq(property("/chosen", "mote,strace", 8), "summary");
 }
 
 Test(device_tree, application)
@@ -236,7 +244,8 @@ Test(device_tree, largest_command_line_and_most_segments)
 	options.argv = many;
 	options.env = variables;
 	application.image.segment_count = ELF_SEGMENTS_MAX;
-	options.strace = options.allow_wx = true;
+	options.strace = STRACE_SUMMARY;
+	options.allow_wx = true;
 	input.root_size = 4096;
 	build();
 	expect_list("mote,arguments", many);

@@ -91,7 +91,7 @@ Test(options, defaults)
 	cr_assert_str_eq(options.cwd, "/");
 	cr_assert_eq(options.memory_bytes, 128u << 20);
 	cr_assert_eq(options.stats, STATS_NONE);
-	cr_assert_not(options.strace);
+	cr_assert_eq(options.strace, STRACE_NONE);
 	cr_assert_eq(options.timeout_ns, 0);
 	cr_assert_null(options.core_path);
 	cr_assert_null(options.dump_dtb_path);
@@ -117,7 +117,7 @@ Test(options, every_option_with_a_following_value)
 	cr_assert_str_eq(options.core_path, "c");
 	cr_assert_str_eq(options.dump_dtb_path, "d");
 	cr_assert_str_eq(options.kit_path, "k");
-	cr_assert(options.strace);
+	cr_assert_eq(options.strace, STRACE_LINES);
 	cr_assert(options.allow_wx);
 	cr_assert_eq(options.stats, STATS_TEXT);
 	ASSERT_ARGV("app");
@@ -169,7 +169,7 @@ Test(options, one_separator_is_dropped)
 	ASSERT_ARGV("app", "--", "-l");
 	cr_assert_eq(PARSE("--strace", "--", "--app"), 0);
 	ASSERT_ARGV("--app");
-	cr_assert(options.strace);
+	cr_assert_eq(options.strace, STRACE_LINES);
 }
 
 Test(options, a_single_dash_is_a_program)
@@ -351,10 +351,19 @@ Test(options, stats_takes_no_following_word)
 	ASSERT_ARGV("json");
 }
 
+Test(options, strace_forms)
+{
+	cr_assert_eq(PARSE("--strace", "summary"), 0);
+	cr_assert_eq(options.strace, STRACE_LINES);
+	ASSERT_ARGV("summary");
+	cr_assert_eq(PARSE("--strace=summary", "app"), 0);
+	cr_assert_eq(options.strace, STRACE_SUMMARY);
+	assert_refused(PARSE("--strace=yes", "app"), "--strace=summary");
+	assert_refused(PARSE("--strace=", "app"), "--strace=summary");
+}
+
 Test(options, flags_take_no_value)
 {
-	assert_refused(PARSE("--strace=yes", "app"), "--strace takes no value");
-	assert_refused(PARSE("--strace=", "app"), "--strace takes no value");
 	assert_refused(PARSE("--allow-wx=1", "app"), "--allow-wx takes no value");
 }
 
