@@ -53,8 +53,11 @@ bool address_space_allows_wx(void)
 
 int address_space_clear(void)
 {
+	int status = address_space_unmap(PAGE_SIZE, MOTE_USER_END - PAGE_SIZE);
+
 	space.map_limit = MOTE_STACK_TOP;
-	return address_space_unmap(PAGE_SIZE, MOTE_USER_END - PAGE_SIZE);
+	retired_purge(); /* nothing of the old program is left for the new one */
+	return status;
 }
 
 int address_space_add_image(uint64_t start, uint64_t end, uint32_t prot)

@@ -377,7 +377,9 @@ void patch_leave_stub(struct context *context)
 		return;
 	offset = context->rip - site->stub;
 	context->rip = site->start;
-	for (i = 0; i <= site->moved_count && offset >= site->moved[i].in_stub; i++)
+	if (offset + STUB_LOAD_SIZE >= site->moved[0].in_stub)
+		context->rip = site->start + site->moved[0].at;
+	for (i = 1; i <= site->moved_count && offset >= site->moved[i].in_stub; i++)
 		context->rip = site->start + site->moved[i].at;
 }
 

@@ -222,9 +222,11 @@ size_t stub_make(unsigned char *to, struct site *site, const unsigned char *byte
 		struct instruction instruction;
 
 		instruction_read(bytes + moved->at, BYTES_MAX - moved->at, &instruction);
-		moved->in_stub = (uint8_t)code.length;
+		/* Behind a call RCX is its return address. Who jumps there has an RCX of his own.
+		 */
 		if (i == 0)
 			emit_load_rcx(&code, site->start + SYSCALL_SIZE);
+		moved->in_stub = (uint8_t)code.length;
 		emit_moved(&code, &instruction, bytes + moved->at, site->start + moved->at);
 	}
 	site->moved[site->moved_count].in_stub = (uint8_t)code.length;

@@ -15,6 +15,8 @@
 #define MOVED_MAX (JUMP_SIZE - SYSCALL_SIZE)
 #define BYTES_MAX (JUMP_SIZE - 1 + INSTRUCTION_MAX)
 #define STUB_SIZE 64
+/* What stands before the first moved instruction, for who comes from the call: RCX is loaded. */
+#define STUB_LOAD_SIZE 7
 
 /* An instruction behind the call, or (the last) where all goes on: offsets from site and stub. */
 struct moved {

@@ -132,7 +132,7 @@ Test(stub, what_depends_on_its_address)
 	cr_assert_arr_eq(at + 7, "\x4c\x8d\x1d\x05\x00\x00\x00", 7);
 	cr_assert_eq(at[14], 0xe9);
 	cr_assert_eq(stub + 19 + (uint64_t)(int64_t)read_distance(at + 15), KIT_ENTRY);
-	cr_assert_eq(site.moved[0].in_stub, 19);
+	cr_assert_eq(site.moved[0].in_stub, 26, "behind the load");
 	cr_assert_arr_eq(at + 19, "\x48\xc7\xc1\x02\x10\x40\x00", 7);
 	cr_assert_arr_eq(at + 26, "\x0f\x88", 2);
 	cr_assert_eq(stub + 32 + (uint64_t)(int64_t)read_distance(at + 28), 0x401004 + 0x10);
