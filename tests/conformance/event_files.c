@@ -433,12 +433,12 @@ CASE(timerfd_absolute)
 CASE(timerfd_absolute_repeating_from_the_past)
 {
 	int file = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-	struct itimerspec when = {.it_interval = {1, 0}};
+	struct itimerspec when = {.it_interval = {0, 200 * MS}};
 
-	/* 3.5 seconds ago */
+	/* 0.7 seconds ago */
 	clock_gettime(CLOCK_MONOTONIC, &when.it_value);
-	when.it_value.tv_sec -= 4;
-	when.it_value.tv_nsec += 500 * MS;
+	when.it_value.tv_sec -= 1;
+	when.it_value.tv_nsec += 300 * MS;
 	if (when.it_value.tv_nsec >= 1000 * MS) {
 		when.it_value.tv_nsec -= 1000 * MS;
 		when.it_value.tv_sec++;
@@ -448,7 +448,7 @@ CASE(timerfd_absolute_repeating_from_the_past)
 	VALUE(value);
 	CALL(timerfd_gettime, file, &when);
 	VALUE(when.it_value.tv_sec);
-	VALUE(when.it_value.tv_nsec > 0 && when.it_value.tv_nsec <= 500 * MS);
+	VALUE(when.it_value.tv_nsec > 0 && when.it_value.tv_nsec <= 100 * MS);
 }
 
 CASE(timerfd_far_future)

@@ -164,10 +164,10 @@ Test(vfs, epoll_chains_have_five_sets)
 	cr_assert_eq(kit_add(sets[1], sets[2]), -ELOOP, "in the middle: 5, 6, 0, 1 and 2, 3, 4");
 }
 
-/* Each path in a dense graph once: this ends though there are a million paths. */
+/* Each set in a dense graph once: this ends though there are millions of paths. */
 Test(vfs, epoll_dense_graph, .timeout = 10)
 {
-	enum { WIDTH = 24, LEVELS = 5 };
+	enum { WIDTH = 80, LEVELS = 5 };
 	int64_t sets[LEVELS][WIDTH];
 
 	for (int level = 0; level < LEVELS; level++)
