@@ -20,7 +20,7 @@
 enum clock_kind clock_kind(int32_t id)
 {
 	if (id < 0) {
-		int32_t owner = ~(id >> CPU_CLOCK_SHIFT);
+		int32_t owner = ~id >> CPU_CLOCK_SHIFT;
 
 		if ((id & CPU_CLOCK_KIND_MASK) >= CPU_CLOCK_KINDS)
 			return CLOCK_KIND_NONE;
@@ -48,7 +48,7 @@ enum clock_kind clock_kind(int32_t id)
 /* The thread whose CPU time a clock of CLOCK_KIND_THREAD_CPU shows. */
 static const struct thread *clock_thread(int32_t id)
 {
-	int32_t owner = id < 0 ? ~(id >> CPU_CLOCK_SHIFT) : 0;
+	int32_t owner = id < 0 ? ~id >> CPU_CLOCK_SHIFT : 0;
 
 	return owner ? thread_find(owner) : thread_current;
 }
