@@ -10,10 +10,10 @@
 #include "guestkit/thread.h"
 #include "guestkit/user.h"
 
-#define HEADER      sizeof(struct control_header)
-#define FEW         4     /* files that rights have room for at first */
-#define NOBODY      65534 /* overflowuid */
-#define ALIGN(size) (((size) + 7) & ~7ull)
+#define CONTROL_HEADER sizeof(struct control_header)
+#define FEW            4     /* files that rights have room for at first */
+#define NOBODY         65534 /* overflowuid */
+#define ALIGN(size)    (((size) + 7) & ~7ull)
 
 struct socket_credentials socket_own_credentials(void)
 {
@@ -128,8 +128,10 @@ static int read_one(struct socket_control *control, const struct control_header 
 	if (header->level != SOL_SOCKET)
 		return 0;
 	switch (header->type) {
-	case MESSAGE_CONTROL_RIGHTS: return read_rights(control, user, header->length - HEADER);
-	case MESSAGE_CONTROL_SENDER: return read_sender(control, user, header->length - HEADER);
+	case MESSAGE_CONTROL_RIGHTS:
+		return read_rights(control, user, header->length - CONTROL_HEADER);
+	case MESSAGE_CONTROL_SENDER:
+		return read_sender(control, user, header->length - CONTROL_HEADER);
 	default: return -EINVAL;
 	}
 }
@@ -140,15 +142,15 @@ int socket_control_read(struct socket_control *control, uint64_t user, uint64_t 
 	int result = 0;
 
 	*control = (struct socket_control){0};
-	while (!result && length - at >= HEADER) {
+	while (!result && length - at >= CONTROL_HEADER) {
 		struct control_header header;
 
 		if (user_read(&header, user + at, sizeof(header)))
 			result = -EFAULT;
-		else if (header.length < HEADER || header.length > length - at)
+		else if (header.length < CONTROL_HEADER || header.length > length - at)
 			result = -EINVAL;
 		else
-			result = read_one(control, &header, user + at + HEADER);
+			result = read_one(control, &header, user + at + CONTROL_HEADER);
 		if (result || ALIGN(header.length) > length - at)
 			break;
 		at += ALIGN(header.length);
@@ -179,25 +181,25 @@ static void room_take(struct control_room *room, uint64_t size)
 /* A control message, cut to the room there is. Return: whether it was cut. */
 static bool put(struct control_room *room, int type, const void *data, size_t size)
 {
-	struct control_header header = {HEADER + size, SOL_SOCKET, type};
+	struct control_header header = {CONTROL_HEADER + size, SOL_SOCKET, type};
 
-	if (room->left < HEADER)
+	if (room->left < CONTROL_HEADER)
 		return true;
 	if (room->left < header.length)
 		header.length = room->left;
 	/* A bad pointer loses the message, and nothing else, as on Linux. */
-	if (user_write(room->user, &header, HEADER) ||
-	    user_write(room->user + HEADER, data, header.length - HEADER))
+	if (user_write(room->user, &header, CONTROL_HEADER) ||
+	    user_write(room->user + CONTROL_HEADER, data, header.length - CONTROL_HEADER))
 		return false;
 	room_take(room, header.length);
-	return header.length < HEADER + size;
+	return header.length < CONTROL_HEADER + size;
 }
 
 /* Give descriptors to open files, as many as there is room for. Return: whether all got one. */
 static bool put_rights(struct control_room *room, const struct socket_rights *rights,
                        bool close_on_exec)
 {
-	struct control_header header = {HEADER, SOL_SOCKET, MESSAGE_CONTROL_RIGHTS};
+	struct control_header header = {CONTROL_HEADER, SOL_SOCKET, MESSAGE_CONTROL_RIGHTS};
 	unsigned done = 0;
 
 	while (done < rights->count && room->left >= header.length + sizeof(int)) {
@@ -208,7 +210,7 @@ static bool put_rights(struct control_room *room, const struct socket_rights *ri
 		descriptor_install(file_get(rights->files[done++]), 0, close_on_exec);
 		header.length += sizeof(fd);
 	}
-	if (done && !user_write(room->user, &header, HEADER))
+	if (done && !user_write(room->user, &header, CONTROL_HEADER))
 		room_take(room, header.length);
 	return done == rights->count;
 }

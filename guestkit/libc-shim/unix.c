@@ -102,19 +102,19 @@ void unix_close(struct unix_socket *socket)
 	unix_collect();
 }
 
-static void close_socket(struct socket *base)
+static void unix_close_socket(struct socket *base)
 {
 	unix_close(unix_of(base));
 }
 
-static void release(struct socket *base)
+static void unix_release(struct socket *base)
 {
 	unix_name_put(unix_of(base)->name);
 }
 
 /* ---- the rest ---- */
 
-static int shut_down(struct socket *base, unsigned ends)
+static int unix_shutdown(struct socket *base, unsigned ends)
 {
 	struct unix_socket *socket = unix_of(base), *peer = socket->peer;
 
@@ -129,7 +129,7 @@ static int shut_down(struct socket *base, unsigned ends)
 	return 0;
 }
 
-static int get_name(const struct socket *base, bool peer, struct socket_address *address)
+static int unix_get_name(const struct socket *base, bool peer, struct socket_address *address)
 {
 	const struct unix_socket *socket = (const struct unix_socket *)base;
 
@@ -139,12 +139,12 @@ static int get_name(const struct socket *base, bool peer, struct socket_address 
 	return 0;
 }
 
-static bool is_listening(const struct socket *base)
+static bool unix_is_listening(const struct socket *base)
 {
 	return ((const struct unix_socket *)base)->state == UNIX_LISTENING;
 }
 
-static void get_peer(const struct socket *base, struct socket_credentials *peer)
+static void unix_get_peer(const struct socket *base, struct socket_credentials *peer)
 {
 	*peer = ((const struct unix_socket *)base)->peer_credentials;
 }
@@ -161,7 +161,7 @@ static bool has_peer_room(struct unix_socket *socket)
 	return false;
 }
 
-static struct poll_state poll_state(struct socket *base)
+static struct poll_state unix_poll(struct socket *base)
 {
 	struct unix_socket *socket = unix_of(base);
 	bool reads_end = socket->closed & SOCKET_CLOSED_READ;
@@ -192,7 +192,7 @@ static size_t unread(const struct unix_socket *socket)
 	return bytes;
 }
 
-static int64_t control(struct socket *base, unsigned request, uint64_t argument)
+static int64_t unix_ioctl(struct socket *base, unsigned request, uint64_t argument)
 {
 	const struct unix_socket *socket = unix_of(base);
 	int value;
@@ -214,14 +214,14 @@ const struct socket_ops unix_ops = {
         .listen = unix_listen,
         .accept = unix_accept,
         .connect = unix_connect,
-        .shutdown = shut_down,
-        .get_name = get_name,
+        .shutdown = unix_shutdown,
+        .get_name = unix_get_name,
         .send = unix_send,
         .receive = unix_receive,
-        .poll = poll_state,
-        .ioctl = control,
-        .is_listening = is_listening,
-        .get_peer = get_peer,
-        .close = close_socket,
-        .release = release,
+        .poll = unix_poll,
+        .ioctl = unix_ioctl,
+        .is_listening = unix_is_listening,
+        .get_peer = unix_get_peer,
+        .close = unix_close_socket,
+        .release = unix_release,
 };

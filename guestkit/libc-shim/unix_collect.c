@@ -18,7 +18,7 @@
 #define FILES_MAX  16384u /* under way in all */
 #define FIRST_LOOK 64u    /* sockets under way */
 
-static struct unix_socket *all;
+static struct unix_socket *sockets;
 static struct unix_socket *to_look; /* reachable ones whose queue has not been looked at */
 static unsigned files_in_flight, sockets_in_flight;
 static unsigned next_look = FIRST_LOOK;
@@ -26,15 +26,15 @@ static bool is_collecting;
 
 void unix_list_add(struct unix_socket *socket)
 {
-	socket->next = all;
-	if (all)
-		all->previous = socket;
-	all = socket;
+	socket->next = sockets;
+	if (sockets)
+		sockets->previous = socket;
+	sockets = socket;
 }
 
 void unix_list_remove(struct unix_socket *socket)
 {
-	*(socket->previous ? &socket->previous->next : &all) = socket->next;
+	*(socket->previous ? &socket->previous->next : &sockets) = socket->next;
 	if (socket->next)
 		socket->next->previous = socket->previous;
 }
@@ -114,10 +114,10 @@ static void look_at(const struct unix_socket *socket)
 
 static void mark(void)
 {
-	for (struct unix_socket *socket = all; socket; socket = socket->next)
+	for (struct unix_socket *socket = sockets; socket; socket = socket->next)
 		socket->is_reachable = false;
 	/* One that has no file is for accept() to give out: see look_at(). */
-	for (struct unix_socket *socket = all; socket; socket = socket->next)
+	for (struct unix_socket *socket = sockets; socket; socket = socket->next)
 		if (socket->socket.file && socket->socket.file->references > socket->in_flight)
 			reach(socket);
 	while (to_look) {
@@ -149,7 +149,7 @@ void unix_collect(void)
 		return;
 	is_collecting = true;
 	mark();
-	for (struct unix_socket *socket = all; socket; socket = socket->next) {
+	for (struct unix_socket *socket = sockets; socket; socket = socket->next) {
 		if (socket->is_reachable || !socket->socket.file)
 			continue;
 		empty_queue(socket, &garbage);

@@ -16,7 +16,7 @@
 #define ANY_NAMES    (1u << (4 * ANY_DIGITS))
 #define ADDRESS_SIZE (FAMILY_SIZE + PATH_SIZE)
 
-static struct unix_socket *bound; /* the list of names */
+static struct unix_socket *names; /* the list of names */
 
 int unix_address_check(const struct socket_address *address)
 {
@@ -43,7 +43,7 @@ static const char *path_of(struct socket_address *address)
 /* Abstract names of different types of sockets are different. */
 static struct unix_socket *find_abstract(const struct socket_address *address, unsigned type)
 {
-	struct unix_socket *socket = bound;
+	struct unix_socket *socket = names;
 
 	while (socket &&
 	       (socket->socket.type != type || socket->name->address.length != address->length ||
@@ -54,7 +54,7 @@ static struct unix_socket *find_abstract(const struct socket_address *address, u
 
 static struct unix_socket *find_inode(const struct inode *inode)
 {
-	struct unix_socket *socket = bound;
+	struct unix_socket *socket = names;
 
 	while (socket && !(socket->path && inode_is_same(socket->path, inode)))
 		socket = socket->next_bound;
@@ -121,13 +121,13 @@ static void enter(struct unix_socket *socket, struct unix_name *name, struct ino
 	socket->name = name;
 	socket->path = path;
 	socket->is_bound = true;
-	socket->next_bound = bound;
-	bound = socket;
+	socket->next_bound = names;
+	names = socket;
 }
 
 void unix_unbind(struct unix_socket *socket)
 {
-	struct unix_socket **link = &bound;
+	struct unix_socket **link = &names;
 
 	if (!socket->is_bound)
 		return;

@@ -5,15 +5,15 @@
 #include "guestkit/libc-shim/unix.h"
 #include "guestkit/memory.h"
 
-#define HEADER      sizeof(struct unix_packet)
-#define HEAP_MAX    2032u /* larger ones are frames of their own */
-#define PIECE_PAGES 8u    /* of a stream */
-#define PIECE_MAX   (PIECE_PAGES * PAGE_SIZE - HEADER)
-#define MARGIN      64u /* two pieces fit into what may be under way */
+#define PACKET_HEADER sizeof(struct unix_packet)
+#define HEAP_MAX      2032u /* larger ones are frames of their own */
+#define PIECE_PAGES   8u    /* of a stream */
+#define PIECE_MAX     (PIECE_PAGES * PAGE_SIZE - PACKET_HEADER)
+#define MARGIN        64u /* two pieces fit into what may be under way */
 
 static size_t cost(const struct unix_packet *packet)
 {
-	return packet->frames ? packet->frames * PAGE_SIZE : HEADER + packet->size;
+	return packet->frames ? packet->frames * PAGE_SIZE : PACKET_HEADER + packet->size;
 }
 
 bool unix_has_room(const struct unix_socket *socket)
@@ -28,12 +28,12 @@ bool unix_is_writable(const struct unix_socket *socket)
 
 static struct unix_packet *allocate(size_t size)
 {
-	size_t frames = (HEADER + size + PAGE_SIZE - 1) / PAGE_SIZE;
+	size_t frames = (PACKET_HEADER + size + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct unix_packet *packet;
 	uint64_t physical;
 
-	if (HEADER + size <= HEAP_MAX) {
-		packet = heap_alloc(HEADER + size);
+	if (PACKET_HEADER + size <= HEAP_MAX) {
+		packet = heap_alloc(PACKET_HEADER + size);
 		if (packet)
 			packet->size = (uint32_t)size;
 		return packet;
@@ -42,7 +42,7 @@ static struct unix_packet *allocate(size_t size)
 	if (!physical)
 		return NULL;
 	packet = direct_map(physical);
-	*packet = (struct unix_packet){.size = (uint32_t)(frames * PAGE_SIZE - HEADER),
+	*packet = (struct unix_packet){.size = (uint32_t)(frames * PAGE_SIZE - PACKET_HEADER),
 	                               .frames = (uint32_t)frames};
 	return packet;
 }
@@ -67,11 +67,11 @@ struct unix_packet *unix_packet_make_piece(struct unix_socket *sender, size_t le
 	if (left > most)
 		left = most;
 	/* Where packets pile up, the next small writes are to join this one. */
-	if (!is_first && left < PAGE_SIZE - HEADER && most >= PAGE_SIZE)
-		left = PAGE_SIZE - HEADER;
+	if (!is_first && left < PAGE_SIZE - PACKET_HEADER && most >= PAGE_SIZE)
+		left = PAGE_SIZE - PACKET_HEADER;
 	packet = unix_packet_make(sender, left);
-	if (!packet && left > PAGE_SIZE - HEADER)
-		packet = unix_packet_make(sender, PAGE_SIZE - HEADER);
+	if (!packet && left > PAGE_SIZE - PACKET_HEADER)
+		packet = unix_packet_make(sender, PAGE_SIZE - PACKET_HEADER);
 	return packet;
 }
 

@@ -18,7 +18,7 @@ static void give_control(struct unix_packet *packet, struct socket_message *mess
 }
 
 /* Tell whose packet it is; an unnamed one has an address without a byte. */
-static void give_name(const struct unix_packet *packet, struct socket_message *message)
+static void give_sender_name(const struct unix_packet *packet, struct socket_message *message)
 {
 	if (message->name && packet->sender->name)
 		*message->name = packet->sender->name->address;
@@ -49,7 +49,7 @@ static bool read_packet(struct stream_read *read, struct unix_packet *packet)
 		return false;
 	}
 	if (!read->has_begun)
-		give_name(packet, message);
+		give_sender_name(packet, message);
 	if (part > message->data.total)
 		part = message->data.total;
 	moved = vector_write(&message->data, packet->data + packet->start, part);
@@ -83,13 +83,13 @@ static void read_stream(struct stream_read *read)
 	}
 }
 
-/* Look at what is there. */
+/* Look at what is there, and on to the next files, though the buffer is full: as Linux does. */
 static void peek_stream(struct stream_read *read)
 {
 	struct unix_packet *packet = read->socket->first;
 
-	while (packet && !read->is_over && read_packet(read, packet) && read->message->data.total)
-		packet = packet->next;
+	for (; packet && !read->is_over; packet = packet->next)
+		read_packet(read, packet);
 }
 
 static int64_t receive_stream(struct unix_socket *socket, struct socket_message *message)
@@ -167,7 +167,7 @@ static int64_t receive_datagram(struct unix_socket *socket, struct socket_messag
 	packet = socket->first;
 	length = packet->end;
 	part = length < message->data.total ? length : message->data.total;
-	give_name(packet, message);
+	give_sender_name(packet, message);
 	if (part < length)
 		message->result |= MESSAGE_DATA_CUT;
 	result = (int64_t)(message->flags & MESSAGE_DATA_CUT ? length : part);
