@@ -132,6 +132,9 @@ static bool find_moved(struct site *site, const unsigned char *bytes, size_t siz
 
 		if (!instruction_read(bytes + at, size - at, &instruction))
 			return false;
+		/* Nothing is behind an exit but its loop, or another function. */
+		if (surroundings == SURROUNDINGS_EXIT && !has_looped && !is_loop(&instruction))
+			return false;
 		if (has_ended && instruction.kind != INSTRUCTION_NOTHING && !has_looped &&
 		    !(surroundings == SURROUNDINGS_CANCELLABLE &&
 		      instruction.kind == INSTRUCTION_JUMP))

@@ -181,6 +181,18 @@ static int results(void)
 	return 0;
 }
 
+/* RCX, which a system call changes, after a jump to what is behind one: @value as it was. */
+static long rcx_behind(long value)
+{
+	long rcx = value, rax;
+
+	__asm__ volatile("call enter_return"
+	                 : "+c"(rcx), "=a"(rax)
+	                 : "D"(value)
+	                 : "r11", "memory", "cc");
+	return rcx;
+}
+
 /* Jumps to the instructions behind calls, more often than the kit puts up with. */
 static int middle(void)
 {
@@ -188,6 +200,7 @@ static int middle(void)
 
 	for (size_t i = 0; i < FORMS; i++)
 		repeat(forms[i].call);
+	printf("rcx %ld %ld\n", rcx_behind(5), rcx_behind(-5));
 	for (long i = 0; i < 1500; i++) {
 		sum += enter_compare(i) + enter_test(i) + enter_test_2(-i) + enter_return(i) +
 		       enter_pop_2(i);
