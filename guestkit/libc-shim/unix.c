@@ -66,10 +66,14 @@ void unix_pair(struct socket *first, struct socket *second)
 /* The other end of a connection learns that this one is gone. */
 static void end_connection(struct unix_socket *socket, struct unix_socket *peer)
 {
+	const struct unix_packet *unread = socket->first;
+
 	if (!unix_is_connecting(socket) || peer->is_dead)
 		return;
 	peer->closed = SOCKET_CLOSED_BOTH;
-	if (socket->first || socket->is_pending)
+	if (unread && unread->start == unread->end)
+		unread = unread->next; /* an empty one is not missed, as on Linux */
+	if (unread || socket->is_pending)
 		peer->socket.error = ECONNRESET;
 	wait_queue_wake(&peer->socket.queue);
 }
@@ -179,7 +183,7 @@ static struct poll_state unix_poll(struct socket *base)
 }
 
 /* Bytes to be read: of a connection all of them, else the next datagram. */
-static size_t unread(const struct unix_socket *socket)
+static size_t unread_bytes(const struct unix_socket *socket)
 {
 	const struct unix_packet *packet = socket->first;
 	size_t bytes = 0;
@@ -201,7 +205,7 @@ static int64_t unix_ioctl(struct socket *base, unsigned request, uint64_t argume
 	case FIONREAD:
 		if (socket->state == UNIX_LISTENING)
 			return -EINVAL;
-		value = (int)unread(socket);
+		value = (int)unread_bytes(socket);
 		break;
 	case TIOCOUTQ: value = (int)socket->charged; break;
 	default: return -ENOTTY;

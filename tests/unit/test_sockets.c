@@ -419,8 +419,9 @@ static void random_receive(unsigned pair, unsigned end)
 	int64_t linux_says = LINUX(recvmsg, end_fd(pair, end), &theirs.header, flag);
 	int64_t kit_says = KIT(recvmsg, end_fd(pair, end), P(&ours.header), flag);
 
-	cr_assert_eq(kit_says, linux_says, "recvmsg of %zu with %x: kit %ld, linux %ld", size, flag,
-	             (long)kit_says, (long)linux_says);
+	cr_assert_eq(kit_says, linux_says,
+	             "recvmsg of %zu with %x (type %d, room %zu): kit %ld, linux %ld", size, flag,
+	             pairs[pair].type, room, (long)kit_says, (long)linux_says);
 	if (linux_says < 0)
 		return;
 	cr_assert_arr_eq(a, b, (size_t)linux_says < size ? (size_t)linux_says : size);
@@ -465,6 +466,8 @@ static void random_step(void)
 	else if (what < 96) {
 		pairs[pair].is_open[end] = false;
 		SAME(close, end_fd(pair, end));
+		if (pairs[pair].is_open[!end])
+			same_poll(pair, !end);
 		return;
 	}
 	same_poll(pair, end);
@@ -477,7 +480,7 @@ Test(vfs, sockets_at_random)
 	struct usage before = usage_now();
 
 	/* The kit's descriptors of the files that come along are below these: both tables alike. */
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 40; round++) {
 		for (int step = 0; step < 2000; step++)
 			random_step();
 		for (unsigned pair = 0; pair < ENDS; pair++)
@@ -486,6 +489,194 @@ Test(vfs, sockets_at_random)
 					pairs[pair].is_open[end] = false;
 					SAME(close, end_fd(pair, end));
 				}
+		SAME_USAGE(before);
+	}
+}
+
+/* ---- names, connections and peers at random, beside Linux ---- */
+
+#define SLOTS 10
+#define NAMES 4
+
+struct random_slot {
+	bool is_open;
+	unsigned sent;
+};
+
+static struct random_slot slots[SLOTS];
+
+/* The same on both sides; native names are the machine's, so they have our number in them. */
+static socklen_t random_name(struct sockaddr_un *at)
+{
+	uint32_t number = random_below(NAMES + 1);
+
+	memset(at, 0, sizeof(*at));
+	at->sun_family = number < NAMES || random_below(4) ? AF_UNIX : AF_UNSPEC;
+	return (socklen_t)(2 + 1 + sprintf(at->sun_path + 1, "mote-%d-%u", getpid(), number));
+}
+
+static void slot_open(unsigned slot)
+{
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_DGRAM, SOCK_SEQPACKET};
+	int type = types[random_below(4)];
+	uint64_t fd = F(3 + slot);
+	int64_t theirs = LINUX(socket, AF_UNIX, type | SOCK_NONBLOCK, 0);
+	int64_t ours = KIT(socket, AF_UNIX, (uint64_t)(type | SOCK_NONBLOCK), 0);
+
+	if ((uint64_t)theirs != fd) {
+		dup2((int)theirs, (int)fd);
+		close((int)theirs);
+	}
+	if ((uint64_t)ours != fd) {
+		KIT(dup2, (uint64_t)ours, fd);
+		kit_close((int)ours);
+	}
+	slots[slot] = (struct random_slot){.is_open = true};
+}
+
+static void slot_accept(uint64_t fd)
+{
+	unsigned free_slot = 0;
+
+	while (free_slot < SLOTS && slots[free_slot].is_open)
+		free_slot++;
+	if (free_slot == SLOTS)
+		return;
+	int64_t theirs = LINUX(accept4, fd, NULL, NULL, SOCK_NONBLOCK);
+	int64_t ours = KIT(accept4, fd, 0, 0, SOCK_NONBLOCK);
+
+	cr_assert_eq(theirs < 0 ? theirs : 0, ours < 0 ? ours : 0, "accept: kit %ld, linux %ld",
+	             (long)ours, (long)theirs);
+	if (theirs < 0)
+		return;
+	fd = F(3 + free_slot);
+	if ((uint64_t)theirs != fd) {
+		dup2((int)theirs, (int)fd);
+		close((int)theirs);
+	}
+	if ((uint64_t)ours != fd) {
+		KIT(dup2, (uint64_t)ours, fd);
+		kit_close((int)ours);
+	}
+	slots[free_slot] = (struct random_slot){.is_open = true};
+}
+
+static void slot_receive(uint64_t fd)
+{
+	struct sockaddr_un theirs, ours;
+	socklen_t theirs_length = sizeof(theirs), ours_length = sizeof(ours);
+	uint32_t size = random_below(12),
+	         flags = random_below(3) ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_PEEK;
+	char a[12], b[12];
+	int64_t x = LINUX(recvfrom, fd, a, size, flags, &theirs, &theirs_length);
+	int64_t y = KIT(recvfrom, fd, P(b), size, flags, P(&ours), P(&ours_length));
+
+	cr_assert_eq(y, x, "recvfrom: kit %ld, linux %ld", (long)y, (long)x);
+	if (x < 0)
+		return;
+	cr_assert_arr_eq(a, b, (size_t)x);
+	cr_assert_eq(ours_length, theirs_length);
+	cr_assert_arr_eq(&ours, &theirs, ours_length);
+}
+
+static void same_slot(unsigned slot)
+{
+	static const int options[] = {SO_ERROR, SO_ACCEPTCONN};
+	struct sockaddr_un theirs, ours;
+	uint64_t fd = F(3 + slot);
+	struct pollfd a = {(int)fd, 0x7fff, 0}, b = a;
+
+	cr_assert_eq(LINUX(poll, &a, 1, 0), KIT(poll, P(&b), 1, 0));
+	cr_assert_eq(b.revents, a.revents, "poll: kit %x, linux %x", b.revents, a.revents);
+	for (int peer = 0; peer < 2; peer++) {
+		socklen_t x = sizeof(theirs), y = sizeof(ours);
+		int64_t r = peer ? LINUX(getpeername, fd, &theirs, &x)
+		                 : LINUX(getsockname, fd, &theirs, &x);
+		int64_t t = peer ? KIT(getpeername, fd, P(&ours), P(&y))
+		                 : KIT(getsockname, fd, P(&ours), P(&y));
+
+		cr_assert_eq(t, r);
+		cr_assert_eq(x, y);
+		if (!r)
+			cr_assert_arr_eq(&ours, &theirs, x);
+	}
+	if (random_below(20))
+		return; /* SO_ERROR takes it away */
+	for (unsigned i = 0; i < 2; i++) {
+		int x = -1, y = -1;
+		socklen_t size = sizeof(x);
+
+		SAME(getsockopt, fd, SOL_SOCKET, options[i], P(&x), P(&size));
+		LINUX(getsockopt, fd, SOL_SOCKET, options[i], &x, &size);
+		KIT(getsockopt, fd, SOL_SOCKET, (uint64_t)options[i], P(&y), P(&size));
+		cr_assert_eq(x, y);
+	}
+}
+
+static void slot_step(void)
+{
+	unsigned slot = random_below(SLOTS);
+	uint32_t what = random_below(100), how = random_below(3);
+	uint64_t fd = F(3 + slot);
+	struct sockaddr_un at;
+	socklen_t length = random_name(&at);
+
+	if (!slots[slot].is_open) {
+		slot_open(slot);
+	} else if (what < 15) {
+		if (at.sun_family == AF_UNIX)
+			SAME(bind, fd, P(&at), length);
+	} else if (what < 20) {
+		SAME(listen, fd, how);
+	} else if (what < 40) {
+		SAME(connect, fd, P(&at), length);
+	} else if (what < 48) {
+		slot_accept(fd);
+	} else if (what < 72) {
+		if (slots[slot].sent++ < 100 && random_below(2))
+			SAME(sendto, fd, P("message"), how * 3, MSG_NOSIGNAL, P(&at), length);
+		else if (slots[slot].sent < 100)
+			SAME(sendto, fd, P("message"), how * 3, MSG_NOSIGNAL, 0, 0);
+	} else if (what < 93) {
+		slot_receive(fd);
+	} else if (what < 95) {
+		SAME(shutdown, fd, how);
+	} else {
+		slots[slot].is_open = false;
+		SAME(close, fd);
+	}
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (slots[i].is_open)
+			same_slot(i);
+}
+
+static bool has_usual_limit(void)
+{
+	FILE *file = fopen("/proc/sys/net/unix/max_dgram_qlen", "r");
+	unsigned limit = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%u", &limit) != 1)
+		limit = 0;
+	fclose(file);
+	return limit == DATAGRAM_BACKLOG;
+}
+
+Test(vfs, sockets_connect_at_random)
+{
+	struct usage before = usage_now();
+
+	if (!has_usual_limit())
+		cr_skip_test("the system has another net.unix.max_dgram_qlen");
+	for (int round = 0; round < 20; round++) {
+		for (int step = 0; step < 1000; step++)
+			slot_step();
+		for (unsigned slot = 0; slot < SLOTS; slot++)
+			if (slots[slot].is_open) {
+				slots[slot].is_open = false;
+				SAME(close, F(3 + slot));
+			}
 		SAME_USAGE(before);
 	}
 }
