@@ -106,7 +106,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 		if (handle_exit(vm, err))
 			return -1;
 		clock_page_refresh_if_old(&vm->clock);
-		tick_serve(vm);
+		if (tick_serve(vm, err))
+			return -1;
 		if (!vm->is_over)
 			check_stop(vm);
 	}

@@ -16,8 +16,10 @@ int tick_init(struct vm *vm, struct mote_error *err);
  * tick_serve() - After each return of KVM_RUN: if the tick's signal has come, do what is due.
  *
  * May change the vCPU's registers through kvm_run.
+ *
+ * Return: 0, or -1 and @err when the guest cannot go on.
  */
-void tick_serve(struct vm *vm);
+int tick_serve(struct vm *vm, struct mote_error *err);
 
 /* The guest asks for it (hypercall `tick`): choose the next moment anew. */
 void tick_look(struct vm *vm);

@@ -62,7 +62,8 @@ struct vm {
 	uint64_t start_cpu_ns;              /* CPU time of the process before VM_MOMENT_MAIN */
 
 	struct {
-		unsigned quiet_slices; /* in a row, with one runnable thread */
+		unsigned quiet_slices;     /* in a row, with one runnable thread */
+		struct kvm_regs registers; /* at the last one */
 	} tick;
 
 	bool is_over;

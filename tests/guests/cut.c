@@ -2,8 +2,8 @@
 /*
  * Says "started", waits for a byte, meanwhile its file may be cut, and then: `cut crash` dies, `cut
  * host` has the host read a page of the file and returns 3 where that is EFAULT, `cut touch` reads
- * one. Its data are long enough for mote to map them, so they go, and standard I/O with them; code
- * and constants are copied.
+ * one, `cut spin` computes. Its data are long enough for mote to map them, so they go, and standard
+ * I/O with them; code and constants are copied.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -24,6 +24,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (!strcmp(how, "crash"))
 		*(volatile int *)16 = 0;
+	while (!strcmp(how, "spin"))
+		byte++;
 	if (!strcmp(how, "touch"))
 		_exit(ballast[PAGES / 2][0]);
 	_exit(hypercall(MOTE_HC_console_write, 1, gpa, 16) == -EFAULT &&
