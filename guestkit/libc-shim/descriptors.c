@@ -5,6 +5,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/libc-shim/epoll.h"
+#include "guestkit/libc-shim/file_lock.h"
 #include "guestkit/libc-shim/path.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/libc-shim/walk.h"
@@ -93,6 +94,8 @@ void file_put(struct file *file)
 		return;
 	if (file->watched)
 		epoll_forget(file);
+	if (file->has_locks)
+		file_lock_file_gone(file);
 	if (file->ops->close)
 		file->ops->close(file);
 	inode_put(file->inode);
@@ -123,10 +126,11 @@ static int check_flags(uint32_t flags)
 {
 	if (flags & O_PATH)
 		return 0;
-	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return flags & O_ACCMODE ? -EOPNOTSUPP : -EINVAL;
 	if (flags & __O_TMPFILE)
-		return -EINVAL;
+		return (flags & O_TMPFILE) == O_TMPFILE && !(flags & O_CREAT) &&
+		                       (flags & O_ACCMODE) != O_RDONLY
+		               ? 0
+		               : -EINVAL;
 	return (flags & O_CREAT) && (flags & O_DIRECTORY) ? -EINVAL : 0;
 }
 
@@ -151,6 +155,23 @@ static int check_existing(const struct walk *walk, const struct inode *inode, ui
 	return 0;
 }
 
+/* O_TMPFILE: *inode, whose reference is taken over, is the directory, and then the file. */
+static int make_unnamed(struct inode **inode, uint32_t flags, uint32_t mode, bool *made)
+{
+	struct inode *dir = *inode;
+	int result = -ENOTDIR;
+
+	if (S_ISDIR(dir->mode))
+		result = dir->ops->create
+		                 ? dir->ops->create(dir, NULL, 0,
+		                                    S_IFREG | (mode & ~file_creation_mask & 07777),
+		                                    flags & O_EXCL, inode)
+		                 : -EOPNOTSUPP;
+	inode_put(dir);
+	*made = true;
+	return result;
+}
+
 /* Find or make what the walk's last component names; *made tells which. */
 static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct inode **inode,
                      bool *made)
@@ -164,6 +185,8 @@ static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct in
 
 	if (result)
 		return result;
+	if (*inode && (flags & __O_TMPFILE))
+		return make_unnamed(inode, flags, mode, made);
 	if (*inode) {
 		result = check_existing(walk, *inode, flags);
 		if (result)
@@ -181,6 +204,12 @@ static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct in
 
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **opened)
 {
+	return file_open_resolving(dirfd, path, flags, mode, 0, opened);
+}
+
+int file_open_resolving(int dirfd, const char *path, uint32_t flags, uint32_t mode,
+                        uint32_t resolve, struct file **opened)
+{
 	struct inode *inode;
 	struct walk walk;
 	char *full = NULL;
@@ -191,7 +220,7 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
 		return result;
 	if (flags & O_PATH)
 		flags &= FLAGS_OF_PATH;
-	result = walk_start(&walk, dirfd, path, true);
+	result = walk_start_resolving(&walk, dirfd, path, true, resolve);
 	if (!result)
 		result = open_last(&walk, flags, mode, &inode, &made);
 	if (!result)
@@ -261,6 +290,8 @@ void descriptor_replace(int fd, struct file *file, bool close_on_exec)
 
 	*slot(fd) = file;
 	descriptor_set_close_on_exec(fd, close_on_exec);
+	if (old)
+		file_lock_descriptor_closed(old->inode);
 	file_put(old);
 }
 
@@ -273,6 +304,7 @@ int descriptor_close(int fd)
 	*slot(fd) = NULL;
 	if (fd < lowest_free)
 		lowest_free = fd;
+	file_lock_descriptor_closed(file->inode);
 	file_put(file);
 	return 0;
 }

@@ -51,4 +51,7 @@ static inline struct file *file_of(uint64_t fd)
 	return file && !(file->flags & O_PATH) ? file : NULL;
 }
 
+/* dup(2) to a descriptor of at least @minimum (sys_open.c): it, or -EBADF, -EINVAL, -EMFILE. */
+int64_t descriptor_duplicate(uint64_t fd, uint64_t minimum, bool close_on_exec);
+
 #endif

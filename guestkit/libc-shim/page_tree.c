@@ -31,6 +31,24 @@ uint64_t page_tree_find(const struct page_tree *tree, uint64_t index)
 	return slot;
 }
 
+uint64_t page_tree_next(const struct page_tree *tree, uint64_t index)
+{
+	while (index < span(tree->height)) {
+		uint64_t slot = tree->root;
+		unsigned height = tree->height;
+
+		for (; height && slot; height--) {
+			const uint64_t *node = direct_map(slot);
+
+			slot = node[(index / span(height - 1)) % NODE_SLOTS];
+		}
+		if (slot)
+			return index;
+		index = (index & ~(span(height) - 1)) + span(height); /* nothing below that slot */
+	}
+	return UINT64_MAX;
+}
+
 int page_tree_insert(struct page_tree *tree, uint64_t index, uint64_t frame)
 {
 	while (index >= span(tree->height)) {

@@ -18,6 +18,9 @@ extern uint64_t page_tree_total;
 /* Frame of a page, or 0. */
 uint64_t page_tree_find(const struct page_tree *tree, uint64_t index);
 
+/* First page from @index on that has a frame, or UINT64_MAX. */
+uint64_t page_tree_next(const struct page_tree *tree, uint64_t index);
+
 /* Put a frame, owned by the tree from then on, where there is none. Return: 0 or -ENOSPC. */
 int page_tree_insert(struct page_tree *tree, uint64_t index, uint64_t frame);
 

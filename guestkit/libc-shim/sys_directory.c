@@ -54,6 +54,24 @@ int64_t sys_fchdir(const uint64_t *arg)
 	return result ? result : change_directory(inode_get(dir));
 }
 
+/* Paths start there from now on; as on Linux, the working directory may be outside. */
+int64_t sys_chroot(const uint64_t *arg)
+{
+	struct inode *dir;
+	int result = path_find((uint64_t)AT_FDCWD, arg[0], 0, &dir);
+
+	if (!result && !S_ISDIR(dir->mode)) {
+		inode_put(dir);
+		result = -ENOTDIR;
+	}
+	if (result)
+		return result;
+	inode_put(vfs_root);
+	vfs_root = dir;
+	vfs_working_path_changed();
+	return 0;
+}
+
 /* ---- symbolic links ---- */
 
 static int64_t readlink_at(uint64_t dirfd, const uint64_t *arg, uint32_t flags)

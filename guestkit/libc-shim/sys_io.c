@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls that move data of open files: read, write and their relatives. */
+#include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/stat.h>
 #include <linux/uio.h>
 
 #include "guestkit/libc-shim/file.h"
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/memory.h"
 #include "guestkit/user.h"
@@ -122,16 +126,34 @@ static int check_write(const struct file *file)
 	return file->ops->write ? 0 : -EINVAL;
 }
 
+/* RLIMIT_FSIZE: as much of a write as may be, or -EFBIG and a signal. */
+static int limit_write(const struct file *file, uint64_t position, uint64_t *length)
+{
+	uint64_t limit = process_limit(RESOURCE_FSIZE)->soft;
+
+	if (limit == PROCESS_UNLIMITED || !S_ISREG(file->inode->mode) || !*length)
+		return 0;
+	if (position >= limit) {
+		signal_send_self(SIGXFSZ);
+		return -EFBIG;
+	}
+	*length = *length < limit - position ? *length : limit - position;
+	return 0;
+}
+
 static void seek_append(const struct file *file, uint64_t *position)
 {
 	if (file->flags & O_APPEND)
 		*position = file->inode->size;
 }
 
-static int64_t write_once(struct file *file, uint64_t buffer, size_t length, uint64_t *position)
+static int64_t write_once(struct file *file, uint64_t buffer, uint64_t length, uint64_t *position)
 {
 	seek_append(file, position);
-	return file->ops->write(file, buffer, length, position);
+
+	int result = limit_write(file, *position, &length);
+
+	return result ? result : file->ops->write(file, buffer, length, position);
 }
 
 /* Piece by piece until one ends short. */
@@ -227,6 +249,7 @@ int64_t sys_pwrite64(const uint64_t *arg)
 	return move_at(arg, true);
 }
 
+/* arg: as readv has them */
 static int64_t move_pieces(const uint64_t *arg, uint64_t *position, bool write)
 {
 	struct file *file = descriptor_file_held((int)arg[0]);
@@ -272,6 +295,39 @@ int64_t sys_pwritev(const uint64_t *arg)
 	return move_pieces_at(arg, true);
 }
 
+/* preadv2, pwritev2: hints change nothing here. */
+static int64_t move_pieces_flagged(const uint64_t *arg, bool write)
+{
+	const uint32_t hints = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT;
+	const struct file *file = descriptor_file((int)arg[0]);
+	uint32_t flags = (uint32_t)arg[5];
+	uint64_t end;
+
+	if (arg[3] != UINT64_MAX && (int64_t)arg[3] < 0)
+		return -EINVAL;
+	if (flags & ~hints && file && !(file->flags & O_PATH)) {
+		if (!write || flags & ~(hints | RWF_APPEND))
+			return -EOPNOTSUPP;
+		if (!file->ops->not_seekable) {
+			end = file->inode->size;
+			if (arg[3] != UINT64_MAX)
+				return move_pieces(arg, &end, write);
+			descriptor_file((int)arg[0])->position = end;
+		}
+	}
+	return arg[3] == UINT64_MAX ? move_pieces(arg, NULL, write) : move_pieces_at(arg, write);
+}
+
+int64_t sys_preadv2(const uint64_t *arg)
+{
+	return move_pieces_flagged(arg, false);
+}
+
+int64_t sys_pwritev2(const uint64_t *arg)
+{
+	return move_pieces_flagged(arg, true);
+}
+
 /* ---- from file to file ---- */
 
 /* Copy through a frame. Positions advance by what was written. */
@@ -296,6 +352,13 @@ static int64_t copy_between(struct file *in, uint64_t *in_position, struct file 
 		if (result <= 0)
 			break;
 		piece = (size_t)result;
+
+		uint64_t allowed = piece;
+
+		result = limit_write(out, *out_position, &allowed);
+		if (result)
+			break;
+		piece = allowed;
 		result = out->ops->write_kit(out, direct_map(frame), piece, out_position);
 		if (result < 0)
 			break;

@@ -5,6 +5,7 @@
 #include <linux/mman.h>
 
 #include "guestkit/address_space.h"
+#include "guestkit/libc-shim/memfd.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/vfs.h"
@@ -24,6 +25,9 @@ int64_t sys_mmap(const uint64_t *arg)
 		file = descriptor_file((int)arg[4]);
 		if (!file || file->flags & O_PATH)
 			return -EBADF;
+		if (memfd_check_mapping(file, (flags & MAP_TYPE) != MAP_PRIVATE,
+		                        arg[2] & PROT_WRITE))
+			return -EPERM;
 	}
 	return address_space_map(arg[0], arg[1], (uint32_t)arg[2], flags, file, arg[5]);
 }

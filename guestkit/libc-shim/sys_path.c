@@ -54,6 +54,57 @@ int64_t sys_mkdirat(const uint64_t *arg)
 	return mkdir_at(arg[0], arg[1], arg[2]);
 }
 
+/* A type that mknod makes: 0, or an errno. */
+static int check_type(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case 0:
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+	case S_IFBLK: return 0;
+	case S_IFDIR: return -EPERM;
+	default: return -EINVAL;
+	}
+}
+
+static int64_t mknod_at(uint64_t dirfd, uint64_t user_path, uint64_t wanted, uint64_t device)
+{
+	uint32_t mode =
+	        ((uint32_t)wanted & S_IFMT) | ((uint32_t)wanted & 07777 & ~file_creation_mask);
+	struct inode *made;
+	struct walk walk;
+	char *path;
+	int result = check_type(mode);
+
+	if (!result)
+		result = path_read(0, user_path, &path);
+	if (result)
+		return result;
+	if (!(mode & S_IFMT))
+		mode |= S_IFREG;
+	result = walk_new_name(&walk, (int)dirfd, path, false);
+	if (!result)
+		result = walk.dir->ops->create(
+		        walk.dir, walk.last, walk.length, mode,
+		        S_ISCHR(mode) || S_ISBLK(mode) ? (uint32_t)device : 0, &made);
+	if (!result)
+		inode_put(made);
+	walk_end(&walk);
+	return result;
+}
+
+int64_t sys_mknod(const uint64_t *arg)
+{
+	return mknod_at(at_cwd, arg[0], arg[1], arg[2]);
+}
+
+int64_t sys_mknodat(const uint64_t *arg)
+{
+	return mknod_at(arg[0], arg[1], arg[2], arg[3]);
+}
+
 static int64_t symlink_at(uint64_t user_target, uint64_t dirfd, uint64_t user_path)
 {
 	struct walk walk;
@@ -220,6 +271,8 @@ static bool is_above(const struct inode *inode, struct inode *dir)
 		if (vfs_lookup(dir, "..", 2, &parent))
 			break;
 		inode_put(dir);
+		if (parent == dir) /* the top, outside of what chroot left */
+			return false;
 		dir = parent;
 	}
 	inode_put(dir);

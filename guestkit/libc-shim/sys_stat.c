@@ -224,11 +224,14 @@ static int64_t change_mode(struct inode *inode, uint64_t mode)
 	return inode->ops->set_attributes(inode);
 }
 
-static int64_t mode_at(uint64_t dirfd, uint64_t path, uint64_t mode)
+static int64_t mode_at(uint64_t dirfd, uint64_t path, uint64_t mode, uint32_t flags)
 {
 	struct inode *inode;
-	int64_t result = path_find(dirfd, path, 0, &inode);
+	int64_t result;
 
+	if (flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	result = path_find(dirfd, path, flags, &inode);
 	if (result)
 		return result;
 	result = change_mode(inode, mode);
@@ -238,12 +241,17 @@ static int64_t mode_at(uint64_t dirfd, uint64_t path, uint64_t mode)
 
 int64_t sys_chmod(const uint64_t *arg)
 {
-	return mode_at((uint64_t)AT_FDCWD, arg[0], arg[1]);
+	return mode_at((uint64_t)AT_FDCWD, arg[0], arg[1], 0);
 }
 
 int64_t sys_fchmodat(const uint64_t *arg)
 {
-	return mode_at(arg[0], arg[1], arg[2]);
+	return mode_at(arg[0], arg[1], arg[2], 0);
+}
+
+int64_t sys_fchmodat2(const uint64_t *arg)
+{
+	return mode_at(arg[0], arg[1], arg[2], (uint32_t)arg[3]);
 }
 
 int64_t sys_fchmod(const uint64_t *arg)

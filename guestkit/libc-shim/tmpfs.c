@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpfs: a file system in memory. */
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
@@ -48,6 +49,7 @@ static struct tmpfs_inode *make_inode(uint64_t fs_id, uint32_t mode)
 	node->base.mode = mode;
 	node->base.links = S_ISDIR(mode) ? 2 : 1;
 	node->base.size = S_ISDIR(mode) ? 2 * ENTRY_BYTES : 0;
+	node->seals = F_SEAL_SEAL;
 	node->base.number = ++last_number + (tmpfs_has_lower(fs_id) ? NEW_NUMBERS : 0);
 	node->base.fs_id = fs_id;
 	node->base.atime = node->base.mtime = node->base.ctime = clock_realtime();
@@ -192,14 +194,22 @@ static int tmpfs_lookup(struct inode *dir, const char *name, size_t length, stru
 static int tmpfs_create_file(struct inode *dir, const char *name, size_t length, uint32_t mode,
                              uint64_t device, struct inode **made)
 {
-	int result = check_new(dir, name, length);
+	int result = !length ? 0 : check_new(dir, name, length);
 
+	if (!dir->links)
+		result = -ENOENT;
 	if (result)
 		return result;
 	struct tmpfs_inode *node = make_child(dir, mode);
 
 	if (!node)
 		return -ENOSPC;
+	if (!length) {
+		node->base.links = 0;
+		node->is_linkable = !device;
+		*made = &node->base;
+		return 0;
+	}
 	node->base.device = device;
 	result = add_inode(dir, name, length, node);
 	if (!result)
@@ -231,13 +241,14 @@ static int tmpfs_link(struct inode *dir, const char *name, size_t length, struct
 {
 	int result = check_new(dir, name, length);
 
-	if (!result && !target->links)
+	if (!result && !target->links && !tmpfs_inode(target)->is_linkable)
 		result = -ENOENT;
 	if (!result)
 		result = add_inode(dir, name, length, tmpfs_inode(inode_get(target)));
 	if (result)
 		return result;
 	tmpfs_keep(tmpfs_inode(target));
+	tmpfs_inode(target)->is_linkable = false;
 	target->links++;
 	target->ctime = clock_realtime();
 	return 0;
@@ -412,6 +423,18 @@ static const struct inode_ops tmpfs_ops = {
         .release = tmpfs_release,
         .file_ops = &tmpfs_file_ops,
 };
+
+struct tmpfs_inode *tmpfs_create_memfd(uint32_t mode)
+{
+	static uint64_t fs_id;
+	struct tmpfs_inode *node;
+
+	fs_id = fs_id ? fs_id : vfs_new_fs_id();
+	node = make_inode(fs_id, S_IFREG | mode);
+	if (node)
+		node->base.links = 0;
+	return node;
+}
 
 struct inode *tmpfs_create(uint32_t root_mode)
 {

@@ -50,6 +50,8 @@ struct tmpfs_inode {
 	                      * whole pages, or all that it has */
 	bool is_kept;        /* it differs: one more reference keeps it while it has a name */
 	bool is_lower_mapped; /* frames from there may be in page tables */
+	bool is_linkable;     /* made without a name: link(2) may give it one */
+	uint8_t seals;        /* F_SEAL_* of a regular file */
 };
 
 static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
@@ -109,6 +111,10 @@ void tmpfs_directory_free(struct tmpfs_directory *dir);
 extern const struct file_ops tmpfs_file_ops;
 
 int tmpfs_truncate(struct inode *inode, uint64_t size);
+
+/* A regular file without a name in a file system of its own, for memfd_create: NULL when memory is
+ * short. */
+struct tmpfs_inode *tmpfs_create_memfd(uint32_t mode);
 
 /* ---- tmpfs_lower.c: the read-only file system below ---- */
 

@@ -2,6 +2,7 @@
 /* Regular files of tmpfs: frames in a page tree, over what a file system below has. */
 #include <linux/errno.h>
 #include <linux/falloc.h>
+#include <linux/fcntl.h>
 
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/tmpfs.h"
@@ -182,6 +183,14 @@ static int64_t copy_in(struct tmpfs_inode *node, uint64_t at, struct tmpfs_side 
 	return (int64_t)copied;
 }
 
+/* May content be written so that the file then ends at @end, or where it does? */
+static int check_seals(const struct tmpfs_inode *node, uint64_t end)
+{
+	if (node->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	return node->seals & F_SEAL_GROW && end > node->base.size ? -EPERM : 0;
+}
+
 static int64_t write_pages(struct tmpfs_inode *node, struct tmpfs_side from, size_t length,
                            uint64_t *position)
 {
@@ -195,6 +204,10 @@ static int64_t write_pages(struct tmpfs_inode *node, struct tmpfs_side from, siz
 		return -EFBIG;
 	if (length > FILE_SIZE_MAX - at)
 		length = (size_t)(FILE_SIZE_MAX - at);
+	result = check_seals(node, at + length);
+	if (result)
+		return result;
+	result = -EFAULT;
 	if (at > node->base.size)
 		zero_behind_end(node);
 	while (done < length) {
@@ -297,6 +310,9 @@ int tmpfs_truncate(struct inode *inode, uint64_t size)
 
 	if (size > FILE_SIZE_MAX)
 		return -EFBIG;
+	if ((size < inode->size && node->seals & F_SEAL_SHRINK) ||
+	    (size > inode->size && node->seals & F_SEAL_GROW))
+		return -EPERM;
 	if (size <= inode->size) { /* equal: gives back what fallocate put behind the end */
 		uint64_t keep = page_round_up(size) / PAGE_SIZE, frame;
 		bool is_less = size < inode->size;
@@ -331,12 +347,16 @@ static int file_allocate(struct file *file, unsigned mode, uint64_t offset, uint
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
 		if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 			return -EOPNOTSUPP;
+		if (node->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+			return -EPERM;
 		result = punch(node, offset, end);
 		file_changed(file->inode);
 		return result;
 	}
 	if (mode & ~(unsigned)FALLOC_FL_KEEP_SIZE)
 		return -EOPNOTSUPP;
+	if (node->seals & F_SEAL_GROW && end > file->inode->size)
+		return -EPERM;
 	if (last - first >= page_free_count() + node->pages.count)
 		return -ENOSPC;
 	for (uint64_t index = first; !result && index <= last; index++)
@@ -350,6 +370,23 @@ static int file_allocate(struct file *file, unsigned mode, uint64_t offset, uint
 	}
 	file->inode->ctime = clock_realtime();
 	return 0;
+}
+
+static uint64_t file_extent(struct file *file, uint64_t offset, bool data)
+{
+	struct tmpfs_inode *node = tmpfs_inode(file->inode);
+	uint64_t index = offset / PAGE_SIZE;
+
+	if (data && !is_below(node, index)) {
+		uint64_t next = page_tree_next(&node->pages, index);
+
+		index = next < FILE_SIZE_MAX / PAGE_SIZE ? next : FILE_SIZE_MAX / PAGE_SIZE;
+	}
+	while (!data && (is_below(node, index) || page_tree_find(&node->pages, index)))
+		index++;
+	if (index != offset / PAGE_SIZE)
+		offset = index * PAGE_SIZE;
+	return offset < node->base.size ? offset : node->base.size;
 }
 
 static int file_page(struct file *file, uint64_t index, bool make, uint64_t *physical)
@@ -373,4 +410,5 @@ const struct file_ops tmpfs_file_ops = {
         .write_kit = file_write_kit,
         .allocate = file_allocate,
         .page = file_page,
+        .extent = file_extent,
 };

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes, mounts and what can be said of a directory in the whole tree. */
+#include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/stat.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/libc-shim/walk.h"
 #include "guestkit/memory.h"
@@ -66,6 +69,10 @@ int inode_truncate(struct inode *inode, uint64_t size)
 		return -EISDIR;
 	if (!S_ISREG(inode->mode))
 		return -EINVAL;
+	if (size > inode->size && size > process_limit(RESOURCE_FSIZE)->soft) {
+		signal_send_self(SIGXFSZ);
+		return -EFBIG;
+	}
 	return inode->ops->truncate ? inode->ops->truncate(inode, size) : -EROFS;
 }
 
@@ -240,6 +247,10 @@ int64_t vfs_directory_path(struct inode *dir, char *buffer, size_t size)
 		struct inode *parent;
 
 		result = lookup_parent(dir, &parent);
+		if (!result && parent == dir) { /* outside of what chroot left */
+			inode_put(parent);
+			result = -ENOENT;
+		}
 		if (result)
 			break;
 		result = name_in_parent(parent, dir, &entry);

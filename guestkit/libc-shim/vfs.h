@@ -51,7 +51,9 @@ struct inode_ops {
 	/* Find a name in a directory; *found is referenced. Gets ".." too (never of the file
 	 * system's root, and never "."), and must find the parent then [-ENOTDIR] */
 	int (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **found);
-	/* Make a regular file, directory, FIFO or device node; *made is referenced [-EROFS] */
+	/* Make a regular file, directory, FIFO, socket or device node; *made is referenced. With
+	 * @length 0 a regular file without a name, which link() may give one if @device is 0
+	 * [-EROFS] */
 	int (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode,
 	              uint64_t device, struct inode **made);
 	int (*symlink)(struct inode *dir, const char *name, size_t length, const char *target);
@@ -145,6 +147,9 @@ struct file_ops {
 	                     uint64_t *position);
 	/* fallocate with the FALLOC_FL_* in @mode, for a regular file [-EOPNOTSUPP] */
 	int (*allocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t length);
+	/* Offset of the first byte at or behind @offset, which is less than inode->size, that is
+	 * data (@data) or in a hole: inode->size if there is none [all is data] */
+	uint64_t (*extent)(struct file *file, uint64_t offset, bool data);
 	/* [default: seek within inode->size; -ESPIPE where not_seekable] */
 	int64_t (*seek)(struct file *file, int64_t offset, int whence);
 	/* ioctl with a raw argument [-ENOTTY] */
@@ -168,6 +173,7 @@ struct file {
 	uint64_t position;
 	void *private;              /* of the ops */
 	struct epoll_item *watched; /* its registrations in epoll sets (epoll.c) */
+	bool has_locks;             /* or had: of flock, or OFD locks (file_lock.c) */
 	char *path; /* absolute path it was opened by, for /proc/self/fd; heap; may be NULL */
 };
 
@@ -215,7 +221,7 @@ int vfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
  */
 void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool with_copies);
 
-extern struct inode *vfs_root; /* referenced; set once at start */
+extern struct inode *vfs_root; /* referenced; set at start and by chroot */
 
 /* Flags of vfs_walk(). */
 #define WALK_NOFOLLOW  1u /* do not follow a symbolic link in the last component */
@@ -260,6 +266,9 @@ void file_release_held(void);
 
 /* Open by path as open(2) does, O_CREAT, O_EXCL, O_TRUNC and the rest included. */
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **opened);
+/* The same under RESOLVE_* rules of openat2(2). */
+int file_open_resolving(int dirfd, const char *path, uint32_t flags, uint32_t mode,
+                        uint32_t resolve, struct file **opened);
 
 /* The file behind a descriptor, not referenced, or NULL (-EBADF). */
 struct file *descriptor_file(int fd);

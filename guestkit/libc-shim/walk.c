@@ -2,6 +2,7 @@
 /* Path walking: components, symbolic links, "..", mounts. */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/openat2.h>
 #include <linux/stat.h>
 
 #include "guestkit/libc-shim/walk.h"
@@ -62,13 +63,31 @@ static void walk_enter(struct walk *walk, struct inode *dir)
 	walk->dir = dir;
 }
 
+/* The walk starts again at "/". */
+static int walk_from_root(struct walk *walk)
+{
+	if (walk->resolve & RESOLVE_BENEATH)
+		return -EXDEV;
+	if ((walk->resolve & RESOLVE_NO_XDEV) && walk->dir && walk->dir->fs_id != vfs_root->fs_id)
+		return -EXDEV;
+	if (walk->resolve & RESOLVE_IN_ROOT) {
+		walk_enter(walk, inode_get(walk->base));
+		walk->is_tracked = false;
+		return 0;
+	}
+	walk_enter(walk, inode_get(vfs_root));
+	if (walk->is_tracked)
+		walk_track_length = 0;
+	return 0;
+}
+
 /* Put a symbolic link's target before the rest of the path; the link's reference is taken over. */
 static int walk_link(struct walk *walk, struct inode *link)
 {
 	size_t room = (size_t)(walk->rest - walk_text);
 	int64_t length = -ELOOP;
 
-	if (walk->links++ < VFS_SYMLINK_MAX)
+	if (walk->links++ < VFS_SYMLINK_MAX && !(walk->resolve & RESOLVE_NO_SYMLINKS))
 		length = link->ops->readlink ? link->ops->readlink(link, walk_text, room) : -EINVAL;
 	inode_put(link);
 	if (length < 0)
@@ -82,20 +101,27 @@ static int walk_link(struct walk *walk, struct inode *link)
 
 	memmove(start, walk_text, (size_t)length);
 	walk->rest = start;
-	if (*start == '/') {
-		walk_enter(walk, inode_get(vfs_root));
-		if (walk->is_tracked)
-			walk_track_length = 0;
-	}
-	return 0;
+	return *start == '/' ? walk_from_root(walk) : 0;
 }
 
 /* Look up walk->last; behind magic links if they are to be followed. */
 static int walk_step(struct walk *walk, bool follow, struct inode **found)
 {
-	int result = vfs_lookup(walk->dir, walk->last, walk->length, found);
+	int result;
 
 	walk->has_jumped = false;
+	if (walk->base && walk->length == 2 && walk_is_dots(walk) &&
+	    inode_is_same(walk->dir, walk->base)) {
+		if (walk->resolve & RESOLVE_BENEATH)
+			return -EXDEV;
+		*found = inode_get(walk->base);
+		return 0;
+	}
+	result = vfs_lookup(walk->dir, walk->last, walk->length, found);
+	if (!result && (walk->resolve & RESOLVE_NO_XDEV) && (*found)->fs_id != walk->dir->fs_id) {
+		inode_put(*found);
+		return -EXDEV;
+	}
 	while (!result && follow && S_ISLNK((*found)->mode) && (*found)->ops->follow) {
 		struct inode *link = *found;
 
@@ -107,7 +133,13 @@ static int walk_step(struct walk *walk, bool follow, struct inode **found)
 			track_set(walk, walk_text);
 		}
 		walk->has_jumped = true;
-		result = walk->links++ < VFS_SYMLINK_MAX ? link->ops->follow(link, found) : -ELOOP;
+		if (walk->resolve & (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS))
+			result = -ELOOP;
+		else if (walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_XDEV))
+			result = -EXDEV; /* it may lead anywhere */
+		else
+			result = walk->links++ < VFS_SYMLINK_MAX ? link->ops->follow(link, found)
+			                                         : -ELOOP;
 		inode_put(link);
 	}
 	return result;
@@ -173,10 +205,42 @@ static int walk_to_last(struct walk *walk)
 
 int walk_start(struct walk *walk, int dirfd, const char *path, bool track)
 {
+	return walk_start_resolving(walk, dirfd, path, track, 0);
+}
+
+/* Where a relative path starts. */
+static int walk_from(struct walk *walk, int dirfd, bool track)
+{
+	const struct file *file;
+
+	if (dirfd == AT_FDCWD) {
+		walk->dir = inode_get(vfs_working_directory);
+		if (track)
+			track_set(walk, vfs_working_path());
+		return 0;
+	}
+	file = descriptor_file(dirfd);
+	if (!file)
+		return -EBADF;
+	if (!S_ISDIR(file->inode->mode))
+		return -ENOTDIR;
+	walk->dir = inode_get(file->inode);
+	if (track)
+		track_set(walk, file->path);
+	return 0;
+}
+
+int walk_start_resolving(struct walk *walk, int dirfd, const char *path, bool track,
+                         uint32_t resolve)
+{
 	size_t length = strlen(path);
 	char *text = walk_text + sizeof(walk_text) - length - 1;
 
+	int result = 0;
+
 	walk->dir = NULL;
+	walk->base = NULL;
+	walk->resolve = resolve;
 	walk->links = 0;
 	walk->is_tracked = false;
 	walk->is_for_file = false;
@@ -185,28 +249,18 @@ int walk_start(struct walk *walk, int dirfd, const char *path, bool track)
 		return -ENOENT;
 	if (length >= VFS_PATH_MAX)
 		return -ENAMETOOLONG;
-	if (path[0] == '/') {
-		walk->dir = inode_get(vfs_root);
-		if (track)
-			track_set(walk, "/");
-	} else if (dirfd == AT_FDCWD) {
-		walk->dir = inode_get(vfs_working_directory);
-		if (track)
-			track_set(walk, vfs_working_path());
-	} else {
-		struct file *file = descriptor_file(dirfd);
-
-		if (!file)
-			return -EBADF;
-		if (!S_ISDIR(file->inode->mode))
-			return -ENOTDIR;
-		walk->dir = inode_get(file->inode);
-		if (track)
-			track_set(walk, file->path);
-	}
 	memcpy(text, path, length + 1);
 	walk->rest = text;
-	return walk_to_last(walk);
+	if (path[0] != '/' || (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
+		result = walk_from(walk, dirfd, track);
+	if (!result && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
+		walk->base = inode_get(walk->dir);
+	if (!result && path[0] == '/') {
+		if (track && !walk->base)
+			track_set(walk, "/");
+		result = walk_from_root(walk);
+	}
+	return result ? result : walk_to_last(walk);
 }
 
 int walk_last(struct walk *walk, bool follow, struct inode **found)
@@ -276,7 +330,8 @@ int walk_new_name(struct walk *walk, int dirfd, const char *path, bool directory
 void walk_end(struct walk *walk)
 {
 	inode_put(walk->dir);
-	walk->dir = NULL;
+	inode_put(walk->base);
+	walk->dir = walk->base = NULL;
 }
 
 int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found)

@@ -11,15 +11,17 @@
  * the next walk may start. walk_end() must follow walk_start() however that ended.
  */
 struct walk {
-	struct inode *dir; /* referenced: where `last` is looked up; NULL when the walk failed */
-	const char *rest;  /* what follows `last` */
-	unsigned links;    /* symbolic links followed so far */
-	bool has_slash;    /* slashes follow `last`: it must be a directory */
-	bool is_tracked;   /* the absolute path of `dir` is being kept; see walk_path() */
-	bool is_for_file;  /* set by the caller to make a file: slashes behind its name are -EISDIR
-	                    */
-	bool has_jumped;   /* `last` led through a magic link */
-	uint8_t length;    /* of `last` */
+	struct inode *dir;  /* referenced: where `last` is looked up; NULL when the walk failed */
+	const char *rest;   /* what follows `last` */
+	unsigned links;     /* symbolic links followed so far */
+	bool has_slash;     /* slashes follow `last`: it must be a directory */
+	bool is_tracked;    /* the absolute path of `dir` is being kept; see walk_path() */
+	bool is_for_file;   /* set by the caller to make a file: slashes behind its name are -EISDIR
+	                     */
+	bool has_jumped;    /* `last` led through a magic link */
+	uint32_t resolve;   /* RESOLVE_* of openat2 */
+	struct inode *base; /* referenced where `resolve` asks for it: the walk's start */
+	uint8_t length;     /* of `last` */
 	char last[VFS_NAME_MAX + 1]; /* "." for "/" */
 };
 
@@ -30,6 +32,10 @@ struct walk {
  * @track: keep the text of the path for walk_path()
  */
 int walk_start(struct walk *walk, int dirfd, const char *path, bool track);
+
+/* The same under rules: @resolve is RESOLVE_* of openat2(2). */
+int walk_start_resolving(struct walk *walk, int dirfd, const char *path, bool track,
+                         uint32_t resolve);
 
 /**
  * walk_last() - Find the last component.

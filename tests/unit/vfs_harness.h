@@ -46,15 +46,18 @@
 #include "guestkit/libc-shim/anon_file.c"
 #include "guestkit/libc-shim/descriptors.c"
 #include "guestkit/libc-shim/epoll.c"
+#include "guestkit/libc-shim/file_lock.c"
 #include "guestkit/libc-shim/page_tree.c"
 #include "guestkit/libc-shim/path.c"
 #include "guestkit/libc-shim/pipe.c"
 #include "guestkit/libc-shim/sys_directory.c"
 #include "guestkit/libc-shim/sys_file.c"
 #include "guestkit/libc-shim/sys_io.c"
+#include "guestkit/libc-shim/sys_open.c"
 #include "guestkit/libc-shim/sys_path.c"
 #include "guestkit/libc-shim/sys_poll.c"
 #include "guestkit/libc-shim/sys_stat.c"
+#include "guestkit/libc-shim/sys_sync.c"
 #include "guestkit/libc-shim/time_value.c"
 #include "guestkit/libc-shim/tmpfs.c"
 #include "guestkit/libc-shim/tmpfs_directory.c"
@@ -81,6 +84,27 @@ void signal_send_self(int signal)
 {
 	cr_assert_eq(signal, SIGPIPE);
 	signals_sent++;
+}
+
+const struct process_limit *process_limit(unsigned resource)
+{
+	static const struct process_limit unlimited = {PROCESS_UNLIMITED, PROCESS_UNLIMITED};
+
+	(void)resource;
+	return &unlimited;
+}
+
+int64_t memfd_get_seals(const struct file *file)
+{
+	(void)file;
+	return -EINVAL;
+}
+
+int64_t memfd_add_seals(const struct file *file, uint32_t seals)
+{
+	(void)file;
+	(void)seals;
+	return -EINVAL;
 }
 
 /* The only thread there is sleeps until a deadline, or is interrupted. */

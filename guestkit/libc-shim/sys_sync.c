@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hints, and waiting for storage: there is none, what is written is where it stays. */
+#include <linux/errno.h>
+#include <linux/fadvise.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+
+#include "guestkit/libc-shim/file.h"
+#include "guestkit/libc-shim/syscall.h"
+
+#define SYNC_FLAGS \
+	(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
+
+int64_t sys_fsync(const uint64_t *arg)
+{
+	const struct file *file = file_of(arg[0]);
+
+	if (!file)
+		return -EBADF;
+	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ? 0 : -EINVAL;
+}
+
+int64_t sys_fdatasync(const uint64_t *arg)
+{
+	return sys_fsync(arg);
+}
+
+int64_t sys_sync(const uint64_t *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+int64_t sys_syncfs(const uint64_t *arg)
+{
+	return file_of(arg[0]) ? 0 : -EBADF;
+}
+
+int64_t sys_readahead(const uint64_t *arg)
+{
+	const struct file *file = descriptor_file((int)arg[0]);
+
+	if (!file || !file_is_readable(file))
+		return -EBADF;
+	return S_ISREG(file->inode->mode) ? 0 : -EINVAL;
+}
+
+int64_t sys_fadvise64(const uint64_t *arg)
+{
+	const struct file *file = file_of(arg[0]);
+
+	if (!file)
+		return -EBADF;
+	if (S_ISFIFO(file->inode->mode))
+		return -ESPIPE;
+	if ((int64_t)arg[2] < 0 || (uint32_t)arg[3] > POSIX_FADV_NOREUSE)
+		return -EINVAL;
+	return 0;
+}
+
+int64_t sys_sync_file_range(const uint64_t *arg)
+{
+	const struct file *file = file_of(arg[0]);
+	int64_t offset = (int64_t)arg[1], length = (int64_t)arg[2], end;
+
+	if (!file)
+		return -EBADF;
+	if ((uint32_t)arg[3] & ~(uint32_t)SYNC_FLAGS || offset < 0 || length < 0 ||
+	    __builtin_add_overflow(offset, length, &end))
+		return -EINVAL;
+	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ||
+	                       S_ISLNK(file->inode->mode) || S_ISBLK(file->inode->mode)
+	               ? 0
+	               : -ESPIPE;
+}
