@@ -54,7 +54,7 @@ all: $(BUILD)/mote $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 .PHONY: help
 help:
 	@echo 'all (default)   mote, the guest kit, mote-cc and the hello image'
-	@echo 'images          Lua and SQLite, built with mote-cc from Debian sources'
+	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
 	@echo 'fuzz            each fuzz target for FUZZ_SECONDS (60)'

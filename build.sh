@@ -15,7 +15,7 @@ usage: ./build.sh [COMMAND]
   ./build.sh bench     build, then measure against the KVM floor and other sandboxes
   ./build.sh lint      check layout and run the static analysers
   ./build.sh fuzz      run each fuzz target for a minute
-  ./build.sh images    build the guests that come from Debian's sources (Lua, SQLite)
+  ./build.sh images    build the demo guests (Lua, SQLite, Go, Python)
   ./build.sh install   build, then make install (DESTDIR=, PREFIX=)
   ./build.sh clean     remove what was built
 

@@ -2,8 +2,11 @@
 # Rules for the demo guests; the Makefile includes this file. Needs BUILD (the build folder, build).
 
 # Every recipe is a script that takes the output's path; it is run again when it, its inputs or the
-# compiler wrapper changed. Lua and SQLite are fetched, so they are built on request only.
-IMAGES := $(BUILD)/images/hello $(BUILD)/images/lua $(BUILD)/images/sqlite3
+# compiler wrapper changed. Lua and SQLite are fetched, so they are built on request only; Go and Python
+# are what Debian has installed, where it has.
+IMAGES := $(BUILD)/images/hello $(BUILD)/images/lua $(BUILD)/images/sqlite3 \
+	$(if $(shell command -v go),$(BUILD)/images/go-demo) \
+	$(if $(wildcard /usr/bin/python3),$(BUILD)/images/python.erofs)
 
 .PHONY: images
 images: $(IMAGES)
@@ -11,6 +14,8 @@ images: $(IMAGES)
 $(BUILD)/images/hello: images/hello/build.sh images/hello/hello.c $(BUILD)/mote-cc
 $(BUILD)/images/lua: images/lua/build.sh scripts/sources.txt $(BUILD)/mote-cc
 $(BUILD)/images/sqlite3: images/sqlite/build.sh scripts/sources.txt $(BUILD)/mote-cc
+$(BUILD)/images/go-demo: images/go/build.sh images/go/main.go
+$(BUILD)/images/python.erofs: images/python/build.sh images/python/make-root.sh $(wildcard /usr/bin/python3)
 
 $(IMAGES):
 	$(if $(V),,@echo "  IMAGE   $@")
