@@ -4,10 +4,10 @@
 
 #include "guestkit/string.h"
 
-#define FEATURE_PKRU    (1ull << 9)
 #define FEATURES_LEGACY 3ull /* x87, SSE */
 #define FEATURES_AVX    7ull
 #define FEATURES_AVX512 0xe0ull
+#define FEATURES_SAVED  (FEATURES_AVX | FEATURES_AVX512)
 #define FPU_SIZE_AVX    (FPU_EXTENDED + 256)
 #define FPU_SIZE_AVX512 2688 /* where Intel puts the last component; AMD needs less */
 
@@ -33,10 +33,13 @@ void fpu_init(uint64_t xsave_size)
 	fpu_size = FPU_LEGACY_SIZE;
 	if (xsave_size < FPU_EXTENDED)
 		return;
-	/* Protection keys would lock the kit out of its own memory: they stay as they are. */
-	fpu_features = read_xcr0() & ~FEATURE_PKRU;
+	/*
+	 * kvm-pvm leaves the host's XCR0 in force whatever the VMM asked for: AMX, whose tiles take
+	 * 8 KiB of an area that has no room for them, is in it where the CPU has it. Protection
+	 * keys would lock the kit out of its own memory: they stay as they are.
+	 */
+	fpu_features = read_xcr0() & FEATURES_SAVED;
 	fpu_size = (uint32_t)xsave_size;
-	/* kvm-pvm leaves the host's XCR0 in force whatever the VMM asked for. */
 	if (fpu_features & FEATURES_AVX512 && fpu_size < FPU_SIZE_AVX512)
 		fpu_size = FPU_SIZE_AVX512;
 	else if (fpu_features & FEATURES_AVX & ~FEATURES_LEGACY && fpu_size < FPU_SIZE_AVX)
