@@ -373,8 +373,8 @@ static bool grow_in_place(const struct vma *vma, uint64_t old_end, uint64_t grow
 }
 
 /*
- * The part of the list's @from that is [old, old + old_length) goes to @to, all or nothing. With
- * @keep, the old mapping stays, empty.
+ * The part of the list's @from that is [old, old + old_length) goes to @to, all or nothing, and is
+ * no shorter there. With @keep, the old mapping stays, empty.
  */
 static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_length,
                             uint64_t new_length, uint64_t to, bool keep)
@@ -385,16 +385,16 @@ static int64_t move_mapping(const struct vma *from, uint64_t old, uint64_t old_l
 	vma.start = to;
 	vma.end = to + new_length;
 	vma.flags &= ~(VMA_STACK | VMA_HEAP);
-	if (!cut(old, old + old_length) || vma_reserve(2))
+	if (!cut(old, old + old_length) || vma_reserve(1))
 		return -ENOMEM;
 	retired_claim(to, to + new_length, false);
 	patch_forget(old, old + old_length);
-	if (!page_table_move(old, to, old_length < new_length ? old_length : new_length))
+	if (!page_table_move(old, to, old_length))
 		return -ENOMEM;
 	if (vma.file)
 		file_get(vma.file);
 	if (!keep)
-		address_space_unmap(old, old_length);
+		vma_remove(old, old + old_length);
 	vma_insert(&vma);
 	populate_new(to, to + new_length, false);
 	return (int64_t)to;
@@ -455,8 +455,11 @@ int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_leng
 		return to;
 	if (flags & MREMAP_FIXED) {
 		status = address_space_unmap((uint64_t)to, new_length);
+		if (!status && new_length < old_length)
+			status = address_space_unmap(old + new_length, old_length - new_length);
 		if (status)
 			return status;
+		old_length = old_length < new_length ? old_length : new_length;
 	}
 	return move_mapping(vma_find(old), old, old_length, new_length, (uint64_t)to,
 	                    flags & MREMAP_DONTUNMAP);

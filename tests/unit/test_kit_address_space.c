@@ -150,6 +150,29 @@ Test(kit_address_space, huge_pages_move_whole)
 	cr_assert_null(reach(at, 0));
 }
 
+Test(kit_address_space, moving_shrinks_and_grows)
+{
+	const uint64_t to = 5ul << 39;
+	uint64_t at = map_huge(), length = 4 * HUGE_SIZE;
+
+	for (uint64_t less = PAGE_SIZE; less < 200 * PAGE_SIZE; less += 33 * PAGE_SIZE) {
+		cr_assert_eq(address_space_remap(at, length, length - less,
+		                                 MREMAP_MAYMOVE | MREMAP_FIXED, to),
+		             (int64_t)to);
+		length -= less;
+		expect_stamps(to, 0, length / PAGE_SIZE);
+		cr_assert_null(reach(at, 0));
+		cr_assert_null(reach(to + length, 0));
+		cr_assert_eq(address_space_remap(to, length, length + less,
+		                                 MREMAP_MAYMOVE | MREMAP_FIXED, at),
+		             (int64_t)at);
+		expect_stamps(at, 0, length / PAGE_SIZE);
+		cr_assert_eq(get(at + length), 0);
+		cr_assert_null(reach(to, 0));
+		cr_assert_eq(address_space_unmap(at + length, less), 0);
+	}
+}
+
 Test(kit_address_space, below_2_gib_or_not_at_all)
 {
 	const uint64_t limit = 1ul << 31;
