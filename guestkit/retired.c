@@ -24,7 +24,7 @@
 
 #define EXACT_UNMAPS  32
 #define KNOWN_COMMITS 8
-#define RANGES_MAX    64
+#define RANGES_MAX    256
 #define RANGE_LIMIT   (4096 * PAGE_SIZE) /* larger ranges are cleared at once */
 #define TOTAL_LIMIT   (8192 * PAGE_SIZE) /* of all ranges */
 #define TOTAL_PILE    (64 * PAGE_SIZE)   /* worth a look after a while */
@@ -62,14 +62,33 @@ bool memory_reclaim(void)
 	return page_table_sweep() || has_purged;
 }
 
+/* Make a noted range longer by one that adjoins it. Return whether there is such a range. */
+static bool join(uint64_t start, uint64_t end)
+{
+	for (uint32_t i = 0; i < range_count; i++) {
+		if (ranges[i].end == start)
+			ranges[i].end = end;
+		else if (ranges[i].start == end)
+			ranges[i].start = start;
+		else
+			continue;
+		return true;
+	}
+	return false;
+}
+
 /* Note a range; an empty one is nothing. */
 static void add(uint64_t start, uint64_t end)
 {
 	if (start >= end)
 		return;
-	if (range_count == RANGES_MAX || total + (end - start) > TOTAL_LIMIT)
+	if (total + (end - start) > TOTAL_LIMIT)
 		retired_purge();
-	ranges[range_count++] = (struct page_range){start, end};
+	if (!join(start, end)) {
+		if (range_count == RANGES_MAX)
+			retired_purge();
+		ranges[range_count++] = (struct page_range){start, end};
+	}
 	total += end - start;
 	if (total > TOTAL_PILE)
 		pages_piled_up();
