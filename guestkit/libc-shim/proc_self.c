@@ -142,8 +142,10 @@ void proc_status(struct text *text)
 	           "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t0\n"
 	           "TracerPid:\t0\n",
 	           process.name, PROCESS_ID, PROCESS_ID);
-	text_print(text, "Uid:\t%u\t%u\t%u\t%u\n", self->uid, self->uid, self->uid, self->uid);
-	text_print(text, "Gid:\t%u\t%u\t%u\t%u\n", self->gid, self->gid, self->gid, self->gid);
+	text_print(text, "Uid:\t%u\t%u\t%u\t%u\n", self->real_uid, self->uid, self->saved_uid,
+	           self->file_uid);
+	text_print(text, "Gid:\t%u\t%u\t%u\t%u\n", self->real_gid, self->gid, self->saved_gid,
+	           self->file_gid);
 	text_print(text, "FDSize:\t%u\nGroups:\t", descriptor_limit);
 	for (uint32_t i = 0; i < self->group_count; i++)
 		text_print(text, "%u ", self->groups[i]);

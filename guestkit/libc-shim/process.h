@@ -49,10 +49,11 @@ uint64_t process_cpu_time(void);
 uint64_t process_resident(void);
 uint64_t process_resident_peak(void);
 
-/* Who the process is; changed by setuid(2) and its relatives (sys_identity.c). */
+/* Who the process is; changed by setuid(2) and its relatives (sys_users.c). */
 struct process_identity {
-	uint32_t uid; /* real, effective and saved: no call served here lets them differ */
-	uint32_t gid;
+	uint32_t uid, gid; /* the effective ones, which decide what is allowed */
+	uint32_t real_uid, saved_uid, file_uid;
+	uint32_t real_gid, saved_gid, file_gid;
 	uint32_t *groups; /* supplementary; heap; NULL when there are none */
 	uint32_t group_count;
 };

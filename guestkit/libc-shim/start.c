@@ -61,9 +61,9 @@ static void fill_aux(const struct start *start, uint64_t random, uint64_t platfo
 	add_aux(AT_BASE, start->interpreter_base);
 	add_aux(AT_FLAGS, 0);
 	add_aux(AT_ENTRY, start->program.entry);
-	add_aux(AT_UID, process_identity.uid);
+	add_aux(AT_UID, process_identity.real_uid);
 	add_aux(AT_EUID, process_identity.uid);
-	add_aux(AT_GID, process_identity.gid);
+	add_aux(AT_GID, process_identity.real_gid);
 	add_aux(AT_EGID, process_identity.gid);
 	add_aux(AT_SECURE, 0);
 	add_aux(AT_RANDOM, random);

@@ -159,6 +159,31 @@ int64_t sys_wait4(const uint64_t *arg)
 	return (int32_t)arg[0] == INT32_MIN ? -ESRCH : -ECHILD;
 }
 
+int64_t sys_waitid(const uint64_t *arg)
+{
+	const uint32_t events = WEXITED | WSTOPPED | WCONTINUED;
+	const uint32_t known = events | WNOHANG | WNOWAIT | __WNOTHREAD | __WALL | __WCLONE;
+	uint32_t options = (uint32_t)arg[3];
+	int32_t id = (int32_t)arg[1];
+
+	if (options & ~known || !(options & events))
+		return -EINVAL;
+	switch ((uint32_t)arg[0]) {
+	case P_ALL: break;
+	case P_PID:
+		if (id <= 0)
+			return -EINVAL;
+		break;
+	case P_PGID:
+		if (id < 0)
+			return -EINVAL;
+		break;
+	case P_PIDFD: return id < 0 ? -EINVAL : -EBADF;
+	default: return -EINVAL;
+	}
+	return -ECHILD;
+}
+
 int64_t sys_fork(const uint64_t *arg)
 {
 	static bool is_told;

@@ -93,8 +93,15 @@ CASE_ALONE(seteuid_and_back)
 	CALL(getuid);
 	CALL(setresuid, -1, 0, -1);
 	CALL(geteuid);
-	CALL(setreuid, 1000, 1000);
+	CALL(setfsuid, 77);
+	CALL(setfsuid, -1);
+	CALL(setreuid, 1000, -1);
 	CALL(getuid);
+	CALL(setresgid, 5, 6, 7);
+	CALL(setreuid, 1000, 1000);
+	CALL(setresgid, 6, 7, 5);
+	CALL(setresgid, 6, 7, 8);
+	CALL(setregid, 5, -1);
 	CALL(setreuid, 0, 0);
 }
 
@@ -422,9 +429,9 @@ CASE(exec_errors)
 {
 	static char *const arguments[] = {"name", NULL};
 
-	make_file("file", 100);
+	close(make_file("file", 100)); /* a file that is open for writing is ETXTBSY on Linux */
 	chmod("file", 0755);
-	make_file("plain", 100);
+	close(make_file("plain", 100));
 	mkdir("folder", 0755);
 	CALL(execve, "missing", arguments, NULL);
 	CALL(execve, "", arguments, NULL);

@@ -195,9 +195,10 @@ Test(proc, status)
 	static uint32_t groups[] = {5, 6};
 	const char *status;
 
-	process_identity = (struct process_identity){.uid = 7, .groups = groups, .group_count = 2};
+	process_identity = (struct process_identity){
+	        .uid = 7, .real_uid = 6, .saved_uid = 8, .groups = groups, .group_count = 2};
 	status = fake_content(proc, "1/status");
-	cr_assert_not_null(strstr(status, "\nUid:\t7\t7\t7\t7\nGid:\t0\t0\t0\t0\n"));
+	cr_assert_not_null(strstr(status, "\nUid:\t6\t7\t8\t0\nGid:\t0\t0\t0\t0\n"));
 	cr_assert_not_null(strstr(status, "\nGroups:\t5 6 \n"));
 	cr_assert_not_null(strstr(status, "\nVmRSS:\t1024 kB\n"));
 	cr_assert_not_null(strstr(status, "\nCapEff:\t0000000000000000\n"));

@@ -11,6 +11,7 @@
 #include "guestkit/libc-shim/sys_limits.c"
 #include "guestkit/libc-shim/sys_prctl.c"
 #include "guestkit/libc-shim/sys_system.c"
+#include "guestkit/libc-shim/sys_users.c"
 
 #include "guestkit/libc-shim/sys_thread.c"
 
@@ -340,6 +341,53 @@ Test(process_calls, root_is_dropped_for_good)
 	cr_assert_eq(CALL(setgroups, 0), -EPERM);
 }
 
+static void expect_users(uint32_t real, uint32_t effective, uint32_t saved)
+{
+	uint32_t ids[3];
+
+	cr_assert_eq(CALL(getresuid, AT(&ids[0]), AT(&ids[1]), AT(&ids[2])), 0);
+	cr_assert_eq(ids[0], real);
+	cr_assert_eq(ids[1], effective);
+	cr_assert_eq(ids[2], saved);
+}
+
+Test(process_calls, real_effective_and_saved_user)
+{
+	const uint64_t same = UINT32_MAX;
+
+	cr_assert_eq(CALL(setresuid, same, 1000, same), 0);
+	expect_users(0, 1000, 0);
+	cr_assert_eq(capability_sets.effective, 0);
+	cr_assert_neq(capability_sets.permitted, 0);
+	cr_assert_eq(CALL(setfsuid, 5), 1000, "changes nothing");
+	cr_assert_eq(CALL(setfsuid, 0), 1000);
+	cr_assert_eq(CALL(setfsuid, same), 0);
+	cr_assert_eq(CALL(setreuid, same, 7), -EPERM);
+	cr_assert_eq(CALL(setreuid, same, 0), 0);
+	expect_users(0, 0, 0);
+	cr_assert_eq(capability_sets.effective, capability_sets.permitted);
+	cr_assert_eq(CALL(setreuid, 5, 6), 0);
+	expect_users(5, 6, 6);
+	cr_assert_eq(capability_sets.permitted, 0, "for good");
+	cr_assert_eq(CALL(setresuid, 6, 5, 0), -EPERM);
+	expect_users(5, 6, 6);
+	cr_assert_eq(CALL(setuid, 5), 0);
+	expect_users(5, 5, 6);
+	cr_assert_eq(CALL(setreuid, 6, same), -EPERM, "the saved one is no real one");
+	cr_assert_eq(CALL(setregid, 1, same), -EPERM, "groups are root's to change, too");
+	cr_assert_eq(CALL(getresgid, BAD, BAD, BAD), -EFAULT);
+}
+
+Test(process_calls, waitid_knows_no_children)
+{
+	cr_assert_eq(CALL(waitid, 0, 0, 0, 4), -ECHILD);
+	cr_assert_eq(CALL(waitid, 1, 0, 0, 4), -EINVAL);
+	cr_assert_eq(CALL(waitid, 2, 0, 0, 4), -ECHILD);
+	cr_assert_eq(CALL(waitid, 3, 4, 0, 4), -EBADF);
+	cr_assert_eq(CALL(waitid, 0, 0, 0, 1), -EINVAL, "nothing to wait for");
+	cr_assert_eq(CALL(waitid, 0, 0, 0, 0x1004), -EINVAL);
+}
+
 Test(process_calls, groups)
 {
 	uint32_t groups[3] = {4, 5, 6};
@@ -368,6 +416,7 @@ Test(process_calls, numbers)
 	cr_assert_eq(CALL(getsid, 2), -ESRCH);
 	cr_assert_eq(CALL(setpgid, 0, 0), -EPERM);
 	cr_assert_eq(CALL(setpgid, 5, 0), -ESRCH);
+	cr_assert_eq(CALL(setpgid, -1ull, 0), -EINVAL);
 	cr_assert_eq(CALL(setsid), -EPERM);
 }
 
