@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which root image belongs to a directory tree, and where it is kept between runs. */
+/* Where root images made from directories are kept between runs. */
 #ifndef MOTE_VMM_ROOT_CACHE_H
 #define MOTE_VMM_ROOT_CACHE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "vmm/error.h"
+#include "vmm/root_tree.h"
 
 /* Images kept; the least recently used go first. */
 #define ROOT_CACHE_IMAGES 16
@@ -15,36 +13,11 @@
 /* Bytes of an image's file name, with the final zero. */
 #define ROOT_CACHE_NAME 40
 
-/* What a tree looked like. */
-struct root_fingerprint {
-	uint64_t half[2];
-	bool is_fresh; /* a time stamp is so recent that one more change could leave it as it is */
-};
-
 /* The directory of cached images. */
 struct root_cache {
 	int directory; /* descriptor, or -1: there is none that can be trusted */
 	char path[4096];
 };
-
-/**
- * root_hash() - SipHash-2-4 with 128 bits of output.
- * @key:  two little-endian words
- * @data: @length bytes
- * @out:  the output as two little-endian words
- */
-void root_hash(const uint64_t key[2], const void *data, size_t length, uint64_t out[2]);
-
-/**
- * root_fingerprint() - Summarise names, types, owners, times, sizes and inodes of a tree.
- * @path:  the directory; symbolic links below it are not followed, mount points are entered
- * @cache: its directory is left out, since an image must not depend on earlier ones
- * @out:   filled on success; equal for equal trees, whatever order directories are read in
- *
- * File contents are not read. Return: 0, or -1 with @err naming what could not be read.
- */
-int root_fingerprint(const char *path, const struct root_cache *cache, struct root_fingerprint *out,
-                     struct mote_error *err);
 
 /**
  * root_cache_open() - Find the cache directory, making it where it is missing.
@@ -55,9 +28,6 @@ void root_cache_open(struct root_cache *cache);
 
 /* Close the directory's descriptor; images that were opened stay open. */
 void root_cache_close(struct root_cache *cache);
-
-/* Whether two fingerprints are of the same tree. */
-bool root_fingerprint_equal(const struct root_fingerprint *a, const struct root_fingerprint *b);
 
 /* The file name of a tree's image. */
 void root_cache_name(const struct root_fingerprint *fingerprint, char name[ROOT_CACHE_NAME]);

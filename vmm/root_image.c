@@ -290,7 +290,7 @@ static int make_steady_image(const char *path, const char *target, const struct 
 		if (seen->is_fresh)
 			nanosleep(&tick, NULL);
 		result = make_image(path, target, cache, err);
-		if (root_fingerprint(path, cache, &after, err))
+		if (root_fingerprint(path, cache->directory, &after, err))
 			return -1;
 		has_changed = !root_fingerprint_equal(seen, &after);
 		*seen = after;
@@ -350,7 +350,7 @@ static int open_directory(const char *path, const void **image, uint64_t *size,
 	int result, fd;
 
 	root_cache_open(&cache);
-	result = root_fingerprint(path, &cache, &seen, err);
+	result = root_fingerprint(path, cache.directory, &seen, err);
 	fd = result == 0 && cache.directory >= 0 ? root_cache_find(&cache, &seen) : -1;
 	if (result == 0 && (fd < 0 || map_image(fd, image, size, &reason)))
 		result = build(path, &cache, &seen, image, size, err);
