@@ -32,7 +32,7 @@ static int64_t seek_plain(struct file *file, int64_t offset, int whence)
 	case SEEK_HOLE: /* behind the end there is one */
 		if (offset < 0 || offset >= size)
 			return -ENXIO;
-		if (file->ops->extent)
+		if (file->ops->extent && S_ISREG(file->inode->mode))
 			offset = (int64_t)file->ops->extent(file, (uint64_t)offset,
 			                                    whence == SEEK_DATA);
 		else

@@ -552,6 +552,17 @@ CASE(lseek_whence)
 	CALL(lseek, 77, 0, 9);
 }
 
+CASE(lseek_holes_of_a_folder)
+{
+	char name[8] = "0";
+	int folder;
+
+	for (; name[0] < '0' + 40; name[0]++)
+		close(open(name, O_RDWR | O_CREAT, 0644));
+	folder = open(".", O_RDONLY);
+	VALUE(lseek(folder, 300, SEEK_HOLE) > 300);
+}
+
 CASE(lseek_holes)
 {
 	int file = make_file("file", 4096);
