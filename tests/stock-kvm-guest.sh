@@ -373,6 +373,12 @@ test_remap() {
 	done
 }
 
+test_mappings() {
+	for topic in truncate hole apart; do
+		same_as_native "mappings_$topic" mappings "$topic"
+	done
+}
+
 test_rewritten_calls() {
 	same_as_native calls calls
 	for what in results middle step interrupt fault remap many file clones cancel threads; do

@@ -66,6 +66,9 @@ done
 for seed in 1 2 3; do
 	record "remap_$seed" remap 4000 "$seed"
 done
+for topic in truncate hole apart; do
+	record "mappings_$topic" mappings "$topic"
+done
 
 for what in many sleepers registers timer kill exit_all first_leaves cancel close_under_reader; do
 	record "threads_$what" threads "$what"

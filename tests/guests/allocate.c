@@ -37,7 +37,10 @@ static void ask(size_t size)
 	long brk = syscall(SYS_brk, 0);
 	char *none = mmap(NULL, size, PROT_NONE, flags, -1, 0);
 
-	tell("malloc", malloc(size) != NULL);
+	void *block = malloc(size);
+
+	tell("malloc", block != NULL);
+	free(block);
 	tell("mmap", mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED);
 	tell("mremap", mremap(page, 4096, size, MREMAP_MAYMOVE) != MAP_FAILED);
 	tell("mprotect", mprotect(none, size, PROT_READ | PROT_WRITE) == 0);
