@@ -30,9 +30,11 @@ static int64_t seek_plain(struct file *file, int64_t offset, int whence)
 	case SEEK_END: base = size; break;
 	case SEEK_DATA:
 	case SEEK_HOLE: /* behind the end there is one */
+		if (S_ISDIR(file->inode->mode))
+			return -EINVAL;
 		if (offset < 0 || offset >= size)
 			return -ENXIO;
-		if (file->ops->extent && S_ISREG(file->inode->mode))
+		if (file->ops->extent)
 			offset = (int64_t)file->ops->extent(file, (uint64_t)offset,
 			                                    whence == SEEK_DATA);
 		else
