@@ -215,8 +215,8 @@ void socket_init(struct socket *socket, const struct socket_ops *ops, unsigned f
 	socket->inode.references = 1;
 	socket->inode.mode = S_IFSOCK | 0777;
 	socket->inode.links = 1;
-	socket->inode.uid = process_identity.uid;
-	socket->inode.gid = process_identity.gid;
+	socket->inode.uid = process_identity.file_uid;
+	socket->inode.gid = process_identity.file_gid;
 	socket->inode.number = ++last_number;
 	socket->inode.fs_id = fs_id;
 	socket->inode.atime = socket->inode.mtime = socket->inode.ctime = clock_realtime();

@@ -161,8 +161,9 @@ void socket_inherit(struct socket *made, const struct socket *listener);
 
 /* ---- socket_control.c ---- */
 
-/* Who the process is. */
-struct socket_credentials socket_own_credentials(void);
+/* Who the process is: to those who receive from it, and to those at the other end. */
+struct socket_credentials socket_sender_credentials(void);
+struct socket_credentials socket_peer_credentials(void);
 
 /* Take control messages from the application (sendmsg); @control is filled, empty on failure. */
 int socket_control_read(struct socket_control *control, uint64_t user, uint64_t length);
@@ -180,6 +181,9 @@ struct socket_rights *socket_rights_copy(const struct socket_rights *rights);
 
 /* Drop files on their way (NULL is allowed): each may be a socket with more of them in it. */
 void socket_rights_drop(struct socket_rights *rights);
+
+/* Is that going on? Then more sockets are about to be closed. */
+bool socket_rights_are_dropping(void);
 
 /* ---- families: each makes a socket without a file ---- */
 

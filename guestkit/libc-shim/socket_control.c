@@ -15,7 +15,13 @@
 #define NOBODY         65534 /* overflowuid */
 #define ALIGN(size)    (((size) + 7) & ~7ull)
 
-struct socket_credentials socket_own_credentials(void)
+struct socket_credentials socket_sender_credentials(void)
+{
+	return (struct socket_credentials){PROCESS_ID, process_identity.real_uid,
+	                                   process_identity.real_gid};
+}
+
+struct socket_credentials socket_peer_credentials(void)
 {
 	return (struct socket_credentials){PROCESS_ID, process_identity.uid, process_identity.gid};
 }
@@ -42,6 +48,11 @@ void socket_rights_drop(struct socket_rights *rights)
 		heap_free(rights);
 	}
 	is_dropping = false;
+}
+
+bool socket_rights_are_dropping(void)
+{
+	return is_dropping;
 }
 
 static struct socket_rights *rights_resize(struct socket_rights *old, unsigned room)
@@ -101,19 +112,31 @@ static int read_rights(struct socket_control *control, uint64_t user, uint64_t s
 	return result;
 }
 
-/* Who the process says that it is: root may be anyone. */
+/* Is it what the process may call itself? Root may be anyone. */
+static bool is_own(const struct socket_credentials *said)
+{
+	const struct process_identity *own = &process_identity;
+
+	if (!own->uid)
+		return true;
+	return said->pid == PROCESS_ID &&
+	       (said->uid == own->uid || said->uid == own->real_uid ||
+	        said->uid == own->saved_uid) &&
+	       (said->gid == own->gid || said->gid == own->real_gid || said->gid == own->saved_gid);
+}
+
+/* Who the process says that it is. */
 static int read_sender(struct socket_control *control, uint64_t user, uint64_t size)
 {
-	const struct socket_credentials own = socket_own_credentials();
 	struct socket_credentials said;
 
 	if (size != sizeof(said))
 		return -EINVAL;
 	if (user_read(&said, user, sizeof(said)))
 		return -EFAULT;
-	if (own.uid && (said.pid != own.pid || said.uid != own.uid || said.gid != own.gid))
+	if (!is_own(&said))
 		return -EPERM;
-	if (said.pid != own.pid && !thread_find(said.pid))
+	if (said.pid != PROCESS_ID && !thread_find(said.pid))
 		return -ESRCH;
 	if (said.uid == UINT32_MAX || said.gid == UINT32_MAX)
 		return -EINVAL;

@@ -112,7 +112,6 @@ static int set_value(struct socket *socket, uint32_t option, int value)
 			return -EACCES;
 		socket->switches &= ~BIT(option);
 		socket->switches |= value ? BIT(option) : 0;
-		wait_queue_wake(&socket->queue);
 		return 0;
 	}
 	switch (option) {
@@ -260,7 +259,7 @@ int64_t sys_getsockopt(const uint64_t *arg)
 	union option_value value = {0};
 	struct socket *socket;
 	struct file *file;
-	int room, size = socket_of(arg[0], &socket, &file);
+	int room = 0, size = socket_of(arg[0], &socket, &file);
 
 	if (!size && (int)arg[1] != SOL_SOCKET)
 		size = -EOPNOTSUPP;

@@ -12,7 +12,7 @@
 #include "guestkit/user.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define CONTROL_MAX   INT32_MAX /* bytes of control messages that are taken */
+#define CONTROL_MAX   131072u /* bytes of control messages: net.core.optmem_max */
 
 /* The flags of a call on an open file. */
 static uint32_t flags_with_file(uint64_t flags, const struct file *file)

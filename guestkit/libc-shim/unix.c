@@ -54,7 +54,7 @@ static void join(struct unix_socket *socket, struct unix_socket *peer)
 {
 	socket->peer = unix_get(peer);
 	socket->state = UNIX_CONNECTED;
-	socket->peer_credentials = socket_own_credentials();
+	socket->peer_credentials = socket_peer_credentials();
 }
 
 void unix_pair(struct socket *first, struct socket *second)

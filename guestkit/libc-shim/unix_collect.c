@@ -22,7 +22,6 @@ static struct unix_socket *sockets;
 static struct unix_socket *to_look; /* reachable ones whose queue has not been looked at */
 static unsigned files_in_flight, sockets_in_flight;
 static unsigned next_look = FIRST_LOOK;
-static bool is_collecting;
 
 void unix_list_add(struct unix_socket *socket)
 {
@@ -145,9 +144,9 @@ void unix_collect(void)
 {
 	struct socket_rights *garbage = NULL, *rights;
 
-	if (!sockets_in_flight || is_collecting)
+	/* Where one after another is closed, it is done once, behind the last. */
+	if (!sockets_in_flight || socket_rights_are_dropping())
 		return;
-	is_collecting = true;
 	mark();
 	for (struct unix_socket *socket = sockets; socket; socket = socket->next) {
 		if (socket->is_reachable || !socket->socket.file)
@@ -162,7 +161,6 @@ void unix_collect(void)
 		garbage = rights->next;
 		socket_rights_drop(rights);
 	}
-	is_collecting = false;
 	next_look = 2 * sockets_in_flight > FIRST_LOOK ? 2 * sockets_in_flight : FIRST_LOOK;
 }
 

@@ -32,7 +32,7 @@ int unix_listen(struct socket *base, unsigned backlog)
 		return -EINVAL;
 	socket->state = UNIX_LISTENING;
 	socket->backlog = backlog;
-	socket->peer_credentials = socket_own_credentials();
+	socket->peer_credentials = socket_peer_credentials();
 	wait_queue_wake(&base->queue);
 	wait_queue_wake_for(&socket->room, UNIX_WRITABLE);
 	return 0;
@@ -51,7 +51,7 @@ static int leave_connection(struct unix_socket *socket, struct unix_socket *list
 	made->state = socket->state = UNIX_CONNECTED;
 	made->peer = unix_get(socket);
 	socket->peer = unix_get(made);
-	made->peer_credentials = socket_own_credentials();
+	made->peer_credentials = socket_peer_credentials();
 	socket->peer_credentials = listener->peer_credentials;
 
 	made->is_pending = true;

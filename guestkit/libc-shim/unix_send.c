@@ -19,7 +19,7 @@ static void name_sender(const struct unix_socket *socket, const struct unix_sock
 	control->has_sender = socket_wants_sender(&socket->socket) ||
 	                      socket_wants_sender(&other->socket) || other->is_pending;
 	if (control->has_sender)
-		control->sender = socket_own_credentials();
+		control->sender = socket_sender_credentials();
 }
 
 /* What goes along with the next packet to @other: the files only with the first one. */

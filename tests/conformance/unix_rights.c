@@ -446,6 +446,44 @@ CASE(credentials_said)
 	say_message(4, 32, 64, MSG_DONTWAIT);
 }
 
+static void say_peer_credentials(int fd)
+{
+	struct ucred peer;
+	socklen_t length = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+		say("SO_PEERCRED: %s", error_name(errno));
+	else
+		say("length %d pid %d uid %d gid %d", (int)length,
+		    peer.pid == getpid() ? 1 : peer.pid, peer.uid, peer.gid);
+}
+
+CASE_ALONE(credentials_of_others_than_root)
+{
+	struct stat status;
+	int on = 1;
+
+	CALL(setresgid, 11, 12, 13);
+	CALL(setresuid, 1, 2, 3);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+	fstat(3, &status);
+	say("owner %d %d", status.st_uid, status.st_gid);
+	setsockopt(4, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+	write(3, "a", 1);
+	say_message(4, 8, 64, 0);
+	for (unsigned id = 0; id < 4; id++) {
+		SHOW(send_credentials(3, getpid(), id, 11));
+		SHOW(send_credentials(3, getpid(), 1, 10 + id));
+	}
+	SHOW(send_credentials(3, 1 << 20, 1, 11));
+	CALL(setsockopt, 3, SOL_SOCKET, SO_SNDBUFFORCE, &on, sizeof on);
+	CALL(setsockopt, 3, SOL_SOCKET, SO_DEBUG, &on, sizeof on);
+	CALL(setsockopt, 3, SOL_SOCKET, SO_MARK, &on, sizeof on);
+	on = 7;
+	CALL(setsockopt, 3, SOL_SOCKET, SO_PRIORITY, &on, sizeof on);
+	say_peer_credentials(3);
+}
+
 CASE(credentials_bind_a_name)
 {
 	struct sockaddr_un from;
@@ -484,18 +522,6 @@ CASE(credentials_before_accept)
 	CALL(setsockopt, 5, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	write(client, "late", 4);
 	say_message(5, 8, 64, 0);
-}
-
-static void say_peer_credentials(int fd)
-{
-	struct ucred peer;
-	socklen_t length = sizeof peer;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
-		say("SO_PEERCRED: %s", error_name(errno));
-	else
-		say("length %d pid %d uid %d gid %d", (int)length,
-		    peer.pid == getpid() ? 1 : peer.pid, peer.uid, peer.gid);
 }
 
 CASE(peer_credentials)
