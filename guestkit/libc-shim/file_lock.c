@@ -56,7 +56,7 @@ static const struct lock *find_conflict(const struct lock *wanted)
 	return first;
 }
 
-static void add(struct lock *memory, const struct lock *content)
+static void add_lock(struct lock *memory, const struct lock *content)
 {
 	*memory = *content;
 	memory->next = locks;
@@ -64,7 +64,7 @@ static void add(struct lock *memory, const struct lock *content)
 	process_locks += !memory->owner;
 }
 
-static void drop(struct lock **link)
+static void drop_lock(struct lock **link)
 {
 	struct lock *lock = *link;
 
@@ -76,7 +76,7 @@ static void drop(struct lock **link)
 
 /* Take a range out of what its owner has; @spare holds the second half of one that is cut in two,
  * and is set to NULL where it was needed. */
-static void cut(const struct lock *range, struct lock **spare)
+static void cut_range(const struct lock *range, struct lock **spare)
 {
 	struct lock **link = &locks;
 
@@ -92,7 +92,7 @@ static void cut(const struct lock *range, struct lock **spare)
 		behind.start = range->last + 1;
 		if (lock->start < range->start && lock->last > range->last) {
 			lock->last = range->start - 1;
-			add(*spare, &behind);
+			add_lock(*spare, &behind);
 			*spare = NULL;
 			return;
 		}
@@ -101,12 +101,12 @@ static void cut(const struct lock *range, struct lock **spare)
 		else if (lock->last > range->last)
 			lock->start = behind.start;
 		else
-			drop(link);
+			drop_lock(link);
 	}
 }
 
 /* Set a lock, or only clear the range (@wanted false). */
-static int set(const struct lock *lock, bool wanted)
+static int set_lock(const struct lock *lock, bool wanted)
 {
 	struct lock *memory = heap_alloc(sizeof(*memory)), *spare = heap_alloc(sizeof(*spare));
 
@@ -115,9 +115,9 @@ static int set(const struct lock *lock, bool wanted)
 		heap_free(spare);
 		return -ENOLCK;
 	}
-	cut(lock, &spare);
+	cut_range(lock, &spare);
 	if (wanted)
-		add(memory, lock);
+		add_lock(memory, lock);
 	else
 		heap_free(memory);
 	heap_free(spare);
@@ -133,7 +133,7 @@ static int set_after(struct file *file, const struct lock *lock, bool wanted, bo
 	while (!result && wanted && find_conflict(lock))
 		result = waits ? shim_wait_on(&changed, SHIM_FOREVER) : -EAGAIN;
 	if (!result)
-		result = set(lock, wanted);
+		result = set_lock(lock, wanted);
 	if (!result && lock->owner)
 		file->has_locks = true;
 	file_put(file);
@@ -146,7 +146,7 @@ void file_lock_file_gone(const struct file *file)
 
 	while (*link)
 		if ((*link)->owner == file)
-			drop(link);
+			drop_lock(link);
 		else
 			link = &(*link)->next;
 }
@@ -159,7 +159,7 @@ void file_lock_descriptor_closed(const struct inode *inode)
 		return;
 	while (*link)
 		if (!(*link)->owner && inode_is_same((*link)->inode, inode))
-			drop(link);
+			drop_lock(link);
 		else
 			link = &(*link)->next;
 }
@@ -182,7 +182,7 @@ int64_t sys_flock(const uint64_t *arg)
 	lock.is_exclusive = operation == LOCK_EX;
 	/* As on Linux, a lock that is changed is given up first: another may come in between. */
 	if (operation != LOCK_UN && file->has_locks) {
-		int result = set(&lock, false);
+		int result = set_lock(&lock, false);
 
 		if (result)
 			return result;

@@ -12,12 +12,11 @@
 #include "guestkit/libc-shim/file_lock.h"
 #include "guestkit/libc-shim/memfd.h"
 #include "guestkit/libc-shim/path.h"
+#include "guestkit/libc-shim/pipe.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/user.h"
-
-#define PIPE_BYTES 65536 /* what F_GETPIPE_SZ tells */
 
 /* ---- seek ---- */
 
@@ -112,11 +111,8 @@ int64_t sys_fcntl(const uint64_t *arg)
 	case F_GETOWN:
 	case F_SETOWN:
 	case F_GETSIG: return 0; /* there is no signal-driven I/O: nobody owns it */
-	case F_GETPIPE_SZ: return S_ISFIFO(file->inode->mode) ? PIPE_BYTES : -EBADF;
-	case F_SETPIPE_SZ:
-		if (!S_ISFIFO(file->inode->mode))
-			return -EBADF;
-		return (uint32_t)arg[2] <= PIPE_BYTES ? PIPE_BYTES : -EPERM;
+	case F_GETPIPE_SZ: return pipe_size(file);
+	case F_SETPIPE_SZ: return pipe_resize(file, (uint32_t)arg[2]);
 	default: return -EINVAL;
 	}
 }

@@ -7,6 +7,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/pipe.h"
 #include "guestkit/libc-shim/tmpfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
@@ -25,7 +26,7 @@
 #define LOWER_COOKIES (1ull << 61) /* readdir's for what is below */
 #define NEW_NUMBERS   (1ull << 32) /* st_ino of new files beside those of files below */
 
-static const struct inode_ops tmpfs_ops, tmpfs_special_ops;
+static const struct inode_ops tmpfs_ops, tmpfs_fifo_ops, tmpfs_special_ops;
 
 bool tmpfs_is_full(void)
 {
@@ -34,7 +35,9 @@ bool tmpfs_is_full(void)
 
 const struct inode_ops *tmpfs_ops_of(uint32_t mode)
 {
-	return S_ISREG(mode) || S_ISDIR(mode) ? &tmpfs_ops : &tmpfs_special_ops;
+	if (S_ISREG(mode) || S_ISDIR(mode))
+		return &tmpfs_ops;
+	return S_ISFIFO(mode) ? &tmpfs_fifo_ops : &tmpfs_special_ops;
 }
 
 static struct tmpfs_inode *make_inode(uint64_t fs_id, uint32_t mode)
@@ -398,7 +401,21 @@ static void tmpfs_release(struct inode *inode)
 	} while (node && !--node->base.references);
 }
 
-/* Symbolic links, FIFOs and device nodes: opening them is ENXIO. */
+static int tmpfs_open_fifo(struct inode *inode, struct file *file)
+{
+	return pipe_open_named(&tmpfs_inode(inode)->pipe, file);
+}
+
+static const struct inode_ops tmpfs_fifo_ops = {
+        .set_attributes = tmpfs_set_attributes,
+        .statistics = tmpfs_statistics,
+        .blocks = tmpfs_blocks,
+        .open = tmpfs_open_fifo,
+        .release = tmpfs_release,
+        .file_ops = &pipe_file_ops,
+};
+
+/* Symbolic links, sockets and device nodes: opening them is ENXIO. */
 static const struct inode_ops tmpfs_special_ops = {
         .set_attributes = tmpfs_set_attributes,
         .statistics = tmpfs_statistics,

@@ -42,6 +42,7 @@ struct tmpfs_inode {
 	union {
 		struct tmpfs_directory directory;
 		struct page_tree pages; /* regular file */
+		struct pipe *pipe;      /* FIFO: while it is open */
 		char *target;           /* symbolic link: heap, base.size bytes */
 	};
 	/* Where this is the writable side of a file of a read-only file system: */

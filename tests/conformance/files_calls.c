@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,4 +355,95 @@ CASE(data_and_holes)
 	CALL(ftruncate, file, 1L << 50);
 	CALL(lseek, file, 1 << 20, SEEK_DATA);
 	CALL(lseek, file, 1L << 49, SEEK_HOLE);
+}
+
+/* ---- pipes with names ---- */
+
+static void *open_later(void *name)
+{
+	pause_for(30);
+	return (void *)(long)open(name, O_WRONLY);
+}
+
+CASE(named_pipe_waits_for_the_other_end)
+{
+	pthread_t thread;
+	void *writer;
+	int reader;
+
+	CALL(mknod, "pipe", S_IFIFO | 0644, 0);
+	pthread_create(&thread, NULL, open_later, "pipe");
+	reader = (int)SHOW_OK(open("pipe", O_RDONLY));
+	pthread_join(thread, &writer);
+	CALL(write, (int)(long)writer, "text", 4);
+	CALL(unlink, "pipe");
+	CALL(read, reader, buffer, 10);
+	CALL(close, (int)(long)writer);
+	CALL(read, reader, buffer, 10);
+}
+
+CASE(named_pipe_errors)
+{
+	struct stat status;
+	int both;
+
+	mknod("pipe", S_IFIFO | 0644, 0);
+	CALL(open, "pipe", O_WRONLY | O_NONBLOCK);
+	CALL(open, "pipe", O_RDONLY | O_DIRECTORY);
+	CALL(truncate, "pipe", 0);
+	both = (int)SHOW_OK(open("pipe", O_RDWR));
+	CALL(write, both, "text", 4);
+	CALL(read, both, buffer, 10);
+	CALL(lseek, both, 0, SEEK_SET);
+	CALL(pread64, both, buffer, 1, 0);
+	fstat(both, &status);
+	say("%o %ld", status.st_mode, (long)status.st_size);
+	CALL(ftruncate, both, 0);
+	CALL(fallocate, both, 0, 0, 10);
+	CALL(fcntl, both, F_GETPIPE_SZ);
+	CALL(write, both, "left", 4);
+	CALL(close, both);
+	both = open("pipe", O_RDWR | O_NONBLOCK);
+	CALL(read, both, buffer, 10);
+	CALL(mknod, "device", S_IFCHR | 0600, 0x103);
+	CALL(open, "device/", O_RDONLY);
+}
+
+CASE(splice_errors)
+{
+	int ends[2], file = make_file("file", 100);
+	long bad = -5;
+
+	pipe2(ends, O_NONBLOCK);
+	CALL(splice, ends[0], NULL, file, NULL, 10, 0);
+	CALL(splice, ends[0], NULL, ends[1], NULL, 10, 0);
+	CALL(splice, file, NULL, ends[1], NULL, 10, 0x100);
+	CALL(splice, file, &bad, ends[1], NULL, 10, 0);
+	CALL(splice, file, KIT, ends[1], NULL, 10, 0);
+	CALL(splice, file, NULL, ends[0], NULL, 10, 0);
+	CALL(splice, file, NULL, ends[1], NULL, 0, 0);
+	CALL(splice, file, NULL, ends[1], NULL, 1000, 0);
+	CALL(splice, file, NULL, ends[1], NULL, 1000, 0);
+	CALL(splice, ends[0], NULL, open("other", O_WRONLY | O_CREAT | O_APPEND, 0600), NULL, 10,
+	     0);
+	CALL(splice, ends[0], NULL, open("other", O_WRONLY), NULL, 10, 0);
+	CALL(tee, ends[0], ends[1], 10, 0);
+	close(ends[0]);
+	signal(SIGPIPE, SIG_IGN);
+	lseek(file, 0, SEEK_SET);
+	CALL(splice, file, NULL, ends[1], NULL, 10, 0);
+}
+
+CASE(pipe_sizes)
+{
+	int ends[2];
+
+	pipe2(ends, O_NONBLOCK);
+	CALL(fcntl, ends[0], F_SETPIPE_SZ, 5000);
+	CALL(write, ends[1], buffer, sizeof buffer);
+	CALL(fcntl, ends[0], F_SETPIPE_SZ, 4096);
+	CALL(fcntl, ends[0], F_SETPIPE_SZ, 1 << 18);
+	CALL(write, ends[1], buffer, sizeof buffer);
+	CALL(read, ends[0], buffer, sizeof buffer);
+	CALL(fcntl, ends[0], F_SETPIPE_SZ, 0x80000001);
 }
