@@ -51,6 +51,21 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 	}
 }
 
+void console_report(const char *text, size_t length)
+{
+	int signal_number;
+
+	while (length) {
+		int64_t written = console_write(STDERR_FILENO, text, length);
+
+		/* The signal of --timeout comes again, and then finds no progress. */
+		if (written <= 0 || stop_requested(&signal_number) == STOP_SIGNAL)
+			return;
+		text += written;
+		length -= (size_t)written;
+	}
+}
+
 /* #syscalls:run read */
 int64_t console_read(void *buffer, size_t length, uint32_t flags)
 {

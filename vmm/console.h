@@ -11,6 +11,10 @@
  * kernel touches it. -EINTR: stop_requested() or stop_take_window_change() has news.
  */
 int64_t console_write(int stream, const void *buffer, size_t length);
+/* Write a report of mote's own to stderr, all of it unless stderr is gone or a stop was requested.
+ */
+void console_report(const char *text, size_t length);
+
 int64_t console_read(void *buffer, size_t length, uint32_t flags);
 /* @block: 64 bytes of the VMM's own, in and out */
 int64_t console_control(int stream, uint32_t operation, void *block);

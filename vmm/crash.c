@@ -15,24 +15,17 @@
 #include <unistd.h>
 
 #include "vmm/backtrace.h"
+#include "vmm/console.h"
 #include "vmm/core_file.h"
 #include "vmm/lost_page.h"
 
 #define CORE_SEGMENTS_MAX 8192
 #define CORE_STEPS_MAX    (32u << 20) /* pages looked at: tables that repeat could go on for hours */
 
-/* #syscalls:run write */
 static void emit(void *ctx, const char *line, size_t length)
 {
 	(void)ctx;
-	while (length) {
-		ssize_t written = write(STDERR_FILENO, line, length);
-
-		if (written <= 0)
-			return;
-		line += written;
-		length -= (size_t)written;
-	}
+	console_report(line, length);
 }
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

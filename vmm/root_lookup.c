@@ -57,12 +57,13 @@ bool root_lookup(const void *image, uint64_t size, const char *path, struct root
 {
 	struct walk walk = {.links = 0};
 	const char *reason;
+	size_t bytes = strlen(path) + 1;
 	uint64_t length;
 
-	if (strlen(path) >= sizeof walk.rest || erofs_open(&walk.fs, image, size, &reason) ||
+	if (bytes > sizeof walk.rest || erofs_open(&walk.fs, image, size, &reason) ||
 	    erofs_inode_read(&walk.fs, walk.fs.root_nid, &walk.at))
 		return false;
-	strcpy(walk.rest, path);
+	memcpy(walk.rest, path, bytes);
 	for (;;) {
 		size_t slashes = strspn(walk.rest, "/");
 

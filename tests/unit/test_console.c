@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,6 +213,61 @@ Test(console, read_that_does_not_block_is_not_interrupted_by_a_resize)
 	cr_assert_eq(write(end, "x", 1), 1);
 	cr_assert_eq(console_read(&byte, 1, 0), 1);
 	cr_assert_eq(console_read(&byte, 1, MOTE_CONSOLE_BLOCK), -EINTR);
+}
+
+/* Whoever reads it is slow, the pipe does not block, and signals come meanwhile. */
+Test(console, report_is_written_whole)
+{
+	static char block[300000];
+	char bytes[4096];
+	ssize_t got, total = 0;
+	int ends[2], status;
+	pid_t reader;
+
+	cr_assert_eq(pipe(ends), 0);
+	reader = fork();
+	if (reader == 0) {
+		close(ends[1]);
+		usleep(50000);
+		while ((got = read(ends[0], bytes, sizeof bytes)) > 0) {
+			total += got;
+			usleep(100);
+		}
+		_exit(total != 2 * sizeof block);
+	}
+	cr_assert_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	close(ends[1]);
+	close(ends[0]);
+	if (fork() == 0) {
+		for (int i = 0; i < 100; i++) {
+			usleep(1000);
+			kill(getppid(), SIGWINCH);
+		}
+		_exit(0);
+	}
+	console_report(block, sizeof block);
+	cr_assert_eq(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+	console_report(block, sizeof block);
+	close(STDERR_FILENO);
+	while (waitpid(reader, &status, 0) != reader)
+		cr_assert_eq(errno, EINTR);
+	cr_assert_eq(status, 0);
+}
+
+Test(console, report_is_given_up_when_a_stop_was_requested)
+{
+	static char block[300000];
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	if (fork() == 0) {
+		usleep(50000);
+		_exit(kill(getppid(), SIGTERM));
+	}
+	console_report(block, sizeof block);
+	close(STDERR_FILENO);
+	console_report(block, sizeof block);
 }
 
 Test(console, kinds_of_streams)
