@@ -30,6 +30,7 @@ bench_file() {
 }
 
 bench_memory() {
+	# shellcheck disable=SC2034 # micro_measure runs it
 	local micro_program=memory
 	echo "== memory (fastest of $micro_rounds runs of each, in turn)"
 	micro_ratio "memory: malloc and free" malloc 1.05

@@ -89,6 +89,7 @@ judge_stat() { # WHAT LIMIT UNIT KEY [OBJECT]
 
 # shellcheck source-path=SCRIPTDIR
 source "$bench/micro.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$bench/memory.sh"
 
 # What the machine is; the figures mean something only beside it.
