@@ -68,6 +68,18 @@ $(BUILD)/conformance/%-glibc: tests/conformance/%.c $(CONFORMANCE_HARNESS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(HOSTCC) $(CONFORMANCE_CFLAGS) -static $< tests/conformance/harness.c -o $@
 
+# Programs that execute themselves have to be in the root.
+CONFORMANCE_ROOTS := exec
+ifneq ($(shell command -v mkfs.erofs),)
+CONFORMANCE += $(CONFORMANCE_ROOTS:%=$(BUILD)/conformance/%.erofs)
+else
+CONFORMANCE := $(filter-out $(CONFORMANCE_ROOTS:%=$(BUILD)/conformance/%),$(CONFORMANCE))
+endif
+
+$(BUILD)/conformance/%.erofs: $(BUILD)/conformance/%
+	@rm -rf $@.tree && mkdir $@.tree && cp $< $@.tree/
+	$(call say,EROFS,$@)mkfs.erofs -T0 --quiet $@ $@.tree >/dev/null && rm -rf $@.tree
+
 .PHONY: conformance-programs conformance
 conformance-programs: $(CONFORMANCE)
 

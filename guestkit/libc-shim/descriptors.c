@@ -54,7 +54,7 @@ static int open_inode(struct inode *inode, uint32_t flags, char *path, struct fi
 	int result = 0;
 
 	if ((flags & O_PATH) || S_ISDIR(inode->mode))
-		ops = ops && !(flags & O_PATH) ? ops : &no_file_ops;
+		ops = &no_file_ops;
 	file = ops ? heap_alloc(sizeof(*file)) : NULL;
 	if (!file) {
 		heap_free(path);

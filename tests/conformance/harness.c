@@ -4,6 +4,7 @@
  *
  * usage: PROGRAM list           prints the names of the cases
  *        PROGRAM FIRST [LAST]   runs cases by their place in the list, in the current folder
+ *        PROGRAM child ...      is how a case executes its own program again
  *
  * A line "== NAME" stands before what a case prints. The last line is "== END" when there are no
  * more cases, or "== NEXT" when the next one needs a process of its own.
@@ -328,11 +329,15 @@ int main(int count, char **arguments)
 			puts(__start_cases[i]->name);
 		return 0;
 	}
+	if (!strcmp(arguments[1], "child") && child_main)
+		return child_main(count, arguments);
 	first = strtol(arguments[1], NULL, 10);
 	if (count > 2)
 		last = strtol(arguments[2], NULL, 10);
 	if (!getcwd(scratch, sizeof scratch))
 		return 2;
+	for (int file = DESCRIPTORS; file < 1024; file++)
+		close(file); /* what came from a caller */
 	for (long i = first; i <= last && i < cases; i++) {
 		const struct test_case *this = __start_cases[i];
 

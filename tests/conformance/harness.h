@@ -77,6 +77,10 @@ struct test_case {
 #define MAP_5(a, b, c, d, e)    MAP_4(a, b, c, d) MAP_1(e)
 #define MAP_6(a, b, c, d, e, f) MAP_5(a, b, c, d, e) MAP_1(f)
 
+/* A program that executes itself has one: what the second does, when its first argument is "child".
+ */
+int child_main(int count, char **arguments) __attribute__((weak));
+
 long make_call(long number, const long *arguments);
 long report(const char *what, long result);
 long report_ok(const char *what, long result);

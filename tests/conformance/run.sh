@@ -40,6 +40,7 @@ trap 'exit 1' HUP INT TERM
 ulimit -c 0
 # shellcheck disable=SC3045
 ulimit -n 1024
+export LC_ALL=C
 
 # On Linux the program leads a session, too, as process 1 of a guest does.
 run_on_linux() { # PROGRAM ARGUMENT...
@@ -50,10 +51,16 @@ run_on_linux() { # PROGRAM ARGUMENT...
 	(cd "$scratch/run" && exec env -i PATH=/bin timeout -k 1 "$limit" setsid "$program" "$@")
 }
 
+# A program with a root image is in it, and nowhere else.
 run_in_mote() { # PROGRAM ARGUMENT...
-	program=$programs/$1
+	name=$1
 	shift
-	timeout -k 1 "$limit" "$BUILD/mote" run --cwd /tmp "$program" -- "$@"
+	if [ -e "$programs/$name.erofs" ]; then
+		set -- --root "$programs/$name.erofs" "/$name" -- "$@"
+	else
+		set -- "$programs/$name" -- "$@"
+	fi
+	timeout -k 1 "$limit" "$BUILD/mote" run --cwd /tmp "$@"
 }
 
 # Runs the cases FIRST to LAST, as many in one process as share one, and goes on behind a case that ends
@@ -170,7 +177,7 @@ fi
 if [ $# -eq 0 ]; then
 	for file in "$programs"/*; do
 		case $file in
-		*.o | *.d | *.tmp) ;;
+		*.erofs | *.tree) ;;
 		*) set -- "$@" "${file##*/}" ;;
 		esac
 	done

@@ -94,7 +94,6 @@ CASE(socketpair_errors)
 	CALL(socketpair, AF_UNIX, SOCK_STREAM, 7, ends);
 	CALL(socketpair, AF_UNIX, 99, 0, ends);
 	CALL(socketpair, 99, SOCK_STREAM, 0, ends);
-	CALL(socketpair, AF_INET, SOCK_STREAM, 0, ends);
 	CALL(socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends);
 	CALL(fcntl, ends[1], F_GETFD);
 }
