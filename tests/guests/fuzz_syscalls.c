@@ -303,6 +303,7 @@ static int is_harmful(long number, const uint64_t *a)
 	case SYS_pread64:
 	case SYS_write:
 	case SYS_close:
+	case SYS_close_range:
 	case SYS_fcntl:
 	case SYS_ioctl: return is_standard_file(a[0]);
 	case SYS_dup2:
