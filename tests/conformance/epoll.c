@@ -947,6 +947,41 @@ CASE(nested_wake_of_poll)
 	VALUE(result);
 }
 
+static volatile int is_over;
+
+static void *sleep_often(void *unused)
+{
+	while (!is_over)
+		pause_for(1);
+	return unused;
+}
+
+/* A switch of threads saves vector registers in the kit, next to other things. */
+CASE(many_files_and_two_threads)
+{
+	int set = epoll_create1(0), counters[200], open = 0;
+	struct epoll_event one;
+	pthread_t thread;
+
+	is_over = 0;
+	pthread_create(&thread, NULL, sleep_often, NULL);
+	for (int i = 0; i < 200; i++) {
+		counters[i] = eventfd(0, 0);
+		add_as(set, counters[i], EPOLLIN, i);
+	}
+	for (int i = 0; i < 10; i++)
+		pause_for(1);
+	for (int i = 0; i < 200; i++)
+		open += fcntl(counters[i], F_GETFD) == 0;
+	VALUE(open);
+	eventfd_write(counters[199], 1);
+	SHOW(epoll_wait(set, &one, 1, 0));
+	is_over = 1;
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 200; i++)
+		close(counters[i]);
+}
+
 CASE(many_files)
 {
 	int set = epoll_create1(0), counters[50], total = 0;
