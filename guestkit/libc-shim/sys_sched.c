@@ -9,11 +9,13 @@
 #include <linux/ioprio.h>
 #include <linux/membarrier.h>
 #include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/memory.h"
 #include "guestkit/thread.h"
 #include "guestkit/user.h"
 
@@ -65,10 +67,25 @@ int64_t sys_sched_get_priority_min(const uint64_t *arg)
 	return most > 0 ? 1 : most;
 }
 
+/* Deadlines are not served: what SCHED_DEADLINE promises nobody here could keep. */
+static int64_t apply(struct thread_wishes *changed, const struct thread_wishes *wanted)
+{
+	int32_t policy = wanted->policy, priority = wanted->priority;
+
+	if (!is_realtime(policy) && policy != SCHED_NORMAL && policy != SCHED_BATCH &&
+	    policy != SCHED_IDLE)
+		return -EINVAL;
+	if (priority < 0 || priority > REALTIME_MAX || is_realtime(policy) != (priority != 0))
+		return -EINVAL;
+	if ((is_realtime(policy) || wanted->nice < changed->nice) && process_identity.uid != 0)
+		return -EPERM;
+	*changed = *wanted;
+	return 0;
+}
+
 static int64_t set_policy(uint64_t thread, int32_t policy, uint64_t user_priority)
 {
-	struct thread_wishes *changed = wishes_of((int32_t)thread);
-	bool is_reset = policy & SCHED_RESET_ON_FORK;
+	struct thread_wishes *changed = wishes_of((int32_t)thread), wanted;
 	int32_t priority;
 
 	if (!user_priority || (int32_t)thread < 0)
@@ -77,23 +94,13 @@ static int64_t set_policy(uint64_t thread, int32_t policy, uint64_t user_priorit
 		return -EFAULT;
 	if (!changed)
 		return -ESRCH;
-	if (policy == KEEP_POLICY) {
-		policy = changed->policy;
-		is_reset = changed->is_reset_on_fork;
+	wanted = *changed;
+	wanted.priority = priority;
+	if (policy != KEEP_POLICY) {
+		wanted.policy = policy & ~SCHED_RESET_ON_FORK;
+		wanted.is_reset_on_fork = policy & SCHED_RESET_ON_FORK;
 	}
-	policy &= ~SCHED_RESET_ON_FORK;
-	/* SCHED_DEADLINE takes numbers that this call does not have. */
-	if (!is_realtime(policy) && policy != SCHED_NORMAL && policy != SCHED_BATCH &&
-	    policy != SCHED_IDLE)
-		return -EINVAL;
-	if (priority < 0 || priority > REALTIME_MAX || is_realtime(policy) != (priority != 0))
-		return -EINVAL;
-	if (is_realtime(policy) && process_identity.uid != 0)
-		return -EPERM;
-	changed->policy = policy;
-	changed->priority = priority;
-	changed->is_reset_on_fork = is_reset;
-	return 0;
+	return apply(changed, &wanted);
 }
 
 int64_t sys_sched_setscheduler(const uint64_t *arg)
@@ -140,6 +147,91 @@ int64_t sys_sched_rr_get_interval(const uint64_t *arg)
 	return user_write(arg[1], slice, sizeof(slice));
 }
 
+/* ---- the same in one structure, which grows with the kernel ---- */
+
+static int32_t limit_nice(int32_t nice)
+{
+	return nice < NICE_LEAST ? NICE_LEAST : nice > NICE_MOST ? NICE_MOST : nice;
+}
+
+/* Read a struct sched_attr of any size: -E2BIG, and the size there is, for what is unknown in it.
+ */
+static int64_t read_attributes(uint64_t address, struct sched_attr *attributes)
+{
+	const uint32_t known = sizeof(*attributes);
+	uint32_t size;
+
+	if (user_read(&size, address, sizeof(size)) < 0)
+		return -EFAULT;
+	if (!size)
+		size = SCHED_ATTR_SIZE_VER0;
+	if (size < SCHED_ATTR_SIZE_VER0 || size > PAGE_SIZE)
+		return user_write(address, &known, sizeof(known)) < 0 ? -EFAULT : -E2BIG;
+	*attributes = (struct sched_attr){0};
+	if (user_read(attributes, address, size < known ? size : known) < 0)
+		return -EFAULT;
+	for (uint32_t i = known; i < size; i++) {
+		unsigned char unknown;
+
+		if (user_read(&unknown, address + i, 1) < 0)
+			return -EFAULT;
+		if (unknown)
+			return user_write(address, &known, sizeof(known)) < 0 ? -EFAULT : -E2BIG;
+	}
+	return 0;
+}
+
+int64_t sys_sched_setattr(const uint64_t *arg)
+{
+	const uint64_t known =
+	        SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_KEEP_POLICY | SCHED_FLAG_KEEP_PARAMS;
+	struct thread_wishes *changed = wishes_of((int32_t)arg[0]), wanted;
+	struct sched_attr attributes;
+	int64_t result;
+
+	if (!arg[1] || (int32_t)arg[0] < 0 || (uint32_t)arg[2])
+		return -EINVAL;
+	result = read_attributes(arg[1], &attributes);
+	if (result < 0)
+		return result;
+	if ((int32_t)attributes.sched_policy < 0)
+		return -EINVAL;
+	if (!changed)
+		return -ESRCH;
+	if (attributes.sched_flags & ~known)
+		return -EINVAL;
+	wanted = *changed;
+	wanted.is_reset_on_fork = attributes.sched_flags & SCHED_FLAG_RESET_ON_FORK;
+	if (!(attributes.sched_flags & SCHED_FLAG_KEEP_POLICY))
+		wanted.policy = (int32_t)attributes.sched_policy;
+	if (!(attributes.sched_flags & SCHED_FLAG_KEEP_PARAMS)) {
+		wanted.priority = (int32_t)attributes.sched_priority;
+		if (!is_realtime(wanted.policy))
+			wanted.nice = limit_nice(attributes.sched_nice);
+	}
+	return apply(changed, &wanted);
+}
+
+int64_t sys_sched_getattr(const uint64_t *arg)
+{
+	const struct thread_wishes *asked = wishes_of((int32_t)arg[0]);
+	uint32_t size = (uint32_t)arg[2];
+	struct sched_attr attributes = {0};
+
+	if (!arg[1] || (int32_t)arg[0] < 0 || size < SCHED_ATTR_SIZE_VER0 || size > PAGE_SIZE ||
+	    (uint32_t)arg[3])
+		return -EINVAL;
+	if (!asked)
+		return -ESRCH;
+	attributes.size = size < sizeof(attributes) ? size : sizeof(attributes);
+	attributes.sched_policy = (uint32_t)asked->policy;
+	attributes.sched_flags = asked->is_reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
+	attributes.sched_priority = (uint32_t)asked->priority;
+	if (!is_realtime(asked->policy))
+		attributes.sched_nice = asked->nice;
+	return user_write(arg[1], &attributes, attributes.size);
+}
+
 /* ---- niceness and its like for disks: of a thread, a process group or a user ---- */
 
 /*
@@ -157,7 +249,7 @@ static int find_threads(int32_t which, int32_t who, struct thread **first, bool 
 		*first = who == 0 ? thread_current : thread_find(who);
 		return *first ? 0 : -ESRCH;
 	case GROUP: is_known = who == 0 || who == PROCESS_ID; break;
-	case USER: is_known = who == 0 || (uint32_t)who == process_identity.uid; break;
+	case USER: is_known = who == 0 || (uint32_t)who == process_identity.real_uid; break;
 	default: return -EINVAL;
 	}
 	*first = thread_first;
@@ -186,15 +278,11 @@ int64_t sys_setpriority(const uint64_t *arg)
 {
 	struct thread *thread;
 	bool is_all;
-	int32_t nice = (int32_t)arg[2];
+	int32_t nice = limit_nice((int32_t)arg[2]);
 	int result = find_threads((int32_t)arg[0], (int32_t)arg[1], &thread, &is_all);
 
 	if (result < 0)
 		return result;
-	if (nice < NICE_LEAST)
-		nice = NICE_LEAST;
-	if (nice > NICE_MOST)
-		nice = NICE_MOST;
 	do {
 		if (nice < thread->wishes.nice && process_identity.uid != 0)
 			result = -EACCES;

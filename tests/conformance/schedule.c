@@ -63,6 +63,71 @@ CASE(scheduler_parameters)
 	CALL(sched_setparam, NOBODY, &found);
 }
 
+static struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t least, most;
+	uint64_t future;
+} attributes;
+
+CASE_ALONE(scheduler_attributes)
+{
+	setpriority(PRIO_PROCESS, 0, 0);
+	CALL(sched_getattr, 0, &attributes, 48, 0);
+	VALUE(attributes.size);
+	VALUE(attributes.policy);
+	VALUE(attributes.nice);
+	CALL(sched_getattr, 0, &attributes, sizeof attributes, 0);
+	VALUE(attributes.size);
+	CALL(sched_getattr, 0, &attributes, 47, 0);
+	CALL(sched_getattr, 0, &attributes, 4097, 0);
+	CALL(sched_getattr, 0, &attributes, 48, 1);
+	CALL(sched_getattr, 0, NULL, 48, 0);
+	CALL(sched_getattr, 0, LOW, 48, 0);
+	CALL(sched_getattr, -1, &attributes, 48, 0);
+	CALL(sched_getattr, NOBODY, &attributes, 48, 0);
+
+	memset(&attributes, 0, sizeof attributes);
+	attributes.size = 48;
+	attributes.policy = SCHED_BATCH;
+	attributes.nice = 7;
+	attributes.flags = 1;
+	CALL(sched_setattr, 0, &attributes, 0);
+	CALL(sched_getscheduler, 0);
+	CALL(getpriority, PRIO_PROCESS, 0);
+	attributes.size = 0;
+	attributes.nice = 100;
+	attributes.flags = 0;
+	CALL(sched_setattr, 0, &attributes, 0);
+	CALL(getpriority, PRIO_PROCESS, 0);
+	CALL(sched_getscheduler, 0);
+	attributes.priority = 1;
+	CALL(sched_setattr, 0, &attributes, 0);
+	attributes.priority = 0;
+	attributes.policy = SCHED_FIFO;
+	CALL(sched_setattr, 0, &attributes, 0);
+	attributes.policy = -1;
+	CALL(sched_setattr, 0, &attributes, 0);
+	attributes.policy = SCHED_OTHER;
+	CALL(sched_setattr, 0, &attributes, 1);
+	CALL(sched_setattr, NOBODY, &attributes, 0);
+	CALL(sched_setattr, -1, &attributes, 0);
+	CALL(sched_setattr, 0, NULL, 0);
+	CALL(sched_setattr, 0, LOW, 0);
+	attributes.size = 47;
+	CALL(sched_setattr, 0, &attributes, 0);
+	VALUE(attributes.size);
+	attributes.size = sizeof attributes;
+	CALL(sched_setattr, 0, &attributes, 0);
+	attributes.size = sizeof attributes;
+	attributes.future = 1;
+	CALL(sched_setattr, 0, &attributes, 0);
+	VALUE(attributes.size);
+}
+
 CASE(round_robin_interval_errors)
 {
 	struct timespec interval;
