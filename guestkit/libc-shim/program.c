@@ -63,6 +63,11 @@ static bool is_for_this_machine(const Elf64_Ehdr *header)
 	       header->e_phnum <= PROGRAM_HEADERS_MAX;
 }
 
+static bool is_loaded(const Elf64_Phdr *segment)
+{
+	return segment->p_type == PT_LOAD && segment->p_memsz;
+}
+
 /* A segment that begins in or behind the page in which the one before ends. */
 static bool is_sound_segment(const Elf64_Phdr *segment, uint64_t end_before)
 {
@@ -89,7 +94,7 @@ static int check_segments(const struct program_file *program)
 	for (unsigned i = 0; i < program->header.e_phnum; i++) {
 		const Elf64_Phdr *segment = &program->segments[i];
 
-		if (segment->p_type != PT_LOAD || !segment->p_memsz)
+		if (!is_loaded(segment))
 			continue;
 		if (!is_sound_segment(segment, end))
 			return -ENOEXEC;
@@ -212,7 +217,7 @@ static void find_extent(const struct program_file *program, uint64_t *start, uin
 	for (unsigned i = 0; i < program->header.e_phnum; i++) {
 		const Elf64_Phdr *segment = &program->segments[i];
 
-		if (segment->p_type != PT_LOAD || !segment->p_memsz)
+		if (!is_loaded(segment))
 			continue;
 		if (*start == UINT64_MAX)
 			*start = segment->p_vaddr & PAGE_MASK;
@@ -229,7 +234,7 @@ static uint64_t find_headers(const struct program_file *program)
 	for (unsigned i = 0; i < program->header.e_phnum; i++) {
 		const Elf64_Phdr *segment = &program->segments[i];
 
-		if (segment->p_type == PT_LOAD && segment->p_offset <= offset &&
+		if (is_loaded(segment) && segment->p_offset <= offset &&
 		    offset - segment->p_offset <= segment->p_filesz &&
 		    size <= segment->p_filesz - (offset - segment->p_offset))
 			return segment->p_vaddr + (offset - segment->p_offset);
@@ -252,7 +257,7 @@ int program_map(const struct program_file *program, uint64_t hint, struct progra
 		return (int)at;
 	out->base = (uint64_t)at - start;
 	for (unsigned i = 0; i < program->header.e_phnum && !result; i++)
-		if (program->segments[i].p_type == PT_LOAD && program->segments[i].p_memsz)
+		if (is_loaded(&program->segments[i]))
 			result = map_segment(program, &program->segments[i], out->base);
 	out->entry = program->header.e_entry + out->base;
 	out->headers = headers ? headers + out->base : 0;
