@@ -25,17 +25,28 @@ static struct file *file_of(const struct inode *link)
 	return descriptor_file(((const struct fd_link *)(const void *)link)->fd);
 }
 
+/* Write text at @at into the buffer as far as it fits. Return: where it would end. */
+static size_t append_at(char *buffer, size_t size, size_t at, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (at < size)
+		memcpy(buffer + at, text, length < size - at ? length : size - at);
+	return at + length;
+}
+
 /* What readlink() gives: a path where there is one, else the kind and number of what is open. */
 static int64_t fd_readlink(struct inode *link, char *buffer, size_t size)
 {
 	const struct file *file = file_of(link);
-	const char *target;
+	const char *target, *suffix = "";
 	char label[48];
-	size_t length;
 
 	if (!file)
 		return -ENOENT;
 	target = file->path;
+	if (target && !file->inode->links)
+		suffix = " (deleted)";
 	if (!target && console_file_is_terminal(file->inode))
 		target = "/dev/console";
 	if (!target) {
@@ -48,9 +59,7 @@ static int64_t fd_readlink(struct inode *link, char *buffer, size_t size)
 		           file->inode->number);
 		target = label;
 	}
-	length = strlen(target);
-	memcpy(buffer, target, length < size ? length : size);
-	return (int64_t)length;
+	return (int64_t)append_at(buffer, size, append_at(buffer, size, 0, target), suffix);
 }
 
 static int fd_follow(struct inode *link, struct inode **target)

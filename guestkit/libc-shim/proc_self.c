@@ -6,8 +6,10 @@
 
 #include "guestkit/libc-shim/capability.h"
 #include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/signal.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
+#include "guestkit/thread.h"
 #include "guestkit/vma.h"
 #include "mote/abi.h"
 
@@ -112,7 +114,8 @@ void proc_stat(struct text *text)
 	text_print(text, "%d (%s) R 0 %d %d 0 %d", PROCESS_ID, process.name, PROCESS_ID, PROCESS_ID,
 	           PROCESS_ID); /* 1 to 8: pid, comm, state, ppid, pgrp, session, tty, tpgid */
 	append_zeros(text, 5);  /* 9 to 13: flags, page faults */
-	text_print(text, " %lu 0 0 0 20 0 1 0", ticks(process_cpu_time())); /* 14 to 21 */
+	/* 14 to 21 */
+	text_print(text, " %lu 0 0 0 20 0 %u 0", ticks(process_cpu_time()), thread_count);
 	text_print(text, " %lu %lu %lu %lu", ticks(process.start_monotonic), vma_total(),
 	           process_resident() / PAGE_SIZE,
 	           process_limit(RESOURCE_RSS)->soft);      /* 22 to 25 */
@@ -130,13 +133,36 @@ void proc_statm(struct text *text)
 	           process_resident() / PAGE_SIZE, process_resident() / PAGE_SIZE);
 }
 
+static void append_set(struct text *text, const char *name, uint64_t set)
+{
+	text_print(text, "%s:\t", name);
+	text_hex(text, set, 16);
+	text_string(text, "\n");
+}
+
+/* Masks and what is pending are those of the thread that reads. */
+static void append_signals(struct text *text)
+{
+	uint64_t own = signal_thread->pending.set, ignored = 0, caught = 0;
+
+	for (int signal = 1; signal <= SIGNAL_LAST; signal++) {
+		uint64_t handler = signal_action(signal)->handler;
+
+		if (handler == SIGNAL_IGNORE)
+			ignored |= signal_bit(signal);
+		else if (handler != SIGNAL_DEFAULT)
+			caught |= signal_bit(signal);
+	}
+	append_set(text, "SigPnd", own);
+	append_set(text, "ShdPnd", signal_pending() & ~own);
+	append_set(text, "SigBlk", signal_thread->blocked);
+	append_set(text, "SigIgn", ignored);
+	append_set(text, "SigCgt", caught);
+}
+
 void proc_status(struct text *text)
 {
 	const struct process_identity *self = &process_identity;
-	const uint64_t sets[] = {capability_sets.inheritable, capability_sets.permitted,
-	                         capability_sets.effective, capability_sets.bounding,
-	                         capability_sets.ambient};
-	static const char *const names[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
 
 	text_print(text,
 	           "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t0\n"
@@ -149,13 +175,15 @@ void proc_status(struct text *text)
 	text_print(text, "FDSize:\t%u\nGroups:\t", descriptor_limit);
 	for (uint32_t i = 0; i < self->group_count; i++)
 		text_print(text, "%u ", self->groups[i]);
-	text_print(text, "\nVmSize:\t%lu kB\nVmHWM:\t%lu kB\nVmRSS:\t%lu kB\nThreads:\t1\n",
-	           vma_total() / KIB, process_resident_peak() / KIB, process_resident() / KIB);
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-		text_print(text, "%s:\t", names[i]);
-		text_hex(text, sets[i], 16);
-		text_string(text, "\n");
-	}
+	text_print(text, "\nVmSize:\t%lu kB\nVmHWM:\t%lu kB\nVmRSS:\t%lu kB\nThreads:\t%u\n",
+	           vma_total() / KIB, process_resident_peak() / KIB, process_resident() / KIB,
+	           thread_count);
+	append_signals(text);
+	append_set(text, "CapInh", capability_sets.inheritable);
+	append_set(text, "CapPrm", capability_sets.permitted);
+	append_set(text, "CapEff", capability_sets.effective);
+	append_set(text, "CapBnd", capability_sets.bounding);
+	append_set(text, "CapAmb", capability_sets.ambient);
 	text_print(text,
 	           "NoNewPrivs:\t%u\nSeccomp:\t0\n"
 	           "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"

@@ -46,6 +46,7 @@ static const struct pseudo_node proc_nodes[] = {
         MADE("1/maps", proc_maps),
         MADE("1/mountinfo", proc_mountinfo),
         MADE("1/mounts", proc_mounts),
+        TEXT("1/oom_score_adj", "0\n"),
         LINK("1/root", "/"),
         MADE("1/stat", proc_stat),
         MADE("1/statm", proc_statm),

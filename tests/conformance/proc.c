@@ -191,6 +191,7 @@ CASE(descriptors)
 	show_link(eventfd(0, 0));
 	show_link(epoll_create1(0));
 	show_link(timerfd_create(CLOCK_MONOTONIC, 0));
+	show_link(memfd_create("name", 0));
 	show_link(77);
 	unlink("file");
 	show_link(file);

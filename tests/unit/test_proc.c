@@ -27,6 +27,24 @@ const char *system_host_name(void)
 
 struct capability_sets capability_sets = {.permitted = 0x1c0, .bounding = 0x1ffffffffff};
 
+unsigned thread_count = 3;
+
+static struct signal_thread reader = {.blocked = 0x4000, .pending = {.set = 0x200}};
+struct signal_thread *signal_thread = &reader;
+
+uint64_t signal_pending(void)
+{
+	return 0x600;
+}
+
+const struct signal_action *signal_action(int signal)
+{
+	static const struct signal_action standard, ignored = {.handler = 1},
+	                                            handled = {.handler = 0x401000};
+
+	return signal == 13 ? &ignored : signal == 64 ? &handled : &standard;
+}
+
 static struct vma mappings[3];
 static size_t mapping_count;
 
@@ -201,6 +219,10 @@ Test(proc, status)
 	cr_assert_not_null(strstr(status, "\nUid:\t6\t7\t8\t0\nGid:\t0\t0\t0\t0\n"));
 	cr_assert_not_null(strstr(status, "\nGroups:\t5 6 \n"));
 	cr_assert_not_null(strstr(status, "\nVmRSS:\t1024 kB\n"));
+	cr_assert_not_null(strstr(status, "\nThreads:\t3\n"));
+	cr_assert_not_null(strstr(status, "\nSigPnd:\t0000000000000200\nShdPnd:\t0000000000000400\n"
+	                                  "SigBlk:\t0000000000004000\nSigIgn:\t0000000000001000\n"
+	                                  "SigCgt:\t8000000000000000\n"));
 	cr_assert_not_null(strstr(status, "\nCapEff:\t0000000000000000\n"));
 	cr_assert_not_null(strstr(status, "\nCapPrm:\t00000000000001c0\n"));
 	cr_assert_not_null(strstr(status, "\nCapBnd:\t000001ffffffffff\n"));
@@ -257,7 +279,7 @@ Test(proc, mounts)
 
 Test(proc, descriptors)
 {
-	static struct inode pipe = {.mode = S_IFIFO, .number = 9, .references = 1};
+	static struct inode pipe = {.mode = S_IFIFO, .number = 9, .references = 1, .links = 1};
 	static struct inode terminal = {.mode = S_IFCHR, .device = 0x501, .references = 1};
 	static char path[] = "/tmp/x";
 	static struct file on_pipe = {.inode = &pipe, .flags = O_WRONLY};
@@ -273,6 +295,10 @@ Test(proc, descriptors)
 	cr_assert_str_eq(fake_target(dir, "0"), "/dev/console");
 	cr_assert_str_eq(fake_target(dir, "3"), "pipe:[9]");
 	cr_assert_str_eq(fake_target(dir, "5"), "/tmp/x");
+	pipe.links = 0;
+	cr_assert_str_eq(fake_target(dir, "5"), "/tmp/x (deleted)");
+	cr_assert_str_eq(fake_target(dir, "3"), "pipe:[9]");
+	pipe.links = 1;
 	link = fake_find(dir, "3");
 	cr_assert_eq(link->mode, S_IFLNK | 0300);
 	cr_assert_eq(link->ops->follow(link, &target), 0);
