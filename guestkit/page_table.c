@@ -146,58 +146,59 @@ static void for_each_leaf(uint64_t start, uint64_t end,
 	}
 }
 
-/* Frames whose entries are gone, until the flush that makes them safe to use again. */
-struct clearing {
+/* Frames whose entries are gone, until the flush that makes them safe to use again. Empty outside
+ * of the functions below, none of which is called by another before it has finished. */
+static KIT_LARGE struct {
 	struct {
 		uint64_t physical;
 		size_t count;
 	} runs[64];
 	size_t count;
 	bool is_flush_due;
-};
+} clearing;
 
-static void finish_clearing(struct clearing *clearing)
+static void finish_clearing(void)
 {
-	if (clearing->is_flush_due)
+	if (clearing.is_flush_due)
 		page_table_flush();
-	for (size_t i = 0; i < clearing->count; i++)
-		page_free(clearing->runs[i].physical, clearing->runs[i].count);
-	clearing->count = 0;
-	clearing->is_flush_due = false;
+	for (size_t i = 0; i < clearing.count; i++)
+		page_free(clearing.runs[i].physical, clearing.runs[i].count);
+	clearing.count = 0;
+	clearing.is_flush_due = false;
 }
 
 /* The entry that led to @count frames at @physical is gone. */
-static void free_later(struct clearing *clearing, uint64_t physical, size_t count)
+static void free_later(uint64_t physical, size_t count)
 {
-	size_t last = clearing->count - 1;
+	size_t last = clearing.count - 1;
 
-	if (clearing->count &&
-	    clearing->runs[last].physical + clearing->runs[last].count * PAGE_SIZE == physical) {
-		clearing->runs[last].count += count;
+	if (clearing.count &&
+	    clearing.runs[last].physical + clearing.runs[last].count * PAGE_SIZE == physical) {
+		clearing.runs[last].count += count;
 		return;
 	}
-	if (clearing->count == sizeof clearing->runs / sizeof clearing->runs[0])
-		finish_clearing(clearing);
-	clearing->runs[clearing->count].physical = physical;
-	clearing->runs[clearing->count++].count = count;
+	if (clearing.count == sizeof clearing.runs / sizeof clearing.runs[0])
+		finish_clearing();
+	clearing.runs[clearing.count].physical = physical;
+	clearing.runs[clearing.count++].count = count;
 }
 
 static void clear_leaf(uint64_t *entry, uint64_t size, void *argument)
 {
-	struct clearing *clearing = argument;
 	uint64_t old = *entry;
 
+	(void)argument;
 	*entry = 0;
 	tables.is_promising = true;
 	/* What could not be reached is in no TLB: the flush has been when access was taken away. */
-	clearing->is_flush_due |= (old & PTE_USER) != 0;
+	clearing.is_flush_due |= (old & PTE_USER) != 0;
 	if (old & PTE_OWNED)
-		free_later(clearing, old & PTE_ADDRESS & ~(size - 1), size / PAGE_SIZE);
+		free_later(old & PTE_ADDRESS & ~(size - 1), size / PAGE_SIZE);
 }
 
 /* Frees the tables below @table, which is of @level and begins at @base, that have no entries left.
  * Return whether it has none itself. */
-static bool sweep_table(uint64_t *table, int level, uint64_t base, struct clearing *clearing)
+static bool sweep_table(uint64_t *table, int level, uint64_t base)
 {
 	bool is_empty = true;
 
@@ -209,11 +210,11 @@ static bool sweep_table(uint64_t *table, int level, uint64_t base, struct cleari
 			continue;
 		if (!level)
 			return false;
-		if (!(entry & PTE_HUGE) && sweep_table(table_at(entry), level - 1, va, clearing) &&
+		if (!(entry & PTE_HUGE) && sweep_table(table_at(entry), level - 1, va) &&
 		    entry & PTE_OWNED && tables.in_use / size != va / size) {
 			table[i] = 0;
-			clearing->is_flush_due = true;
-			free_later(clearing, entry & PTE_ADDRESS, 1);
+			clearing.is_flush_due = true;
+			free_later(entry & PTE_ADDRESS, 1);
 			tables.left--;
 		} else {
 			is_empty = false;
@@ -224,26 +225,23 @@ static bool sweep_table(uint64_t *table, int level, uint64_t base, struct cleari
 
 bool page_table_sweep(void)
 {
-	struct clearing clearing = {.count = 0};
 	size_t before;
 
 	if (!tables.is_promising || tables.is_held)
 		return false;
 	before = tables.left += tables.made;
 	tables.made = 0;
-	sweep_table(direct_map(root_table), 3, 0, &clearing);
-	finish_clearing(&clearing);
+	sweep_table(direct_map(root_table), 3, 0);
+	finish_clearing();
 	tables.is_promising = false;
 	return tables.left < before;
 }
 
 void page_table_clear_ranges(const struct page_range *ranges, size_t count)
 {
-	struct clearing clearing = {.count = 0};
-
 	for (size_t i = 0; i < count; i++)
-		for_each_leaf(ranges[i].start, ranges[i].end, clear_leaf, &clearing);
-	finish_clearing(&clearing);
+		for_each_leaf(ranges[i].start, ranges[i].end, clear_leaf, NULL);
+	finish_clearing();
 	if (tables.made >= SWEEP_MINIMUM && tables.made >= tables.left)
 		page_table_sweep();
 }
@@ -263,10 +261,8 @@ static void clear_shared_leaf(uint64_t *entry, uint64_t size, void *argument)
 
 void page_table_clear_shared(uint64_t start, uint64_t end)
 {
-	struct clearing clearing = {.count = 0};
-
-	for_each_leaf(start, end, clear_shared_leaf, &clearing);
-	finish_clearing(&clearing);
+	for_each_leaf(start, end, clear_shared_leaf, NULL);
+	finish_clearing();
 }
 
 void page_table_zero(uint64_t start, uint64_t end)
