@@ -30,3 +30,10 @@ test_descriptors_between_threads() {
 test_memory_serves_again() {
 	same_as_native unix reuse
 }
+
+# Another seed each time; the log of a failure has it.
+test_storm() {
+	local seed=$RANDOM
+	printf 'seed %d\n' "$seed"
+	same_as_native unix_storm "$seed" 3000
+}
