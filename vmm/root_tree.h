@@ -16,14 +16,6 @@ struct root_fingerprint {
 };
 
 /**
- * root_hash() - SipHash-2-4 with 128 bits of output.
- * @key:  two little-endian words
- * @data: @length bytes
- * @out:  the output as two little-endian words
- */
-void root_hash(const uint64_t key[2], const void *data, size_t length, uint64_t out[2]);
-
-/**
  * root_fingerprint() - Summarise names, types, owners, times, sizes and inodes of a tree.
  * @path:     the directory; symbolic links below it are not followed, mount points are entered
  * @left_out: descriptor of a directory that does not count, the cache of images; or -1
