@@ -49,11 +49,11 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
-	@echo 'all (default)   mote, the guest kit, mote-cc and the hello image'
+	@echo 'all (default)   mote, mote-build, the guest kit, mote-cc and the hello image'
 	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
@@ -132,6 +132,22 @@ $(BUILD)/kit.elf: $(KIT_OBJ) guestkit/kit.lds
 	$(call say,LINK,$@)$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,guestkit/kit.lds -Wl,--gc-sections \
 		-Wl,--build-id=none -Wl,-z,max-page-size=4096 $(KIT_OBJ) -o $@
 
+# ---- mote-build, which needs libarchive: linked with the C library of the system ----
+
+PACKER_SRC := $(wildcard packer/*.c)
+PACKER_SHARED := app_image app_manifest command_build elf_image error mkfs_erofs options root_lookup \
+	siphash typo
+PACKER_OBJ := $(PACKER_SRC:%.c=$(BUILD)/packer/%.o) $(PACKER_SHARED:%=$(BUILD)/packer/vmm/%.o) \
+	$(SHARED_SRC:%.c=$(BUILD)/packer/%.o)
+PACKER_CFLAGS := $(COMMON) -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+
+$(BUILD)/packer/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(PACKER_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/mote-build: $(PACKER_OBJ)
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -larchive -o $@
+
 # ---- tools for guests ----
 
 $(BUILD)/mote-cc: guestkit/mote-cc.in
@@ -143,9 +159,11 @@ $(BUILD)/mote-cc: guestkit/mote-cc.in
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mote/include/mote \
+		$(DESTDIR)$(PREFIX)/libexec/mote \
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/mote-build $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
@@ -156,4 +174,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d)

@@ -8,6 +8,7 @@
 #   docs/device-tree.md  every node and property that vmm/device_tree.c writes
 #   docs/stats.md        every key and every phase that vmm/stats.c prints
 #   docs/man/mote-run.1  every option of vmm/options.c
+#   docs/man/mote-build.1  every option of packer/main.c
 #   all                  constants: a table row "| `MOTE_NAME` | `VALUE` |" has the value of abi.h; and links to
 #                        files lead to files
 #
@@ -70,14 +71,22 @@ check_stats() {
 	done
 }
 
-check_options() {
-	local names name
-	names=$(grep -oE '^[[:space:]]*\{"[a-z-]+", OPTION_' vmm/options.c | cut -d'"' -f2)
-	nonempty "$names" "options of mote run"
-	for name in $names; do
-		grep -qE "^\.It Fl \\\\-${name//-/\\\\-}( |\$)" docs/man/mote-run.1 ||
-			wrong "docs/man/mote-run.1 lacks --$name"
+check_page() { # PAGE OPTION...
+	local page=$1 name
+	shift
+	nonempty "$*" "options for $page"
+	for name; do
+		grep -qE "^\.It Fl (o , Fl |h , Fl )?\\\\-${name//-/\\\\-}( |\$)" "$page" || wrong "$page lacks --$name"
 	done
+}
+
+check_options() {
+	# shellcheck disable=SC2046 # names of options are words
+	check_page docs/man/mote-run.1 \
+		$(grep -oE '^[[:space:]]*\{"[a-z-]+", OPTION_' vmm/options.c | cut -d'"' -f2)
+	# shellcheck disable=SC2046
+	check_page docs/man/mote-build.1 \
+		$(grep -oE '\{"[a-z-]+", (required|no)_argument' packer/main.c | cut -d'"' -f2)
 }
 
 # The compiler compares: values in abi.h are expressions.

@@ -4,7 +4,7 @@
 # ---- unit tests: Criterion, with the C library of the system ----
 
 UNIT_CFLAGS := $(COMMON) -O1 -g -isystem $(FDT)/libfdt
-UNIT_LIB_SRC := $(filter-out vmm/main.c,$(VMM_SRC)) $(SHARED_SRC)
+UNIT_LIB_SRC := $(filter-out vmm/main.c,$(VMM_SRC)) packer/image_writer.c $(SHARED_SRC)
 UNIT_LIB_OBJ := $(UNIT_LIB_SRC:%.c=$(BUILD)/unit/%.o) $(FDT_SRC:%.c=$(BUILD)/unit/libfdt/%.o) \
 	$(BUILD)/unit/vmm/kit_blob.o
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))

@@ -21,7 +21,7 @@ int elf_read_file(const struct elf_source *source, uint64_t offset, void *buffer
 	unsigned char *to = buffer;
 
 	while (length) {
-		ssize_t got = pread(source->fd, to, length, (off_t)offset);
+		ssize_t got = pread(source->fd, to, length, (off_t)(source->start + offset));
 
 		if (got < 0 && errno == EINTR)
 			continue;

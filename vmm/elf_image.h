@@ -40,11 +40,14 @@ struct elf_image {
 /* Source of the file's bytes. */
 struct elf_source {
 	const char *name; /* for messages; kept */
-	uint64_t size;    /* of the file */
-	/* Copy [offset, offset + length), which lies inside the file. Return 0, or -1 and errno. */
+	uint64_t size;    /* of the program */
+	uint64_t
+	        start; /* where it begins in the file: whole pages; 0 but in an application image */
+	/* Copy [offset, offset + length), which lies inside the program. Return 0, or -1 and errno.
+	 */
 	int (*read)(const struct elf_source *source, uint64_t offset, void *buffer, size_t length);
 	bool is_mappable;           /* fd may be mapped into guest memory */
-	int fd;                     /* for elf_read_file() */
+	int fd;                     /* of the file, for elf_read_file() */
 	const unsigned char *bytes; /* for elf_read_bytes() */
 };
 

@@ -134,7 +134,8 @@ static int map_segment(const struct elf_file *file, const struct elf_segment *se
 	uint64_t length = lead + segment->file_size;
 
 	if (guest_memory_map_file(layout->memory, (mote_gpa_t){gpa}, length, file->source.fd,
-	                          segment->file_offset - lead, file->source.name, err))
+	                          file->source.start + segment->file_offset - lead,
+	                          file->source.name, err))
 		return -1;
 	if (segment->memory_size > segment->file_size && length % MOTE_PAGE_SIZE)
 		memset(layout->memory->host + gpa + length, 0, page_ceiling(length) - length);

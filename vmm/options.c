@@ -18,8 +18,8 @@
  * arrays.
  */
 
-#define NS_PER_S       1000000000ull
-#define GUEST_PATH_MAX 4096 /* PATH_MAX of Linux, with the final NUL */
+#define DEFAULT_ENV_MAX 3 /* PATH, HOME, TERM */
+#define NS_PER_S        1000000000ull
 
 /* Values are the caller's text of any length: quote a piece, so that the reason is never cut off.
  */
@@ -101,6 +101,7 @@ static int apply_mem(struct run_parse *parse, const struct run_option *option, c
 		                   "page tables and a program",
 		                   option->name, value);
 	parse->options->memory_bytes = (bytes + 4095) & ~(uint64_t)4095;
+	parse->options->has_memory = true;
 	return 0;
 }
 
@@ -208,6 +209,8 @@ static int env_set(struct run_options *options, char *entry, struct mote_error *
 	for (int i = 0; i < options->env_count; i++) {
 		if (strncmp(options->env[i], entry, key_length) == 0) {
 			options->env[i] = entry;
+			if (i < DEFAULT_ENV_MAX)
+				options->default_env &= ~(1u << i);
 			return 0;
 		}
 	}
@@ -256,10 +259,11 @@ static int apply_cwd(struct run_parse *parse, const struct run_option *option, c
 		                   " is not an absolute path: the directory is one of "
 		                   "the guest's and begins with /",
 		                   option->name, value);
-	if (strlen(value) >= GUEST_PATH_MAX)
-		return usage_error(parse->err, "--%s " QUOTED "... is longer than %d bytes",
-		                   option->name, value, GUEST_PATH_MAX - 1);
+	if (strlen(value) >= RUN_PATH_MAX)
+		return usage_error(parse->err, "--%s " QUOTED "... is longer than %u bytes",
+		                   option->name, value, RUN_PATH_MAX - 1);
 	parse->options->cwd = value;
+	parse->options->has_cwd = true;
 	return 0;
 }
 
@@ -302,6 +306,8 @@ const struct run_option run_option_table[] = {
         {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,
          FIELD(allow_wx)},
+        {"verify", OPTION_FLAG, NULL, "check all of an application image before it is run",
+         apply_flag, FIELD(verify)},
         {"kit", OPTION_VALUE, "FILE", "another guest kit than the one that came with mote",
          apply_string, FIELD(kit_path)},
         {NULL, OPTION_FLAG, NULL, NULL, NULL, 0},
@@ -416,8 +422,7 @@ static int take_program(struct run_options *options, int argc, char **argv, int 
 	return 0;
 }
 
-/* Together the strings must fit into the guest's initial stack. */
-static int check_string_bytes(const struct run_options *options, struct mote_error *err)
+int run_options_check_strings(const struct run_options *options, struct mote_error *err)
 {
 	size_t bytes = 0;
 
@@ -445,6 +450,7 @@ static int set_default_env(struct run_options *options, char *const *environment
 		status = env_set(options, "HOME=/root", err);
 	if (status == 0 && term != NULL)
 		status = env_set(options, term, err);
+	options->default_env = (1u << options->env_count) - 1;
 	return status;
 }
 
@@ -473,8 +479,8 @@ static void give_room(char **entries)
 int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
                       struct mote_error *err)
 {
-	/* Each --env needs a word of its own, so argc and the three defaults bound the entries. */
-	size_t env_slots = (size_t)argc + 3 + 1;
+	/* Each --env needs a word of its own, so argc and the defaults bound the entries. */
+	size_t env_slots = (size_t)argc + DEFAULT_ENV_MAX + 1;
 	size_t argv_slots = (size_t)argc + 1;
 	int first = argc;
 
@@ -498,7 +504,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
 	if (status == 0)
 		status = take_program(options, argc, argv, first, err);
 	if (status == 0)
-		status = check_string_bytes(options, err);
+		status = run_options_check_strings(options, err);
 	if (status != 0)
 		run_options_free(options);
 	return status;

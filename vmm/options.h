@@ -17,6 +17,7 @@
 /* What the guest's initial stack has to hold; strings are counted with their final NUL. */
 #define RUN_STRINGS_MAX       4096         /* arguments, and again environment entries */
 #define RUN_STRINGS_BYTES_MAX (128u << 10) /* arguments and environment together */
+#define RUN_PATH_MAX          4096u        /* PATH_MAX of Linux, with the final NUL */
 
 enum stats_format {
 	STATS_NONE,
@@ -47,8 +48,11 @@ struct run_options {
 	const char *root; /* directory or image on the host; NULL: the built-in root */
 	char **env;       /* the guest's, each "K=V", keys unique; env[env_count] is NULL */
 	int env_count;
+	unsigned int
+	        default_env;   /* bit i: env[i] is one that every guest has; nobody asked for it */
 	const char *cwd;       /* absolute path in the guest */
 	uint64_t memory_bytes; /* RUN_MEMORY_MIN to RUN_MEMORY_MAX, a multiple of 4096 */
+	bool has_cwd, has_memory; /* they were asked for */
 	enum stats_format stats;
 	enum strace_form strace;
 	uint64_t timeout_ns;       /* 0: none */
@@ -56,6 +60,7 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
+	bool verify;          /* an application image whole, before it is used */
 	const char *kit_path; /* NULL: the kit that belongs to this mote */
 };
 
@@ -98,6 +103,11 @@ extern const struct run_option run_option_table[];
  */
 int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
                       struct mote_error *err);
+
+/**
+ * run_options_check_strings() - Check that arguments and environment fit into the guest's stack.
+ */
+int run_options_check_strings(const struct run_options *options, struct mote_error *err);
 
 /**
  * run_options_free() - Give back the pointer arrays. The object may be freed twice.

@@ -3,6 +3,7 @@
 #ifndef MOTE_VMM_VM_H
 #define MOTE_VMM_VM_H
 
+#include "vmm/app_image.h"
 #include "vmm/clock_page.h"
 #include "vmm/cpuid.h"
 #include "vmm/kvm.h"
@@ -41,6 +42,9 @@ struct vm {
 	struct cpuid cpuid;
 	struct clock_page clock;
 	struct mote_range free; /* RAM the guest may discard */
+
+	struct app_image image;              /* the application image, if APP is one */
+	struct run_options options_of_image; /* what @options points to then */
 
 	bool is_app_open; /* the application is a file of the host's, whose segments are loaded */
 	const char

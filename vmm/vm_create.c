@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guestkit/libc-shim/erofs.h"
+#include "vmm/app_options.h"
 #include "vmm/confine.h"
 #include "vmm/console.h"
 #include "vmm/cpu_state.h"
@@ -139,6 +141,78 @@ static bool find_in_root(struct vm *vm)
 	return true;
 }
 
+/* Whether the file that was opened as APP begins like an application image. */
+static bool is_app_image(const struct elf_source *file)
+{
+	unsigned char head[sizeof APP_IMAGE_MAGIC - 1];
+
+	return file->size >= sizeof head && !file->read(file, 0, head, sizeof head) &&
+	       app_image_has_magic(head, sizeof head);
+}
+
+/* For --verify: otherwise only the header and the manifest are, since all bytes take their time. */
+static int verify_image(const struct vm *vm, struct mote_error *err)
+{
+	const enum app_section_kind kinds[] = {APP_SECTION_PROGRAM, APP_SECTION_ROOT};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (!app_image_verify(&vm->image, kinds[i]))
+			return app_image_damaged(vm->image.name, kinds[i], err);
+	}
+	return 0;
+}
+
+/* The image's own root, unless the command line names another. */
+static int use_root_of_image(struct vm *vm, struct mote_error *err)
+{
+	const struct app_section *root = &vm->image.sections[APP_SECTION_ROOT];
+	struct erofs fs;
+	const char *reason;
+
+	if (vm->root || !root->size)
+		return 0;
+	vm->root = vm->image.bytes + root->offset;
+	vm->root_size = root->size;
+	if (erofs_open(&fs, vm->root, vm->root_size, &reason) == 0)
+		return 0;
+	return mote_error_set(err, MOTE_STATUS_CANNOT_RUN, "cannot use the root of %s: %s",
+	                      vm->image.name, reason);
+}
+
+/*
+ * APP is an application image: its manifest completes the options, and its sections stand for the
+ * files that other runs open.
+ */
+static int open_image(struct vm *vm, struct mote_error *err)
+{
+	struct elf_source *source = &vm->application.source;
+	const struct app_section *program = &vm->image.sections[APP_SECTION_PROGRAM];
+	const unsigned char *bytes = map_whole(&vm->application);
+
+	if (!bytes)
+		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot read %s",
+		                        source->name);
+	vm->options_of_image = *vm->options;
+	if (app_image_read(&vm->image, source->name, bytes, source->size, err) ||
+	    (vm->options->verify && verify_image(vm, err)) ||
+	    app_options_apply(&vm->options_of_image, &vm->image.manifest, err) ||
+	    use_root_of_image(vm, err))
+		return -1;
+	vm->options = &vm->options_of_image;
+	if (vm->image.manifest.is_in_root) {
+		if (find_in_root(vm))
+			return 0;
+		return mote_error_set(err, MOTE_STATUS_NOT_FOUND,
+		                      "cannot run %s: there is no file %s in its root",
+		                      vm->image.name, vm->options->app);
+	}
+	source->name = vm->options->app;
+	source->size = program->size;
+	source->start = program->offset;
+	vm->application_bytes = bytes + program->offset;
+	return 0;
+}
+
 /* #syscalls:load close */
 static int read_interpreter(struct vm *vm, struct mote_error *err)
 {
@@ -176,10 +250,15 @@ static int read_headers(struct vm *vm, struct mote_error *err)
 		return mote_error_set(err, MOTE_STATUS_NOT_FOUND,
 		                      "cannot open %s: it is neither in the root nor on the host",
 		                      vm->options->app);
+	if (is_app_image(&vm->application.source) && open_image(vm, err))
+		return -1;
+	if (vm->root_program)
+		return 0;
 	if (elf_image_read(&vm->application.image, &vm->application.source, vm->options->allow_wx,
 	                   err))
 		return -1;
-	vm->application_bytes = map_whole(&vm->application);
+	if (!vm->application_bytes)
+		vm->application_bytes = map_whole(&vm->application);
 	return read_interpreter(vm, err);
 }
 

@@ -15,7 +15,7 @@ _mote_words() {
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
 _mote_run_value() {
 	case $1 in
-	--root | --core | --dump-dtb | --kit) _mote_files "$2" ;;
+	--root | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
 	--cwd) _mote_files "$2" -d ;;
 	--cpu) _mote_words "$2" 'host baseline' ;;
 	--cpus) _mote_words "$2" '1' ;;
@@ -24,20 +24,22 @@ _mote_run_value() {
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -A export -- "$2")
 		;;
-	--timeout) ;;
+	--timeout | --entry) ;;
 	*) return 1 ;;
 	esac
 }
 
-# Completes the words of `mote run`. Bash splits at `=`, so --mem=64M is three words here.
-_mote_run() {
-	local current=${COMP_WORDS[COMP_CWORD]} i=2 word
+# Completes the words of `mote run` and `mote build`, with the options in $1 and then a program. Bash
+# splits at `=`, so --mem=64M is three words here.
+_mote_program() {
+	local options=$1 current=${COMP_WORDS[COMP_CWORD]} i=2 word
 
 	while ((i < COMP_CWORD)); do
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) ((i++)) && break ;;
-		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace)
+		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
+			-o | --output | --entry)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
 				if ((i + 1 == COMP_CWORD)); then
 					current='' i=$COMP_CWORD
@@ -72,8 +74,7 @@ _mote_run() {
 		((i++))
 	done
 	if ((i >= COMP_CWORD)) && [[ $current == -* && ${COMP_WORDS[COMP_CWORD - 1]} != -- ]]; then
-		_mote_words "$current" '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --allow-wx --kit --help'
+		_mote_words "$current" "$options"
 	else
 		_mote_files "$current"
 	fi
@@ -81,7 +82,7 @@ _mote_run() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run doctor version help'
+	local commands='run build inspect doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -89,7 +90,18 @@ _mote() {
 		return
 	fi
 	case ${COMP_WORDS[1]} in
-	run) _mote_run ;;
+	run)
+		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
+			--timeout --core --dump-dtb --cpu --cpus --allow-wx --verify --kit --help'
+		;;
+	build) _mote_program '--mem --root --entry --env --cwd --output -o --help' ;;
+	inspect)
+		if [[ $current == -* ]]; then
+			_mote_words "$current" '--json --help'
+		else
+			_mote_files "$current"
+		fi
+		;;
 	help) ((COMP_CWORD == 2)) && _mote_words "$current" "$commands" ;;
 	doctor | version) _mote_words "$current" --help ;;
 	esac

@@ -17,7 +17,7 @@ test_help() {
 	try "$mote" help
 	expect_status 0
 	expect_no_err
-	for command in run doctor version help; do
+	for command in run build inspect doctor version help; do
 		expect_in out "^  $command +[A-Za-z]"
 		try "$mote" help "$command"
 		expect_status 0
@@ -32,7 +32,7 @@ test_help() {
 test_help_lists_options() {
 	local option
 	try "$mote" help run
-	for option in mem root env cwd stats strace timeout core dump-dtb cpu cpus allow-wx; do
+	for option in mem root env cwd stats strace timeout core dump-dtb cpu cpus allow-wx verify; do
 		expect_in out "^  --$option"
 	done
 }

@@ -171,6 +171,20 @@ Test(documents, the_completion_offers_values)
 	assert_not_offered("run --timeout -", "--mem");
 }
 
+Test(documents, the_completion_knows_how_images_are_built)
+{
+	assert_offered("build --", "--entry");
+	assert_not_offered("build --", "--timeout");
+	assert_offered("build -o /et", "/etc");
+	assert_offered("build -o x --output = /et", "/etc");
+	assert_offered("build -o x --ro", "--root");
+	assert_offered("build --entry /bin/sh --ro", "--root");
+	assert_offered("build app /et", "/etc");
+	assert_not_offered("build app --", "--mem");
+	assert_offered("inspect --", "--json");
+	assert_offered("inspect /et", "/etc");
+}
+
 Test(documents, the_completion_leaves_the_guests_words_alone)
 {
 	assert_offered("run --strace /et", "/etc");

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts together what an application image says and what the command line says. */
+#include "vmm/app_options.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Index of the variable that @entry sets, or -1. */
+static int find_variable(char *const *env, int count, const char *entry)
+{
+	size_t key_length = (size_t)(strchr(entry, '=') - entry) + 1;
+
+	for (int i = 0; i < count; i++) {
+		if (strncmp(env[i], entry, key_length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void apply_env(struct run_options *options, const struct app_manifest *manifest)
+{
+	const int given = options->env_count;
+
+	for (int i = 0; i < manifest->env_count; i++) {
+		char *entry = manifest->env[i];
+		int at = find_variable(options->env, options->env_count, entry);
+
+		if (at < 0)
+			options->env[options->env_count++] = entry;
+		else if (at >= given || (at < 32 && options->default_env >> at & 1))
+			options->env[at] = entry;
+	}
+	options->env[options->env_count] = NULL;
+}
+
+int app_options_apply(struct run_options *options, const struct app_manifest *manifest,
+                      struct mote_error *err)
+{
+	size_t env_count = (size_t)options->env_count + (size_t)manifest->env_count;
+	size_t argument_count = (size_t)options->argc + (size_t)manifest->argument_count;
+	char **env = calloc(env_count + 1 + argument_count + 1, sizeof *env);
+	char **argv;
+
+	if (env == NULL)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "the options of %s", options->app);
+	argv = env + env_count + 1;
+	memcpy(env, options->env, (size_t)options->env_count * sizeof *env);
+	argv[0] = (char *)(uintptr_t)manifest->program;
+	memcpy(argv + 1, manifest->arguments, (size_t)manifest->argument_count * sizeof *argv);
+	memcpy(argv + 1 + manifest->argument_count, options->argv + 1,
+	       (size_t)(options->argc - 1) * sizeof *argv);
+	options->app = manifest->program;
+	options->argv = argv;
+	options->argc = (int)argument_count;
+	options->env = env;
+	apply_env(options, manifest);
+	if (manifest->cwd && !options->has_cwd)
+		options->cwd = manifest->cwd;
+	if (manifest->memory_bytes && !options->has_memory)
+		options->memory_bytes = manifest->memory_bytes;
+	if (options->argc <= RUN_STRINGS_MAX && options->env_count <= RUN_STRINGS_MAX)
+		return run_options_check_strings(options, err);
+	return mote_error_set(err, MOTE_STATUS_FAILED,
+	                      "more than %d arguments or variables, those of the application image "
+	                      "included",
+	                      RUN_STRINGS_MAX);
+}
