@@ -59,6 +59,7 @@ struct page_range {
 
 /**
  * page_table_clear_ranges() - Unmap ranges and free the frames that the mappings own.
+ * @ranges: cut at their borders
  *
  * Flushes the TLB itself, once for many, before any frame is free for use again.
  */
