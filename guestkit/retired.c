@@ -26,7 +26,8 @@
 #define KNOWN_COMMITS 8
 #define RANGES_MAX    256
 #define RANGE_LIMIT   (4096 * PAGE_SIZE) /* larger ranges are cleared at once */
-#define TOTAL_LIMIT   (8192 * PAGE_SIZE) /* of all ranges */
+#define TOTAL_LIMIT   (8192 * PAGE_SIZE) /* of all ranges, and no more than ... */
+#define TOTAL_SHARE   8                  /* ... a part of all memory: it does not count as free */
 #define TOTAL_PILE    (64 * PAGE_SIZE)   /* worth a look after a while */
 
 bool retired_is_reserved;
@@ -62,6 +63,13 @@ bool memory_reclaim(void)
 	return page_table_sweep() || has_purged;
 }
 
+static uint64_t total_limit(void)
+{
+	uint64_t share = page_total_count() / TOTAL_SHARE * PAGE_SIZE;
+
+	return share < TOTAL_LIMIT ? share : TOTAL_LIMIT;
+}
+
 /* Make a noted range longer by one that adjoins it. Return whether there is such a range. */
 static bool join(uint64_t start, uint64_t end)
 {
@@ -82,7 +90,7 @@ static void add(uint64_t start, uint64_t end)
 {
 	if (start >= end)
 		return;
-	if (total + (end - start) > TOTAL_LIMIT)
+	if (total + (end - start) > total_limit())
 		retired_purge();
 	if (!join(start, end)) {
 		if (range_count == RANGES_MAX)
@@ -100,7 +108,7 @@ bool retired_take(uint64_t start, uint64_t end)
 		exact_unmaps++;
 		return false;
 	}
-	if (end - start > RANGE_LIMIT)
+	if (end - start > RANGE_LIMIT || end - start > total_limit())
 		return false;
 	add(start, end);
 	return true;
