@@ -26,6 +26,7 @@ static const struct pseudo_node root_nodes[] = {
         DIRECTORY("etc"),
         DIRECTORY("proc"),
         {.path = "root", .mode = S_IFDIR | 0700},
+        DIRECTORY("sys"),
         {.path = "tmp", .mode = S_IFDIR | 01777},
         FILE("etc/group", "root:x:0:\n"
                           "tty:x:5:\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /proc/1/fd: a magic link for each open descriptor. */
+/* /proc/1/fd and fdinfo: a magic link and a description of each open descriptor. */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/magic.h>
@@ -161,5 +161,65 @@ static int fd_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *ent
 const struct inode_ops proc_fd_ops = {
         .lookup = fd_lookup,
         .readdir = fd_readdir,
+        .statistics = fd_statistics,
+};
+
+/* ---- fdinfo ---- */
+
+#define FIRST_INFO_NUMBER (FIRST_LINK_NUMBER + VFS_OPEN_MAX)
+
+static int info_open(struct inode *inode, struct file *opened)
+{
+	const struct file *file = file_of(inode);
+	struct text *text = file ? heap_alloc(sizeof(*text)) : NULL;
+	int fd = ((const struct fd_link *)(const void *)inode)->fd;
+	uint32_t flags;
+
+	if (!text)
+		return file ? -ENOMEM : -ENOENT;
+	flags = file->flags | (descriptor_close_on_exec(fd) ? O_CLOEXEC : 0);
+	text_print(text, "pos:\t%lu\nflags:\t0", file->position);
+	for (int shift = 30; shift >= 0; shift -= 3) /* octal, without leading zeros but one */
+		if (flags >> shift)
+			text_print(text, "%u", flags >> shift & 7);
+	text_print(text, "\nmnt_id:\t1\nino:\t%lu\n", file->inode->number);
+	opened->private = text;
+	return 0;
+}
+
+static const struct inode_ops info_ops = {
+        .open = info_open,
+        .statistics = fd_statistics,
+        .release = fd_release,
+        .file_ops = &pseudo_text_ops,
+};
+
+static int info_lookup(struct inode *dir, const char *name, size_t length, struct inode **found)
+{
+	int result = fd_lookup(dir, name, length, found);
+
+	if (result || (*found)->ops != &fd_link_ops)
+		return result;
+	(*found)->ops = &info_ops;
+	(*found)->mode = S_IFREG | 0444;
+	(*found)->number += FIRST_INFO_NUMBER - FIRST_LINK_NUMBER;
+	(*found)->size = 0;
+	return 0;
+}
+
+static int info_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
+{
+	int result = fd_readdir(dir, cookie, entry);
+
+	if (result > 0 && entry->type == S_IFLNK >> 12) {
+		entry->type = S_IFREG >> 12;
+		entry->number += FIRST_INFO_NUMBER - FIRST_LINK_NUMBER;
+	}
+	return result;
+}
+
+const struct inode_ops proc_fdinfo_ops = {
+        .lookup = info_lookup,
+        .readdir = info_readdir,
         .statistics = fd_statistics,
 };

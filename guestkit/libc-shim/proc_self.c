@@ -2,12 +2,14 @@
 /* The files of /proc/1: what the process is and what it uses. */
 #include "guestkit/libc-shim/proc_self.h"
 
+#include <linux/errno.h>
 #include <linux/mman.h>
 
 #include "guestkit/libc-shim/capability.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/memory.h"
+#include "guestkit/page_table.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
 #include "guestkit/vma.h"
@@ -73,25 +75,59 @@ static void append_name(struct text *text, const struct vma *vma, size_t line)
 	text_string(text, name);
 }
 
+static void append_mapping(struct text *text, const struct vma *vma)
+{
+	const struct inode *inode = vma->file ? vma->file->inode : NULL;
+	size_t line = text->length;
+
+	text_hex(text, vma->start, 8);
+	text_string(text, "-");
+	text_hex(text, vma->end, 8);
+	text_print(text, " %c%c%c%c ", vma->prot & PROT_READ ? 'r' : '-',
+	           vma->prot & PROT_WRITE ? 'w' : '-', vma->prot & PROT_EXEC ? 'x' : '-',
+	           vma->flags & MAP_SHARED ? 's' : 'p');
+	text_hex(text, vma->offset, 8);
+	text_string(text, " 00:");
+	text_hex(text, inode ? inode->fs_id & 0xff : 0, 2);
+	text_print(text, " %lu ", inode ? inode->number : 0);
+	append_name(text, vma, line);
+	text_string(text, "\n");
+}
+
 void proc_maps(struct text *text)
 {
-	for (size_t i = 0; i < vma_count(); i++) {
-		const struct vma *vma = vma_at(i);
-		const struct inode *inode = vma->file ? vma->file->inode : NULL;
-		size_t line = text->length;
+	for (size_t i = 0; i < vma_count(); i++)
+		append_mapping(text, vma_at(i));
+}
 
-		text_hex(text, vma->start, 8);
-		text_string(text, "-");
-		text_hex(text, vma->end, 8);
-		text_print(text, " %c%c%c%c ", vma->prot & PROT_READ ? 'r' : '-',
-		           vma->prot & PROT_WRITE ? 'w' : '-', vma->prot & PROT_EXEC ? 'x' : '-',
-		           vma->flags & MAP_SHARED ? 's' : 'p');
-		text_hex(text, vma->offset, 8);
-		text_string(text, " 00:");
-		text_hex(text, inode ? inode->fs_id & 0xff : 0, 2);
-		text_print(text, " %lu ", inode ? inode->number : 0);
-		append_name(text, vma, line);
-		text_string(text, "\n");
+/* The lines of smaps that programs add up. What is there is what the page tables have. */
+static void append_usage(struct text *text, const struct vma *vma)
+{
+	uint64_t present = 0, private = 0, size;
+
+	for (uint64_t va = vma->start; va < vma->end; va = (va & ~(size - 1)) + size) {
+		uint64_t entry = *page_table_look(va, &size);
+
+		if (!(entry & PTE_PRESENT))
+			continue;
+		present += size / KIB;
+		private += entry & PTE_OWNED ? size / KIB : 0;
+	}
+	text_print(text, "Size: %lu kB\nKernelPageSize: 4 kB\nMMUPageSize: 4 kB\n",
+	           (vma->end - vma->start) / KIB);
+	text_print(text,
+	           "Rss: %lu kB\nPss: %lu kB\nShared_Clean: %lu kB\nShared_Dirty: 0 kB\n"
+	           "Private_Clean: 0 kB\nPrivate_Dirty: %lu kB\n",
+	           present, present, present - private, private);
+	text_print(text, "Referenced: %lu kB\nAnonymous: %lu kB\nSwap: 0 kB\nLocked: 0 kB\n",
+	           present, private);
+}
+
+void proc_smaps(struct text *text)
+{
+	for (size_t i = 0; i < vma_count(); i++) {
+		append_mapping(text, vma_at(i));
+		append_usage(text, vma_at(i));
 	}
 }
 
@@ -191,6 +227,44 @@ void proc_status(struct text *text)
 	           process_no_new_privileges());
 }
 
+/* ---- what can be set ---- */
+
+int proc_store_comm(const char *text, size_t length)
+{
+	if (length >= PROCESS_NAME_SIZE)
+		length = PROCESS_NAME_SIZE - 1;
+	memset(process.name, 0, sizeof(process.name));
+	memcpy(process.name, text, length);
+	return 0;
+}
+
+#define OOM_SCORE_MAX 1000
+
+static int oom_score_adjustment;
+
+void proc_oom_score_adj(struct text *text)
+{
+	text_print(text, "%d\n", oom_score_adjustment);
+}
+
+int proc_store_oom_score_adj(const char *text, size_t length)
+{
+	bool is_negative = *text == '-';
+	const char *digit = text + is_negative;
+	int value = 0;
+
+	(void)length;
+	if (*digit < '0' || *digit > '9')
+		return -EINVAL;
+	for (; *digit >= '0' && *digit <= '9'; digit++)
+		if ((value = value * 10 + (*digit - '0')) > OOM_SCORE_MAX)
+			return -EINVAL;
+	if (*digit && *digit != '\n')
+		return -EINVAL;
+	oom_score_adjustment = is_negative ? -value : value;
+	return 0;
+}
+
 /* ---- limits ---- */
 
 static void append_limit(struct text *text, uint64_t value, size_t line, size_t width)
@@ -246,7 +320,7 @@ struct mount_line {
 static const struct mount_line mount_lines[] = {
         {"/", "overlay", "rw,relatime", 0},     {"/tmp", "tmpfs", "rw,relatime", 1},
         {"/dev", "devtmpfs", "ro,relatime", 1}, {"/dev/shm", "tmpfs", "rw,relatime", 3},
-        {"/proc", "proc", "ro,relatime", 1},
+        {"/proc", "proc", "rw,relatime", 1},    {"/sys", "sysfs", "ro,relatime", 1},
 };
 
 #define MOUNT_LINES (sizeof(mount_lines) / sizeof(mount_lines[0]))

@@ -144,6 +144,24 @@ static int64_t pseudo_read_kit(struct file *file, void *buffer, size_t length, u
 	return (int64_t)part;
 }
 
+/* A write is one value, wherever in the file it goes. */
+static int64_t pseudo_write(struct file *file, uint64_t user_buffer, size_t length,
+                            uint64_t *position)
+{
+	char bytes[PSEUDO_STORE_MAX];
+	size_t part = length < sizeof(bytes) - 1 ? length : sizeof(bytes) - 1;
+	int result;
+
+	if (user_read(bytes, user_buffer, part))
+		return -EFAULT;
+	bytes[part] = '\0';
+	result = pseudo_of(file->inode)->node->store(bytes, part);
+	if (result)
+		return result;
+	*position += length;
+	return (int64_t)length;
+}
+
 /* Constant files are shorter than a page. */
 static int pseudo_page(struct file *file, uint64_t index, bool make, uint64_t *physical)
 {
@@ -288,6 +306,25 @@ static const struct file_ops pseudo_file_ops = {
         .close = pseudo_close,
 };
 
+const struct file_ops pseudo_text_ops = {
+        .read = pseudo_read,
+        .read_kit = pseudo_read_kit,
+        .close = pseudo_close,
+};
+
+static const struct file_ops stored_file_ops = {
+        .read = pseudo_read,
+        .write = pseudo_write,
+        .read_kit = pseudo_read_kit,
+        .close = pseudo_close,
+};
+
+static const struct inode_ops stored_ops = {
+        .open = pseudo_open,
+        .statistics = pseudo_statistics,
+        .file_ops = &stored_file_ops,
+};
+
 static const struct inode_ops regular_ops = {
         .open = pseudo_open,
         .statistics = pseudo_statistics,
@@ -320,6 +357,7 @@ static int make_inode(struct pseudo_fs *fs, size_t index, struct inode **found)
 		made->inode.ops = node->ops         ? node->ops
 		                  : type == S_IFDIR ? &directory_ops
 		                  : type == S_IFLNK ? &symlink_ops
+		                  : node->store     ? &stored_ops
 		                                    : &regular_ops;
 		if (node->content)
 			made->inode.size = strlen(node->content);

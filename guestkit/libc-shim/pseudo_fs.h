@@ -6,6 +6,8 @@
 #include "guestkit/libc-shim/text.h"
 #include "guestkit/libc-shim/vfs.h"
 
+#define PSEUDO_STORE_MAX 128
+
 /* One file. What is not named is not there. */
 struct pseudo_node {
 	const char *path; /* from the file system's root, which is ""; parents before children */
@@ -15,6 +17,9 @@ struct pseudo_node {
 	 */
 	const char *content;
 	void (*generate)(struct text *text);
+	/* Take what is written to the file, less than PSEUDO_STORE_MAX bytes and a NUL behind them:
+	 * 0 or a negative errno. NULL: it cannot be written to */
+	int (*store)(const char *text, size_t length);
 	const struct inode_ops *ops;     /* in place of this file system's own */
 	const struct file_ops *file_ops; /* of a device */
 	int (*open)(struct inode *inode, struct file *file);
@@ -34,6 +39,10 @@ struct inode *pseudo_fs_create(const struct pseudo_node *nodes, size_t count, ui
 
 /* Find a path from the root in such a file system: referenced; NULL when memory is short. */
 struct inode *pseudo_fs_inode(struct inode *root, const char *path);
+
+/* Content of an open file whose inode is not of a table: its open() gives the text to
+ * file->private, in heap memory. */
+extern const struct file_ops pseudo_text_ops;
 
 /* For directories with ops of their own: find "..", and give "." and ".." at cookies 0 and 1. */
 int pseudo_fs_parent(struct inode *dir, struct inode **found);

@@ -20,8 +20,9 @@
 /* A name in a directory that leads into another file system. */
 struct mount {
 	struct inode *parent; /* referenced */
-	struct inode *root;   /* referenced */
-	uint8_t length;       /* of the name */
+	struct inode *root;   /* referenced; NULL: nobody has looked there yet */
+	struct inode *(*make)(void);
+	uint8_t length; /* of the name */
 	char name[15];
 };
 
@@ -78,9 +79,9 @@ int inode_truncate(struct inode *inode, uint64_t size)
 
 /* ---- mounts ---- */
 
-static const struct mount *mount_by_name(const struct inode *dir, const char *name, size_t length)
+static struct mount *mount_by_name(const struct inode *dir, const char *name, size_t length)
 {
-	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++)
+	for (struct mount *mount = mounts; mount < mounts + mount_count; mount++)
 		if (mount->length == length && !memcmp(mount->name, name, length) &&
 		    inode_is_same(mount->parent, dir))
 			return mount;
@@ -90,9 +91,17 @@ static const struct mount *mount_by_name(const struct inode *dir, const char *na
 static const struct mount *mount_by_root(const struct inode *root)
 {
 	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++)
-		if (inode_is_same(mount->root, root))
+		if (mount->root && inode_is_same(mount->root, root))
 			return mount;
 	return NULL;
+}
+
+/* The root of what is mounted, made when it is first asked for; NULL when memory is short. */
+static struct inode *mount_root(struct mount *mount)
+{
+	if (!mount->root)
+		mount->root = mount->make();
+	return mount->root;
 }
 
 bool vfs_is_mount(const struct inode *dir, const char *name, size_t length)
@@ -117,6 +126,17 @@ static int mount_at(struct inode *parent, const char *name, struct inode *root)
 	mount->length = (uint8_t)length;
 	memcpy(mount->name, name, length + 1);
 	return 0;
+}
+
+/* Mount what @make gives in the root, once somebody looks there. */
+static void mount_later(const char *name, struct inode *(*make)(void))
+{
+	struct mount *mount = &mounts[mount_count++];
+
+	mount->parent = inode_get(vfs_root);
+	mount->make = make;
+	mount->length = (uint8_t)strlen(name);
+	memcpy(mount->name, name, mount->length + 1u);
 }
 
 int vfs_mount(const char *path, struct inode *root)
@@ -164,9 +184,11 @@ int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode 
 	if (is_name(name, length, ".."))
 		return lookup_parent(dir, found);
 
-	const struct mount *mount = mount_by_name(dir, name, length);
+	struct mount *mount = mount_by_name(dir, name, length);
 
 	if (mount) {
+		if (!mount_root(mount))
+			return -ENOMEM;
 		*found = inode_get(mount->root);
 		return 0;
 	}
@@ -177,7 +199,7 @@ int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode 
 static int readdir_mounts(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
 {
 	for (uint64_t i = *cookie - VFS_COOKIE_LIMIT; i < mount_count; i++) {
-		const struct mount *mount = &mounts[i];
+		struct mount *mount = &mounts[i];
 		struct inode *own;
 
 		if (!inode_is_same(mount->parent, dir))
@@ -186,6 +208,8 @@ static int readdir_mounts(struct inode *dir, uint64_t *cookie, struct dir_entry 
 			inode_put(own);
 			continue;
 		}
+		if (!mount_root(mount))
+			return -ENOMEM;
 		entry->number = mount->root->number;
 		entry->type = TYPE_DIRECTORY;
 		entry->length = mount->length;
@@ -305,9 +329,10 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 	/* By name, not by path: a start touches as little memory as it can. */
 	if ((result = mount_at(inode_get(vfs_root), "tmp", tmpfs_create(01777))) != 0 ||
 	    (result = mount_at(inode_get(vfs_root), "dev", dev = devfs_create())) != 0 ||
-	    (result = mount_at(inode_get(dev), "shm", tmpfs_create(01777))) != 0 ||
-	    (result = mount_at(inode_get(vfs_root), "proc", procfs_create())) != 0)
+	    (result = mount_at(inode_get(dev), "shm", tmpfs_create(01777))) != 0)
 		return result;
+	mount_later("proc", procfs_create);
+	mount_later("sys", sysfs_create);
 
 	for (int stream = 0; stream < 3; stream++) {
 		struct file *file;

@@ -300,6 +300,7 @@ struct inode *tmpfs_create(uint32_t root_mode);
 struct inode *tmpfs_create_over(struct inode *root);
 struct inode *devfs_create(void);
 struct inode *procfs_create(void);
+struct inode *sysfs_create(void);
 struct inode *builtin_root_create(void);
 /* @image: mapped read-only in the kit's window at MOTE_ROOT_VA; @physical: its guest-physical
  * address. Prints why to stderr and returns NULL when the image is damaged. */

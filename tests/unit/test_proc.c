@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of /proc and of the built-in root. */
 #include "tests/unit/special_fakes.h"
+#include "tests/unit/thread_fakes.h"
 
 #include "guestkit/libc-shim/proc_cpuinfo.c"
 #include "guestkit/libc-shim/proc_fd.c"
 #include "guestkit/libc-shim/proc_self.c"
 #include "guestkit/libc-shim/proc_system.c"
+#include "guestkit/libc-shim/proc_task.c"
 #include "guestkit/libc-shim/procfs.c"
 #include "guestkit/libc-shim/pseudo_fs.c"
 #include "guestkit/libc-shim/text.c"
@@ -27,10 +29,12 @@ const char *system_host_name(void)
 
 struct capability_sets capability_sets = {.permitted = 0x1c0, .bounding = 0x1ffffffffff};
 
-unsigned thread_count = 3;
-
-static struct signal_thread reader = {.blocked = 0x4000, .pending = {.set = 0x200}};
-struct signal_thread *signal_thread = &reader;
+__attribute__((constructor)) static void make_reader(void)
+{
+	thread_count = 3;
+	signal_thread->blocked = 0x4000;
+	signal_thread->pending.set = 0x200;
+}
 
 uint64_t signal_pending(void)
 {
@@ -43,6 +47,20 @@ const struct signal_action *signal_action(int signal)
 	                                            handled = {.handler = 0x401000};
 
 	return signal == 13 ? &ignored : signal == 64 ? &handled : &standard;
+}
+
+bool descriptor_close_on_exec(int fd)
+{
+	return fd == 1;
+}
+
+/* Every other page is there; of those every other one is a copy. */
+const uint64_t *page_table_look(uint64_t va, uint64_t *size)
+{
+	static const uint64_t entries[] = {PTE_PRESENT, 0, PTE_PRESENT | PTE_OWNED, 0};
+
+	*size = PAGE_SIZE;
+	return &entries[va / PAGE_SIZE % 4];
 }
 
 static struct vma mappings[3];
@@ -167,8 +185,11 @@ Test(proc, directories)
 {
 	struct inode *dir = fake_find(proc, "sys/kernel"), *parent = NULL;
 
-	cr_assert_str_eq(fake_list(dir), ". .. cap_last_cap hostname ngroups_max osrelease ostype "
-	                                 "pid_max random version ");
+	cr_assert_str_eq(
+	        fake_list(dir),
+	        ". .. cap_last_cap core_pattern core_uses_pid domainname hostname ngroups_max "
+	        "osrelease ostype perf_event_paranoid "
+	        "pid_max random randomize_va_space threads-max version ");
 	cr_assert_eq(dir->links, 3);
 	cr_assert_eq(dir->ops->lookup(dir, "..", 2, &parent), 0);
 	cr_assert_eq(parent, fake_find(proc, "sys"));
@@ -276,6 +297,77 @@ Test(proc, mounts)
 }
 
 /* ---- descriptors ---- */
+
+Test(proc, descriptions)
+{
+	static struct inode inode = {.mode = S_IFREG, .number = 9, .references = 1};
+	static char path[] = "/tmp/x";
+	static struct file file = {
+	        .inode = &inode, .flags = O_RDWR | O_APPEND, .position = 12, .path = path};
+	struct inode *info;
+	struct file *opened;
+
+	fake_descriptors[0] = fake_descriptors[1] = &file;
+	cr_assert_str_eq(fake_content(proc, "1/fdinfo/0"),
+	                 "pos:\t12\nflags:\t02002\nmnt_id:\t1\nino:\t9\n");
+	cr_assert_str_eq(fake_content(proc, "1/fdinfo/1"),
+	                 "pos:\t12\nflags:\t02002002\nmnt_id:\t1\nino:\t9\n");
+	cr_assert_str_eq(fake_target(proc, "1/fd/0"), "/tmp/x (deleted)");
+	cr_assert_str_eq(fake_list(fake_find(proc, "1/fdinfo")), ". .. 0 1 ");
+	cr_assert_null(fake_find(proc, "1/fdinfo/2"));
+	info = fake_find(proc, "1/fdinfo/0");
+	fake_descriptors[0] = NULL;
+	cr_assert_eq(file_open_inode(info, O_RDONLY, NULL, &opened), -ENOENT, "closed meanwhile");
+}
+
+Test(proc, tasks)
+{
+	struct inode *dir = fake_find(proc, "1/task"), *comm;
+	struct file *opened;
+
+	strcpy(process.name, "process");
+	cr_assert_str_eq(fake_list(dir), ". .. 1 ");
+	cr_assert_str_eq(fake_content(proc, "1/task/1/comm"), "process\n");
+	fake_thread(7);
+	fake_thread(5);
+	strcpy(thread_find(7)->name, "seven");
+	cr_assert_str_eq(fake_list(dir), ". .. 1 5 7 ");
+	cr_assert_str_eq(fake_content(proc, "1/task/7/comm"), "seven\n");
+	cr_assert_str_eq(fake_content(proc, "1/task/7/cgroup"), "0::/\n");
+	cr_assert_null(strstr(fake_list(fake_find(proc, "1/task/7")), "task"));
+	fake_run(thread_find(7));
+	cr_assert_str_eq(fake_target(proc, "thread-self"), "1/task/7");
+	cr_assert_null(fake_find(proc, "1/task/8"));
+	cr_assert_null(fake_find(proc, "1/task/07"));
+	cr_assert_null(fake_find(proc, "1/task/99999999999999999"));
+	cr_assert_null(fake_find(proc, "1/task/7/task"));
+	comm = fake_find(proc, "1/task/7/comm");
+	thread_find(7)->id = 9;
+	cr_assert_eq(file_open_inode(comm, O_RDONLY, NULL, &opened), -ESRCH, "ended meanwhile");
+}
+
+static int64_t store(const char *path, const char *text)
+{
+	struct file *file = fake_open(proc, path);
+	int64_t result = file->ops->write(file, (uint64_t)text, strlen(text), &file->position);
+
+	file_put(file);
+	return result;
+}
+
+Test(proc, what_can_be_written)
+{
+	cr_assert_eq(store("1/comm", "0123456789abcdefXYZ"), 19);
+	cr_assert_str_eq(fake_content(proc, "1/comm"), "0123456789abcde\n");
+	cr_assert_eq(store("1/oom_score_adj", "-1000\n"), 6);
+	cr_assert_str_eq(fake_content(proc, "1/oom_score_adj"), "-1000\n");
+	cr_assert_eq(store("1/oom_score_adj", "1001"), -EINVAL);
+	cr_assert_eq(store("1/oom_score_adj", ""), -EINVAL);
+	cr_assert_eq(store("1/oom_score_adj", "-"), -EINVAL);
+	cr_assert_eq(store("1/oom_score_adj", "99999999999999999999"), -EINVAL);
+	cr_assert_str_eq(fake_content(proc, "1/oom_score_adj"), "-1000\n");
+	cr_assert_null(fake_open(proc, "version")->ops->write);
+}
 
 Test(proc, descriptors)
 {
@@ -476,7 +568,7 @@ Test(root, files)
 	cr_assert_not_null(
 	        strstr(fake_content(vfs_root, "etc/os-release"), "VERSION_ID=\"1.2\"\n"));
 	cr_assert_eq(fake_find(vfs_root, "tmp")->mode, S_IFDIR | 01777);
-	cr_assert_str_eq(fake_list(vfs_root), ". .. dev etc proc root tmp ");
+	cr_assert_str_eq(fake_list(vfs_root), ". .. dev etc proc root sys tmp ");
 	cr_assert_eq(fake_find(vfs_root, "etc/hostname")->size, 5);
 }
 

@@ -233,6 +233,11 @@ struct inode *erofs_root_create(const void *image, uint64_t size, uint64_t physi
 	return NULL;
 }
 
+struct inode *sysfs_create(void)
+{
+	return tmpfs_create(0555);
+}
+
 struct inode *devfs_create(void)
 {
 	return tmpfs_create(0755);
