@@ -33,6 +33,7 @@ enum {
 	STRACE_EVENTS_OF_EPOLL,
 	STRACE_FLAGS_OF_ACTION,
 	STRACE_TYPE_OF_FILE,
+	STRACE_FLAGS_OF_STACK,
 	STRACE_OPTION_OF_SOCKET, /* of SOL_SOCKET */
 };
 
@@ -73,12 +74,32 @@ bool strace_is_out(char letter);
 void strace_append_pointer(struct strace_line *line, uint64_t address);
 void strace_append_bytes(struct strace_line *line, const unsigned char *bytes, size_t length);
 
+/* A string of at most @max bytes; the address where it runs into what cannot be read. */
+void strace_append_string(struct strace_line *line, uint64_t address, size_t max);
+
 /* An array of iovecs; @filled: bytes that their buffers hold. */
 void strace_append_vector(struct strace_line *line, uint64_t address, uint64_t count,
                           uint64_t filled);
 
 /* What poll() found, as strace shows it behind the result. */
 void strace_append_polled(struct strace_line *line, uint64_t fds, uint64_t count);
+
+/* ---- strace_structures.c: the same of structures ---- */
+
+/* Return: false, and nothing appended, where the structure cannot be read. */
+typedef bool strace_append_structure(struct strace_line *line, uint64_t address);
+
+struct strace_structure {
+	char letter;
+	bool is_out;
+	strace_append_structure *append;
+};
+
+/* The structure that a letter stands for, or NULL. */
+const struct strace_structure *strace_find_structure(char letter);
+
+/* @element: a struct epoll_event in the kit */
+void strace_append_epoll_event(struct strace_line *line, const void *element);
 
 /* ---- strace_sockets.c: the same of sockets ---- */
 

@@ -7,15 +7,10 @@
  */
 #include <asm/ioctls.h>
 #include <asm/poll.h>
-#include <asm/stat.h>
 #include <linux/eventpoll.h>
 #include <linux/prctl.h>
-#include <linux/resource.h>
-#include <linux/time_types.h>
 #include <linux/uio.h>
-#include <linux/utsname.h>
 
-#include "guestkit/libc-shim/signal_abi.h"
 #include "guestkit/libc-shim/strace_line.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
@@ -25,8 +20,6 @@
 #define LIST_MAX       32
 #define ROOM_KEPT      300
 #define NAME_MAX_SHOWN 16 /* PR_SET_NAME */
-#define SIGNAL_INFO    4u /* SA_SIGINFO */
-#define TYPE_BITS      0170000u
 
 void strace_append_pointer(struct strace_line *line, uint64_t address)
 {
@@ -82,7 +75,7 @@ static void append_buffer(struct strace_line *line, uint64_t address, uint64_t l
 }
 
 /* A string in pieces, so that none of the kit's stack is needed for a whole path. */
-static void append_string(struct strace_line *line, uint64_t address, size_t max)
+void strace_append_string(struct strace_line *line, uint64_t address, size_t max)
 {
 	unsigned char bytes[STRING_MAX];
 	size_t start = line->length, done = 0, got, length;
@@ -158,16 +151,6 @@ void strace_append_polled(struct strace_line *line, uint64_t fds, uint64_t count
 	strace_append(line, "])");
 }
 
-static void append_epoll_event(struct strace_line *line, const void *element)
-{
-	const struct epoll_event *event = element;
-
-	strace_append(line, "{events=");
-	strace_append_value(line, STRACE_EVENTS_OF_EPOLL, event->events);
-	strace_append(line, ", data={u32=%u, u64=%lu}}", (uint32_t)event->data,
-	              (uint64_t)event->data);
-}
-
 static void append_int(struct strace_line *line, const void *element)
 {
 	strace_append(line, "%d", *(const int *)element);
@@ -175,7 +158,7 @@ static void append_int(struct strace_line *line, const void *element)
 
 static void append_string_pointer(struct strace_line *line, const void *element)
 {
-	append_string(line, *(const uint64_t *)element, STRING_MAX);
+	strace_append_string(line, *(const uint64_t *)element, STRING_MAX);
 }
 
 /* The elements of an argument vector, up to its NULL. */
@@ -216,117 +199,7 @@ void strace_append_vector(struct strace_line *line, uint64_t address, uint64_t c
 	strace_append(line, "]");
 }
 
-/* ---- structures ---- */
-
-/* Each reads its structure and returns whether that could be done. */
-typedef bool append_structure(struct strace_line *line, uint64_t address);
-
-static bool append_timespec(struct strace_line *line, uint64_t address)
-{
-	struct __kernel_timespec time;
-
-	if (user_read(&time, address, sizeof time))
-		return false;
-	strace_append(line, "{tv_sec=%ld, tv_nsec=%ld}", (long)time.tv_sec, (long)time.tv_nsec);
-	return true;
-}
-
-static bool append_timeval(struct strace_line *line, uint64_t address)
-{
-	struct __kernel_old_timeval time;
-
-	if (user_read(&time, address, sizeof time))
-		return false;
-	strace_append(line, "{tv_sec=%ld, tv_usec=%ld}", time.tv_sec, time.tv_usec);
-	return true;
-}
-
-static bool append_stat(struct strace_line *line, uint64_t address)
-{
-	struct stat status;
-
-	if (user_read(&status, address, sizeof status))
-		return false;
-	strace_append(line, "{st_mode=");
-	strace_append_value(line, STRACE_TYPE_OF_FILE, status.st_mode & TYPE_BITS);
-	strace_append(line, "|0%02o, ", status.st_mode & 07777);
-	if ((status.st_mode & TYPE_BITS) == 0020000 || (status.st_mode & TYPE_BITS) == 0060000)
-		strace_append(line, "st_rdev=makedev(0x%lx, 0x%lx), ...}",
-		              (uint64_t)status.st_rdev >> 8 & 0xfff,
-		              (status.st_rdev & 0xff) | (status.st_rdev >> 12 & 0xfff00));
-	else
-		strace_append(line, "st_size=%ld, ...}", (long)status.st_size);
-	return true;
-}
-
-static bool append_signal_set(struct strace_line *line, uint64_t address)
-{
-	uint64_t set;
-
-	if (user_read(&set, address, sizeof set))
-		return false;
-	strace_append_signals(line, set);
-	return true;
-}
-
-static bool append_action(struct strace_line *line, uint64_t address)
-{
-	struct signal_action action;
-
-	if (user_read(&action, address, sizeof action))
-		return false;
-	strace_append(line, action.flags & SIGNAL_INFO ? "{sa_sigaction=" : "{sa_handler=");
-	if (action.handler < 2)
-		strace_append(line, action.handler ? "SIG_IGN" : "SIG_DFL");
-	else
-		strace_append_pointer(line, action.handler);
-	strace_append(line, ", sa_mask=");
-	strace_append_signals(line, action.mask);
-	strace_append(line, ", sa_flags=");
-	strace_append_value(line, STRACE_FLAGS_OF_ACTION, action.flags);
-	if (action.restorer) {
-		strace_append(line, ", sa_restorer=");
-		strace_append_pointer(line, action.restorer);
-	}
-	strace_append(line, "}");
-	return true;
-}
-
-static void append_limit(struct strace_line *line, const char *name, uint64_t value)
-{
-	if (value == UINT64_MAX)
-		strace_append(line, "%s=RLIM64_INFINITY", name);
-	else if (value > 1024 && value % 1024 == 0)
-		strace_append(line, "%s=%lu*1024", name, value / 1024);
-	else
-		strace_append(line, "%s=%lu", name, value);
-}
-
-static bool append_limits(struct strace_line *line, uint64_t address)
-{
-	uint64_t limits[2];
-
-	if (user_read(limits, address, sizeof limits))
-		return false;
-	append_limit(line, "{rlim_cur", limits[0]);
-	append_limit(line, ", rlim_max", limits[1]);
-	strace_append(line, "}");
-	return true;
-}
-
-static bool append_system_name(struct strace_line *line, uint64_t address)
-{
-	struct new_utsname name;
-
-	if (user_read(&name, address, sizeof name))
-		return false;
-	strace_append(line, "{sysname=");
-	append_string(line, address, sizeof name.sysname);
-	strace_append(line, ", nodename=");
-	append_string(line, address + sizeof name.sysname, sizeof name.nodename);
-	strace_append(line, ", ...}");
-	return true;
-}
+/* ---- by letter ---- */
 
 static bool append_window_size(struct strace_line *line, uint64_t address)
 {
@@ -339,42 +212,9 @@ static bool append_window_size(struct strace_line *line, uint64_t address)
 	return true;
 }
 
-static bool append_one_epoll_event(struct strace_line *line, uint64_t address)
-{
-	struct epoll_event event;
-
-	if (user_read(&event, address, sizeof event))
-		return false;
-	append_epoll_event(line, &event);
-	return true;
-}
-
-/* ---- by letter ---- */
-
-static const struct structure {
-	char letter;
-	bool is_out;
-	append_structure *append;
-} structures[] = {
-        {'T', false, append_timespec},   {'t', true, append_timespec},
-        {'3', true, append_timeval},     {'S', true, append_stat},
-        {'G', false, append_signal_set}, {'H', true, append_signal_set},
-        {'K', false, append_action},     {'L', true, append_action},
-        {'N', false, append_limits},     {'W', true, append_limits},
-        {'U', true, append_system_name}, {'4', false, append_one_epoll_event},
-};
-
-static const struct structure *find_structure(char letter)
-{
-	for (size_t i = 0; i < sizeof structures / sizeof structures[0]; i++)
-		if (structures[i].letter == letter)
-			return &structures[i];
-	return NULL;
-}
-
 bool strace_is_out(char letter)
 {
-	const struct structure *structure = find_structure(letter);
+	const struct strace_structure *structure = strace_find_structure(letter);
 
 	return structure ? structure->is_out : letter && strchr("B1J2ZVzj6+", letter);
 }
@@ -394,7 +234,7 @@ static void append_ioctl(struct strace_line *line, const uint64_t *arg)
 static void append_prctl(struct strace_line *line, const uint64_t *arg)
 {
 	if (arg[-1] == PR_SET_NAME || arg[-1] == PR_GET_NAME)
-		append_string(line, arg[0], NAME_MAX_SHOWN);
+		strace_append_string(line, arg[0], NAME_MAX_SHOWN);
 	else
 		strace_append(line, arg[0] ? "0x%lx" : "0", arg[0]);
 }
@@ -406,12 +246,13 @@ static void append_out(struct strace_line *line, char letter, const uint64_t *ar
 
 	switch (letter) {
 	case 'B': append_buffer(line, arg[0], filled); break;
-	case '1': append_string(line, arg[0], PATH_SHOWN); break;
+	case '1': strace_append_string(line, arg[0], PATH_SHOWN); break;
 	case 'J': strace_append_vector(line, arg[0], arg[1], filled); break;
 	case '2': append_list(line, arg[0], 2, sizeof(int), append_int); break;
 	case 'z': append_list(line, arg[0], 1, sizeof(int), append_int); break;
 	case 'Z':
-		append_list(line, arg[0], filled, sizeof(struct epoll_event), append_epoll_event);
+		append_list(line, arg[0], filled, sizeof(struct epoll_event),
+		            strace_append_epoll_event);
 		break;
 	case 'V':
 		if (user_read(&length, arg[1], sizeof length))
@@ -429,7 +270,7 @@ static void append_out(struct strace_line *line, char letter, const uint64_t *ar
 bool strace_append_pointee(struct strace_line *line, char letter, const uint64_t *arg, bool has_out,
                            int64_t result)
 {
-	const struct structure *structure = find_structure(letter);
+	const struct strace_structure *structure = strace_find_structure(letter);
 
 	if (strace_is_out(letter) && !has_out) {
 		strace_append_pointer(line, arg[0]);
@@ -442,7 +283,7 @@ bool strace_append_pointee(struct strace_line *line, char letter, const uint64_t
 	}
 	switch (letter) {
 	case 'p': strace_append_pointer(line, arg[0]); return true;
-	case 's': append_string(line, arg[0], PATH_SHOWN); return true;
+	case 's': strace_append_string(line, arg[0], PATH_SHOWN); return true;
 	case 'b': append_buffer(line, arg[0], arg[1]); return true;
 	case 'I': strace_append_vector(line, arg[0], arg[1], UINT64_MAX); return true;
 	case 'P':

@@ -176,6 +176,10 @@ static const struct name arch_prctls[] = {NV(0x1001, "ARCH_SET_GS"), NV(0x1002, 
                                           NV(0x1003, "ARCH_GET_FS"), NV(0x1004, "ARCH_GET_GS"),
                                           END};
 
+static const struct name timers[] = {NV(0, "ITIMER_REAL"), NV(1, "ITIMER_VIRTUAL"),
+                                     NV(2, "ITIMER_PROF"), END};
+static const struct name stack_flags[] = {NV(1, "SS_ONSTACK"), NV(2, "SS_DISABLE"),
+                                          NV(1u << 31, "SS_AUTODISARM"), END};
 static const struct name socket_types[] = {NV(1, "SOCK_STREAM"), NV(2, "SOCK_DGRAM"),
                                            NV(3, "SOCK_RAW"), NV(5, "SOCK_SEQPACKET"), END};
 static const struct name socket_flags[] = {NV(O_CLOEXEC, "SOCK_CLOEXEC"),
@@ -245,6 +249,8 @@ static const struct value_names {
         {'^', ONE_OF, shutdowns},
         {'=', ONE_OF, levels},
         {STRACE_OPTION_OF_SOCKET, ONE_OF, socket_options},
+        {'-', ONE_OF, timers},
+        {STRACE_FLAGS_OF_STACK, FLAGS, stack_flags},
 };
 
 static const char *find_name(const struct name *names, uint64_t value)

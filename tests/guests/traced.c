@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -110,6 +111,8 @@ static void memory_and_time(void)
 {
 	const struct timespec moment = {.tv_nsec = 1000};
 	struct timespec now;
+	const struct itimerspec once = {.it_value = {.tv_sec = 2, .tv_nsec = 3}};
+	struct itimerval never = {{0, 0}, {0, 0}}, period = {{0, 7}, {1000, 0}};
 	struct rlimit limit = {.rlim_cur = 100, .rlim_max = 65536};
 	unsigned word = 1;
 	void *at = (void *)syscall(SYS_mmap, NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -128,6 +131,11 @@ static void memory_and_time(void)
 	syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
 	syscall(SYS_futex, &word, FUTEX_WAIT, 1, &moment, NULL, 0);
 	syscall(SYS_prctl, 15, "a name", 0, 0, 0);
+	syscall(SYS_setitimer, ITIMER_REAL, &period, NULL);
+	syscall(SYS_setitimer, ITIMER_REAL, &never, NULL);
+	syscall(SYS_getitimer, ITIMER_REAL, &period);
+	syscall(SYS_timerfd_settime, -1, 0, &once, NULL);
+	syscall(SYS_utimensat, AT_FDCWD, "/no/such/file", &once, 0);
 }
 
 static void signals(void)
@@ -138,6 +146,7 @@ static void signals(void)
 		void (*restorer)(void);
 		unsigned long mask;
 	} action = {SIG_IGN, SA_RESTART | SA_NODEFER, NULL, 1ul << (SIGINT - 1) | 1ul << 33};
+	stack_t stack;
 	unsigned long some = 1ul << (SIGUSR1 - 1) | 1ul << (SIGCHLD - 1), most = ~some, old;
 
 	syscall(SYS_rt_sigaction, SIGUSR2, &action, NULL, 8);
@@ -147,6 +156,10 @@ static void signals(void)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &old, 8);
 	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &most, &old, 8);
 	syscall(SYS_tgkill, -1, -1, SIGTERM);
+	syscall(SYS_sigaltstack, NULL, &stack);
+	stack.ss_size = 1;
+	stack.ss_flags = 0;
+	syscall(SYS_sigaltstack, &stack, NULL);
 }
 
 /* A string and a buffer of which the last byte that can be read is no NUL, and addresses of
