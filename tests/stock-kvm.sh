@@ -19,7 +19,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$tests/.." && pwd)
 BUILD=$(cd "${BUILD:-$root/build}" && pwd)
 busybox=/bin/busybox
-time_limit=300
+time_limit=600
 passed=0 failed=0 skipped=0
 readonly tests root BUILD busybox time_limit
 

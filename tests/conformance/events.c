@@ -367,7 +367,7 @@ CASE(epoll_interrupted)
 	signals = 0;
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
-	ualarm(3000, 0);
+	ualarm(3000, 300000);
 	CALL(epoll_wait, set, &event, 1, 5000);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGUSR1);

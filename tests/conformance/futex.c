@@ -129,7 +129,7 @@ static void ignore_signal(int number)
 
 CASE(wait_interrupted)
 {
-	struct itimerval timer = {{0, 0}, {0, 3000}};
+	struct itimerval timer = {{0, 300000}, {0, 3000}};
 	struct timespec time = {5, 0};
 	struct sigaction action = {.sa_handler = ignore_signal};
 
@@ -327,7 +327,7 @@ static void *take_pi(void *argument)
 	step = 1;
 	result = (int)futex(&word, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
 	step = 2;
-	pause_for(5);
+	pause_for(50);
 	futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
 	return NULL;
 }
@@ -386,5 +386,8 @@ CASE(clone_without_the_library)
 		futex(&child_word, FUTEX_WAIT, child_word, &(struct timespec){0, 5000000}, NULL, 0);
 	VALUE(child_word);
 	VALUE(woken);
+	/* The word is cleared a little earlier than the number is given up. */
+	for (int i = 0; i < 1000 && !syscall(SYS_tgkill, getpid(), number, 0); i++)
+		pause_for(1);
 	CALL(tgkill, getpid(), number, 0);
 }

@@ -55,9 +55,10 @@ static void handle(int number, int flags)
 	count = last = 0;
 }
 
+/* Once more later, in case the machine was so slow that nothing was there to be interrupted. */
 static void fire_in(unsigned milliseconds)
 {
-	struct itimerval timer = {{0, 0}, {0, (long)milliseconds * 1000}};
+	struct itimerval timer = {{0, 300000}, {0, (long)milliseconds * 1000}};
 
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -626,7 +627,7 @@ CASE(sigtimedwait_interrupted)
 	block(SIGUSR1);
 	fire_in(3);
 	CALL(rt_sigtimedwait, &set, NULL, &long_time, 8);
-	VALUE(count);
+	VALUE(count >= 1);
 }
 
 CASE(sigtimedwait_queue)
@@ -696,7 +697,7 @@ CASE(read_interrupted)
 	handle(SIGALRM, 0);
 	fire_in(3);
 	CALL(read, ends[0], &byte, 1);
-	VALUE(count);
+	VALUE(count >= 1);
 }
 
 static int write_end;
@@ -737,7 +738,7 @@ CASE(write_interrupted)
 	CALL(write, ends[1], big, sizeof big);
 	fire_in(3);
 	CALL(write, ends[1], big, 1);
-	VALUE(count);
+	VALUE(count >= 2);
 }
 
 CASE(poll_and_select_interrupted)
@@ -766,7 +767,7 @@ CASE(poll_and_select_interrupted)
 	CALL(ppoll, &file, 1, NULL, &none, 8);
 	fire_in(2);
 	CALL(pselect6, 0, NULL, NULL, NULL, &precise, &mask);
-	VALUE(count);
+	VALUE(count >= 7);
 }
 
 CASE(ignored_signals_interrupt_nothing)
