@@ -216,7 +216,7 @@ static int make_work(struct build *build, struct mote_error *err)
 	                        temporary);
 }
 
-/* Makes an image of the directory @tree and maps it. @name: what the user calls it */
+/* Makes an image of the directory @tree and maps it. */
 static int make_root(struct build *build, const char *tree, struct mote_error *err)
 {
 	static const char *const options[] = {"-T0", "--all-root", NULL};
@@ -233,7 +233,7 @@ static int make_root(struct build *build, const char *tree, struct mote_error *e
 		                                     : ". Let TMPDIR name another place");
 	if (asprintf(&image, "%s/root.erofs", build->work) < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "the root image");
-	if (mkfs_erofs(options, image, tree, err) == 0)
+	if (mkfs_erofs(options, image, tree, build->root, err) == 0)
 		status = map_file(image, &build->root_bytes, MOTE_STATUS_FAILED, err);
 	free(image);
 	return status;
@@ -391,7 +391,7 @@ static void print_error(struct mote_error *err)
 {
 	for (char *c = err->text; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+			*c = *c == '\t' ? ' ' : '?';
 	}
 	fprintf(stderr, "mote: %s\n", err->text);
 }

@@ -4,11 +4,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +28,7 @@
  */
 
 #define PATH_BYTES  4096
+#define LEVELS_MAX  256 /* some thousand are too many for the stack of mkfs.erofs */
 #define BLOCK_BYTES 65536
 
 const struct unpack_limits unpack_default_limits = {.entries = 1u << 20, .bytes = 16ull << 30};
@@ -81,7 +84,7 @@ static int open_beneath(int root, const char *path, uint64_t flags)
 /* Leaves out "." and doubled slashes. Returns NULL, or what is wrong with the path. */
 static const char *clean_path(const char *path, char *clean)
 {
-	size_t used = 0;
+	size_t used = 0, levels = 0;
 
 	if (!path || !*path)
 		return "it has no name";
@@ -95,6 +98,8 @@ static const char *clean_path(const char *path, char *clean)
 		if (length > 0 && !(length == 1 && *path == '.')) {
 			if (used + length + 2 > PATH_BYTES)
 				return "its name is too long";
+			if (++levels > LEVELS_MAX)
+				return "it lies too deep";
 			if (used)
 				clean[used++] = '/';
 			memcpy(clean + used, path, length);
@@ -279,7 +284,7 @@ static int add_hard_link(struct unpack *unpack, const struct place *place, const
 	if (find_place(unpack, target, &from))
 		return -1;
 	if (fstatat(from.directory, from.name, &status, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(status.st_mode))
+	    S_ISDIR(status.st_mode))
 		refuse(unpack, place->path,
 		       "it is a hard link to something that is no file of the archive before it");
 	else if (strcmp(from.path, place->path) == 0)
@@ -435,27 +440,54 @@ int unpack_archive(const char *path, int directory, const struct unpack_limits *
 	return status;
 }
 
-static int open_up(const char *path, const struct stat *status, int kind, struct FTW *at)
+/* ---- removal ---- */
+
+/*
+ * Removes what is in a directory, and stops at a subdirectory that is not empty. Returns 1 with its
+ * name, 0 when all is removed, or -1.
+ */
+static int remove_entries(int directory, char name[NAME_MAX + 1])
 {
-	(void)status;
-	(void)at;
-	if (kind == FTW_D || kind == FTW_DNR)
-		chmod(path, 0700);
-	return 0;
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (!list) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while (result == 0 && (entry = readdir(list))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+		    !unlinkat(directory, entry->d_name, 0) ||
+		    (errno == EISDIR && !unlinkat(directory, entry->d_name, AT_REMOVEDIR)))
+			continue;
+		result = errno == ENOTEMPTY ? 1 : -1;
+		snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+	}
+	closedir(list);
+	return result;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
-{
-	(void)status;
-	(void)kind;
-	(void)at;
-	remove(path);
-	return 0;
-}
-
+/* Goes down and up by one descriptor: an archive may have more levels than a process has of them.
+ */
 void unpack_remove(const char *path)
 {
-	/* Directories that may not be read are opened up on the way down. */
-	nftw(path, open_up, 32, FTW_PHYS);
-	nftw(path, remove_one, 32, FTW_PHYS | FTW_DEPTH);
+	char name[NAME_MAX + 1];
+	size_t depth = 0;
+	int next, found, fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	while (fd >= 0 && (found = remove_entries(fd, name)) >= 0 && (found || depth)) {
+		/* What may not be read or written to may be allowed to: it is the user's own. */
+		if (found && fchmodat(fd, name, 0700, 0))
+			break;
+		next = openat(fd, found ? name : "..",
+		              O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		depth = found ? depth + 1 : depth - 1;
+		close(fd);
+		fd = next;
+	}
+	if (fd >= 0)
+		close(fd);
+	rmdir(path);
 }

@@ -123,11 +123,11 @@ static int spawn_tool(const char *tool, const char *const *arguments, struct out
 
 /*
  * Finds in the output what mkfs.erofs was at, which its message does not say, and its last line
- * with something on it.
+ * with something on it but its name and version, which may come late.
  */
 static const char *last_line(struct output *output, const char **place)
 {
-	static const char progress[] = "Processing ";
+	static const char progress[] = "Processing ", banner[] = "mkfs.erofs ";
 	char *line, *last = NULL, *rest = output->text;
 
 	*place = NULL;
@@ -136,7 +136,7 @@ static const char *last_line(struct output *output, const char **place)
 
 		if (found)
 			*place = found + strlen(progress);
-		else if (line[strspn(line, " \t")])
+		else if (line[strspn(line, " \t")] && strncmp(line, banner, strlen(banner)) != 0)
 			last = line;
 	}
 	return last ? last : "it gave no reason";
@@ -158,7 +158,7 @@ static int report_failure(const char *path, int status, struct output *output,
 	                      path, place ? " at " : "", place ? place : "", line);
 }
 
-int mkfs_erofs(const char *const *options, const char *target, const char *tree,
+int mkfs_erofs(const char *const *options, const char *target, const char *tree, const char *name,
                struct mote_error *err)
 {
 	char tool[PATH_BYTES];
@@ -172,7 +172,7 @@ int mkfs_erofs(const char *const *options, const char *target, const char *tree,
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "cannot build the root image from %s: mkfs.erofs is not "
 		                      "installed. Install it with: apt-get install erofs-utils",
-		                      tree);
+		                      name);
 	while (*options && count < ARGUMENTS_MAX - 4)
 		arguments[count++] = *options++;
 	arguments[count++] = "--";
@@ -181,7 +181,7 @@ int mkfs_erofs(const char *const *options, const char *target, const char *tree,
 	status = spawn_tool(tool, arguments, &output);
 	if (status < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
-		                        "cannot build the root image from %s: cannot run %s", tree,
+		                        "cannot build the root image from %s: cannot run %s", name,
 		                        tool);
-	return status == 0 ? 0 : report_failure(tree, status, &output, err);
+	return status == 0 ? 0 : report_failure(name, status, &output, err);
 }

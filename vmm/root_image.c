@@ -109,7 +109,7 @@ static int make_image(const char *path, const char *target, const struct root_ca
 
 	if (exclude_cache(path, cache, exclude, sizeof exclude))
 		options[1] = exclude;
-	return mkfs_erofs(options, target, path, err);
+	return mkfs_erofs(options, target, path, path, err);
 }
 
 /* ---- images of directories ---- */

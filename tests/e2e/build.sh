@@ -38,6 +38,7 @@ make_tree() { # FOLDER ORDER
 	echo 'hello, root' >"$1/etc/greeting"
 	ln -s busybox "$1/bin/sh"
 	ln -s /etc/greeting "$1/absolute"
+	ln "$1/absolute" "$1/link-to-link"
 	ln "$1/etc/greeting" "$1/hard"
 	mkdir -m 1777 "$1/tmp"
 	chmod 755 "$1" "$1"/{bin,etc,many}
@@ -392,6 +393,29 @@ test_hostile_archives() {
 			fail "$archive: a file was created outside"
 		fi
 	done
+}
+
+# As a user who may not read all of it; the message names the archive, not where it was unpacked.
+test_unreadable_in_archive() {
+	need_root_tools
+	need_tool tar
+	mkdir -p tree/secret temporary
+	echo x >tree/secret/file
+	tar -C tree --mode='a-rwx' -cf a.tar .
+	if [ "$(id -u)" -eq 0 ]; then
+		chmod 755 .
+		cp "$mote" "$BUILD/mote-build" "$busybox" .
+		chmod 777 temporary
+		mkdir -m 777 out-folder
+		setpriv --reuid 65534 --regid 65534 --clear-groups test -r "$PWD/a.tar" ||
+			skip "another user cannot reach this folder"
+		TMPDIR=$PWD/temporary try setpriv --reuid 65534 --regid 65534 --clear-groups \
+			./mote build -o out-folder/a.mote --root a.tar ./busybox
+	else
+		TMPDIR=$PWD/temporary try "$mote" build -o a.mote --root a.tar "$busybox"
+	fi
+	expect_error 125 'root image from a.tar: mkfs.erofs failed'
+	[ -z "$(ls -A temporary)" ] || fail "left in TMPDIR: $(ls -A temporary)"
 }
 
 # Links that stay inside are as good as any.
