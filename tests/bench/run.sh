@@ -178,6 +178,24 @@ bench_compute() {
 	done
 }
 
+# CPython that starts and ends, with its library in a root image. The pages are those of guest memory.
+bench_python() {
+	local image=$build/images/python.erofs
+	local -a inside=("$mote" run --root "$image" /usr/bin/python3 -- -c pass)
+	if [ ! -f "$image" ]; then
+		not_run "python3 -c pass: mote against native" "$image is missing (make images, with Python)"
+		return
+	fi
+	: >"$out/nothing.expected"
+	echo "== python3 -c pass, whole process ($(((rounds + 3) / 4)) rounds)"
+	compare python -n "$(((rounds + 3) / 4))" -w 1 -r native \
+		::: native "$out/nothing.expected" /usr/bin/python3 -c pass \
+		::: mote "$out/nothing.expected" "${inside[@]}"
+	judge "python3 -c pass: mote against native" python mote '<=' 3
+	"${inside[@]:0:2}" --stats "${inside[@]:2}" 2>&1 | grep -E ' (exits|system calls|pages)' || true
+	echo
+}
+
 main() {
 	local tool
 	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" "$hello"; do
@@ -195,6 +213,7 @@ main() {
 	bench_hello
 	bench_peers
 	bench_compute
+	bench_python
 	bench_micro
 	bench_memory
 	bench_stats

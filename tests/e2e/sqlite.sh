@@ -14,6 +14,19 @@ test_database() {
 	[ "$(tail -n 1 out)" = ok ] || fail "integrity_check does not say ok"
 }
 
+# Natively, what it writes to /tmp goes to the test's folder.
+test_features() {
+	need_image sqlite3
+	sed "s,/tmp/,$PWD/," "$root/images/sqlite/features.sql" >native.sql
+	timeout 15 "$images/sqlite3" -batch native.db <native.sql >native.out
+	run "$images/sqlite3" -- -batch /tmp/test.db <"$root/images/sqlite/features.sql"
+	expect_status 0
+	expect_no_err
+	cmp -s native.out out || fail "natively: $(diff native.out out | head -n 20)"
+	expect_in out '^== files$'
+	expect_in out '^ok$'
+}
+
 test_in_memory() {
 	need_image sqlite3
 	run "$images/sqlite3" -- :memory: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
