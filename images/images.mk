@@ -15,7 +15,7 @@ $(BUILD)/images/hello: images/hello/build.sh images/hello/hello.c $(BUILD)/mote-
 $(BUILD)/images/lua: images/lua/build.sh scripts/sources.txt $(BUILD)/mote-cc
 $(BUILD)/images/sqlite3: images/sqlite/build.sh scripts/sources.txt $(BUILD)/mote-cc
 $(BUILD)/images/go-demo: images/go/build.sh images/go/main.go
-$(BUILD)/images/python.erofs: images/python/build.sh images/python/make-root.sh $(wildcard /usr/bin/python3)
+$(BUILD)/images/python.erofs: images/python/build.sh images/make-root.sh $(wildcard /usr/bin/python3)
 
 $(IMAGES):
 	$(if $(V),,@echo "  IMAGE   $@")

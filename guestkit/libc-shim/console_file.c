@@ -423,6 +423,17 @@ static const struct inode_ops stream_inode_ops = {
         .file_ops = &stream_file_ops,
 };
 
+/*
+ * The file type of a stream is that of the host's file, but for a regular file, which shows as a pipe: its size and
+ * position stay on the host, and who sees a regular file takes them for granted (a compiler reads st_size bytes).
+ */
+static uint32_t stream_type(int stream)
+{
+	uint32_t type = (machine.console[stream] << 12) & S_IFMT;
+
+	return type == S_IFREG ? S_IFIFO : type;
+}
+
 int console_file_open(int stream, struct file **opened)
 {
 	struct inode *inode = &streams[stream].inode;
@@ -433,7 +444,7 @@ int console_file_open(int stream, struct file **opened)
 		*inode = (struct inode){
 		        .ops = &stream_inode_ops,
 		        .references = 1, /* never released */
-		        .mode = ((machine.console[stream] << 12) & S_IFMT) | 0600,
+		        .mode = stream_type(stream) | 0600,
 		        .links = 1,
 		        .number = (uint64_t)stream + 1,
 		        .fs_id = vfs_new_fs_id(),
