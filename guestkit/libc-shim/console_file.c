@@ -424,8 +424,9 @@ static const struct inode_ops stream_inode_ops = {
 };
 
 /*
- * The file type of a stream is that of the host's file, but for a regular file, which shows as a pipe: its size and
- * position stay on the host, and who sees a regular file takes them for granted (a compiler reads st_size bytes).
+ * The file type of a stream is that of the host's file, but for a regular file, which shows as a
+ * pipe: its size and position stay on the host, and who sees a regular file takes them for granted
+ * (a compiler reads st_size bytes).
  */
 static uint32_t stream_type(int stream)
 {

@@ -120,7 +120,9 @@ same_as_here() { # MOTE-RUN-OPTION... -- PROGRAM ARGUMENT...
 test_perl() {
 	need_tool perl
 	make_tree /usr/bin/perl /usr/lib/x86_64-linux-gnu/libcrypt.so.1
-	cp -a --parents /usr/share/perl /usr/lib/x86_64-linux-gnu/perl{,-base} tree
+	mkdir -p tree/usr/share
+	cp -a /usr/share/perl tree/usr/share/
+	cp -a /usr/lib/x86_64-linux-gnu/perl{,-base} tree/usr/lib/x86_64-linux-gnu/
 	same_as_here -- /usr/bin/perl - <<-'END'
 		use strict; use threads; use Thread::Queue; use Socket; use Storable; use File::Temp; use List::Util 'sum';
 		use Time::HiRes qw(time setitimer ITIMER_REAL); use Digest::SHA 'sha256_hex';

@@ -55,12 +55,11 @@ is_known() { # NAME
 	return 1
 }
 
-# Whether a pattern is about one of the modules, which it names first. Of a part of a module nothing is
-# known to fail.
+# Whether a pattern is about one of the modules or classes, which it names first.
 belongs() { # PATTERN MODULE...
 	local module
 	for module in "${@:2}"; do
-		[ "${1%%.*}" != "${module##*.}" ] || return 0
+		[[ $1 != "${module#test_asyncio.}".* ]] || return 0
 	done
 	return 1
 }
@@ -132,5 +131,10 @@ test_suite_thread() {
 }
 
 test_suite_threading() {
-	suite test_threading
+	suite test_threading.{Thread,ThreadingException,ExceptHook,Timer,SubinterpThreading,Atexit,InterruptMain}Tests \
+		test_threading.{ThreadJoinOnShutdown,MiscTestCase}
+}
+
+test_suite_locks() {
+	suite test_threading.{Lock,PyRLock,CRLock,Event,ConditionAsRLock,Condition,Semaphore,BoundedSemaphore,Barrier}Tests
 }
