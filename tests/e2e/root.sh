@@ -49,7 +49,7 @@ test_builtin() {
 	expect_out '/etc/hostname: mode 100644 links 1 size 4 read 4 sum 3351635
 /etc: . .. group hostname nsswitch.conf os-release
 /srv: . .. passwd
-/: . .. dev etc proc root srv tmp'
+/: . .. dev etc proc root srv sys tmp'
 }
 
 # Full is ENOSPC, not the end; what is removed serves again.
