@@ -415,7 +415,7 @@ static void find_tool(struct finding *finding, const char *name, const char *use
 static void check_mkfs(struct host *host, struct finding *finding)
 {
 	(void)host;
-	find_tool(finding, "mkfs.erofs", "--root with a directory", "erofs-utils");
+	find_tool(finding, "mkfs.erofs", "mote build and --root with a directory", "erofs-utils");
 }
 
 static void check_compiler(struct host *host, struct finding *finding)
