@@ -202,6 +202,7 @@ static int64_t futex_wait(const uint64_t *arg, uint64_t deadline, uint32_t bits)
 	if (value != (uint32_t)arg[2])
 		return -EAGAIN;
 	join(&waiter, word_at(arg[0], is_private(arg)).key);
+	/* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): whoever wakes it takes it out */
 	return sleep_on(&waiter, deadline);
 }
 
@@ -250,7 +251,7 @@ static int64_t futex_wake_operation(const uint64_t *arg)
 {
 	uint32_t code = (uint32_t)arg[5], operation = code >> 28 & 7, compare = code >> 24 & 15;
 	int32_t operand = (int32_t)(code << 8) >> 20, limit = (int32_t)(code << 20) >> 20;
-	uint32_t word;
+	uint32_t word = 0;
 	int32_t old;
 	bool is_so;
 	int result = check_word(arg[0], is_private(arg));
@@ -333,6 +334,7 @@ static int64_t futex_lock(const uint64_t *arg, uint64_t deadline, bool only_try)
 	if (user_write(arg[0], &word, sizeof(word)) < 0)
 		return -EFAULT;
 	join(&waiter, key);
+	/* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): whoever wakes it takes it out */
 	return sleep_on(&waiter, deadline);
 }
 

@@ -123,15 +123,12 @@ static int64_t milliseconds(void)
 
 static long raw(long number, const uint64_t *a)
 {
-	register uint64_t r10 __asm__("r10") = a[3];
-	register uint64_t r8 __asm__("r8") = a[4];
-	register uint64_t r9 __asm__("r9") = a[5];
 	long result;
 
-	__asm__ volatile("syscall"
+	__asm__ volatile("mov 24(%[a]), %%r10; mov 32(%[a]), %%r8; mov 40(%[a]), %%r9; syscall"
 	                 : "=a"(result)
-	                 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
-	                 : "rcx", "r11", "memory");
+	                 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), [a] "b"(a)
+	                 : "rcx", "r8", "r9", "r10", "r11", "memory");
 	return result;
 }
 
