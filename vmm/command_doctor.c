@@ -408,7 +408,7 @@ static void find_tool(struct finding *finding, const char *name, const char *use
 	if (has_tool(name))
 		found(finding, OK, "found");
 	else
-		found(finding, ADVICE, "not found; only %s needs it: sudo apt install %s", user,
+		found(finding, ADVICE, "not found; needed for %s only: sudo apt install %s", user,
 		      package);
 }
 
