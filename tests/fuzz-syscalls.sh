@@ -24,11 +24,11 @@ run() { # SEED THREADS OPTIONS...
 
 # The guest ended by itself, by a signal of its own, for want of memory, or was asleep: all its own affair.
 is_good_end() { # STATUS
-	! grep -q 'the guest kit\|guest kit:\|Sanitizer\|runtime error' "$work/err" || return 1
+	! grep -aq 'the guest kit\|guest kit:\|Sanitizer\|runtime error' "$work/err" || return 1
 	case $1 in
-	124) grep -q '^mote: the guest ran' "$work/err" ;;
+	124) grep -aq 'mote: the guest ran' "$work/err" ;;
 	125) return 1 ;;
-	132 | 134 | 135 | 136 | 139 | 159) grep -q '^mote: the guest died' "$work/err" ;; # or mote itself did
+	132 | 134 | 135 | 136 | 139 | 159) grep -aq 'mote: the guest died' "$work/err" ;; # or mote itself did
 	esac
 }
 
@@ -39,7 +39,7 @@ while [ $SECONDS -lt "$time" ]; do
 	run "$seed" "$threads" || status=$?
 	if ! is_good_end "$status"; then
 		printf 'failed: seed %s, %s threads, status %d\n' "$seed" "$threads" "$status"
-		grep -v 'is not served' "$work/err" | head -n 60
+		grep -av 'is not served' "$work/err" | head -n 60
 		run "$seed" "$threads" --strace || true
 		printf 'the last calls of the same seed with --strace:\n'
 		tail -c 20000 "$work/err" | grep -a '^[a-z_0-9]*(' | tail -n 5 || tail -n 20 "$work/err"
