@@ -111,7 +111,7 @@ static void append_usage(struct text *text, const struct vma *vma)
 		if (!(entry & PTE_PRESENT))
 			continue;
 		present += size / KIB;
-		private += entry & PTE_OWNED ? size / KIB : 0;
+		private += (entry & PTE_OWNED) ? size / KIB : 0;
 	}
 	text_print(text, "Size: %lu kB\nKernelPageSize: 4 kB\nMMUPageSize: 4 kB\n",
 	           (vma->end - vma->start) / KIB);

@@ -153,7 +153,7 @@ int64_t sys_splice(const uint64_t *arg)
 	size_t length = arg[4] < VFS_IO_MAX ? arg[4] : VFS_IO_MAX;
 	int64_t result = 0;
 
-	if (!length)
+	if (!arg[4])
 		return 0;
 	if (flags & ~SPLICE_F_ALL)
 		return -EINVAL;

@@ -196,7 +196,7 @@ static int64_t write_pages(struct tmpfs_inode *node, struct tmpfs_side from, siz
 {
 	uint64_t at = *position;
 	size_t done = 0;
-	int64_t result = -EFAULT;
+	int64_t result;
 
 	if (!length)
 		return 0;
@@ -207,7 +207,6 @@ static int64_t write_pages(struct tmpfs_inode *node, struct tmpfs_side from, siz
 	result = check_seals(node, at + length);
 	if (result)
 		return result;
-	result = -EFAULT;
 	if (at > node->base.size)
 		zero_behind_end(node);
 	while (done < length) {
@@ -329,7 +328,7 @@ int tmpfs_truncate(struct inode *inode, uint64_t size)
 			memory_file_unmap(inode, keep, UINT64_MAX, true);
 		if (node->pages.count)
 			page_tree_remove(&node->pages, keep, UINT64_MAX);
-	} else if (size > inode->size) {
+	} else {
 		zero_behind_end(node);
 		inode->size = size;
 	}
