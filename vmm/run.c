@@ -96,7 +96,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 	while (!vm->is_over) {
 		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EFAULT)
-				return lost_page_error(err, vm->options->app);
+				return lost_page_error(err, vm->image.name ? vm->image.name
+				                                           : vm->options->app);
 			if (errno != EINTR && errno != EAGAIN)
 				return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
 			/* The only place that clears it: a later signal sets it again. */

@@ -556,3 +556,26 @@ wait_for_file() { # FILE
 	done
 	fail "no file $1 after 5 s"
 }
+
+test_cut_while_running() {
+	local pid
+	need_kvm
+	need_root_tools
+	make_tree tree -n
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	built -o a.mote --root tree --entry /bin/sh -- -c 'echo started; read -r l; read -r l </etc/numbers; echo "got $l"'
+	mkfifo input
+	"$mote" run --timeout 5 a.mote <input >out 2>err &
+	pid=$!
+	exec 9>input
+	wait_for started out
+	truncate -s 8192 a.mote
+	echo >&9
+	exec 9>&-
+	status=0
+	wait "$pid" || status=$?
+	# The guest's pages are gone: mote says so and ends in its own way.
+	expect_status 125
+	expect_in err '^mote: cannot read a page of a.mote: the file was cut while it ran'
+	expect_not_in out got
+}
