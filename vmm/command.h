@@ -11,7 +11,7 @@
 
 /* X(name, what it does in one line), in the order in which the help lists them. */
 #define MOTE_COMMANDS(X)                                                   \
-	X(run, "run a static Linux program in a microVM of its own")       \
+	X(run, "run a Linux program in a microVM of its own")              \
 	X(build, "make one file of a program, its root and how to run it") \
 	X(inspect, "say what is in such a file, and whether it is whole")  \
 	X(doctor, "check what this host gives, and say what to do")        \

@@ -52,7 +52,7 @@ int command_takes_none(int argc, char **argv, struct mote_error *err)
 static void print_overview(void)
 {
 	printf("Usage: mote COMMAND [ARG]...\n\n"
-	       "Runs static Linux programs, each in a KVM microVM of its own.\n\nCommands:\n");
+	       "Runs Linux programs, each in a KVM microVM of its own.\n\nCommands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-9s %s\n", commands[i].name, commands[i].summary);
 	printf("\nmote help COMMAND explains a command. First steps: "

@@ -27,7 +27,7 @@ int command_run(int argc, char **argv, struct mote_error *err)
 void command_run_help(void)
 {
 	printf("Usage: mote run [OPTION]... APP [--] [ARG]...\n\n"
-	       "Runs the static Linux program APP in a microVM. What follows APP belongs to it.\n\n"
+	       "Runs the Linux program APP in a microVM. What follows APP belongs to it.\n\n"
 	       "Options:\n");
 	for (const struct run_option *option = run_option_table; option->name != NULL; option++) {
 		char left[40];
