@@ -145,7 +145,7 @@ fuzz)
 	make fuzz "$@"
 	;;
 images)
-	need build images
+	need build demo images
 	make "$jobs" images "$@"
 	;;
 *)

@@ -6,7 +6,7 @@
 # are what Debian has installed, where it has.
 IMAGES := $(BUILD)/images/hello $(BUILD)/images/lua $(BUILD)/images/sqlite3 \
 	$(if $(shell command -v go),$(BUILD)/images/go-demo) \
-	$(if $(wildcard /usr/bin/python3),$(BUILD)/images/python.erofs)
+	$(if $(and $(wildcard /usr/bin/python3),$(shell command -v mkfs.erofs)),$(BUILD)/images/python.erofs)
 
 .PHONY: images
 images: $(IMAGES)
