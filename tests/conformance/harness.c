@@ -316,9 +316,18 @@ static void clear(void)
 	remove_all();
 }
 
+/* What a shell makes background jobs ignore, and a guest does not. */
+static void forget_ignored_signals(void)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+}
+
 int main(int count, char **arguments)
 {
 	long cases = __stop_cases - __start_cases, last = cases - 1, first;
+
+	forget_ignored_signals();
 
 	if (count < 2) {
 		fprintf(stderr, "usage: %s list | FIRST [LAST]\n", arguments[0]);
