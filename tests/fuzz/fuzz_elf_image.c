@@ -7,6 +7,7 @@
 #include "../../vmm/error.c"
 #include "../../vmm/guest_memory.c"
 #include "../../vmm/loader.c"
+#include "../../vmm/lost_page.c"
 #include "../../vmm/page_tables.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
