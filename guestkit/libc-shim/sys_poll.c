@@ -89,14 +89,11 @@ static uint32_t file_events(struct file *file, struct poll_waits *waits)
 static int deadline_of(int64_t seconds, int64_t nanoseconds, uint64_t *deadline)
 {
 	uint64_t duration;
+	int result = time_span(seconds, nanoseconds, &duration);
 
-	if (seconds < 0 || nanoseconds < 0 || nanoseconds >= (int64_t)NS_PER_SECOND)
-		return -EINVAL;
-	if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_SECOND, &duration) ||
-	    __builtin_add_overflow(duration, (uint64_t)nanoseconds, &duration))
-		duration = SHIM_FOREVER;
-	*deadline = !duration ? 0 : time_deadline_after(duration);
-	return 0;
+	if (!result)
+		*deadline = !duration ? 0 : time_deadline_after(duration);
+	return result;
 }
 
 static int deadline_from_timespec(uint64_t user, uint64_t *deadline)

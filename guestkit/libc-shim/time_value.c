@@ -9,18 +9,23 @@
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/user.h"
 
+int time_span(int64_t seconds, int64_t nanoseconds, uint64_t *span)
+{
+	if (seconds < 0 || (uint64_t)nanoseconds >= SYSTEM_NANOSECONDS)
+		return -EINVAL;
+	if (__builtin_mul_overflow((uint64_t)seconds, SYSTEM_NANOSECONDS, span) ||
+	    __builtin_add_overflow(*span, (uint64_t)nanoseconds, span))
+		*span = UINT64_MAX;
+	return 0;
+}
+
 int time_read_span(uint64_t address, uint64_t *span)
 {
 	struct time_value value;
 
 	if (user_read(&value, address, sizeof(value)) < 0)
 		return -EFAULT;
-	if (value.seconds < 0 || (uint64_t)value.nanoseconds >= SYSTEM_NANOSECONDS)
-		return -EINVAL;
-	if (__builtin_mul_overflow((uint64_t)value.seconds, SYSTEM_NANOSECONDS, span) ||
-	    __builtin_add_overflow(*span, (uint64_t)value.nanoseconds, span))
-		*span = UINT64_MAX;
-	return 0;
+	return time_span(value.seconds, value.nanoseconds, span);
 }
 
 uint64_t time_deadline_after(uint64_t span)

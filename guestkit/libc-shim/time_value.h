@@ -12,6 +12,14 @@ struct time_value {
 };
 
 /**
+ * time_span() - Seconds and nanoseconds as a number of nanoseconds.
+ * @span: UINT64_MAX where the number is larger
+ *
+ * Return: 0, or -EINVAL for a time that is negative or not normalised.
+ */
+int time_span(int64_t seconds, int64_t nanoseconds, uint64_t *span);
+
+/**
  * time_read_span() - Read a struct timespec as a number of nanoseconds.
  * @span: UINT64_MAX where the number is larger
  *
