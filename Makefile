@@ -38,7 +38,7 @@ KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgene
 	-mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \
 	-fcf-protection=none -fno-omit-frame-pointer -Os -isystem $(FDT)/libfdt
 
-VMM_SRC := $(wildcard vmm/*.c)
+VMM_SRC := $(wildcard vmm/*.c virtio/*.c)
 SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o

@@ -74,6 +74,43 @@ struct property {
 	int size;
 };
 
+static struct property device_property(const void *tree, int node, const char *name)
+{
+	struct property property = {NULL, 0};
+
+	property.value = fdt_getprop(tree, node, name, &property.size);
+	return property;
+}
+
+static void find_device(const void *tree, int node)
+{
+	struct property reg = device_property(tree, node, "reg");
+	struct property id = device_property(tree, node, "mote,device");
+	struct property features = device_property(tree, node, "mote,features");
+	struct property queues = device_property(tree, node, "mote,queues");
+	struct property config = device_property(tree, node, "mote,config");
+
+	if (reg.size != 16 || id.size != 4 || features.size != 8 || queues.size < 12 ||
+	    machine.device_count == MOTE_DEVICES_MAX)
+		return;
+	machine.devices[machine.device_count++] = (struct machine_device){
+	        .id = fdt32_ld(id.value),
+	        .registers = fdt64_ld(reg.value),
+	        .features = fdt64_ld(features.value),
+	        .queues = queues.value,
+	        .queue_count = (unsigned)queues.size / 12,
+	        .config = config.value,
+	        .config_size = config.value ? (size_t)config.size : 0,
+	        .node = node,
+	};
+}
+
+const void *machine_device_property(const struct machine_device *device, const char *name,
+                                    int *size)
+{
+	return fdt_getprop(machine.tree, device->node, name, size);
+}
+
 /*
  * One pass over the tree: a search by path and name for each property, as libfdt offers it, would
  * go over what lies before it again each time, which took longer than all else that the kit does to
@@ -88,6 +125,10 @@ static void find_properties(const void *tree, struct property found[FIELDS])
 		size_t which = 0;
 		int offset;
 
+		if (!strncmp(node_name, "virtio@", 7)) {
+			find_device(tree, node);
+			continue;
+		}
 		while (which < sizeof nodes / sizeof nodes[0] &&
 		       strcmp(node_name, nodes[which].name))
 			which++;
@@ -200,6 +241,7 @@ void machine_read(const struct mote_boot *boot)
 	struct property found[FIELDS] = {{NULL, 0}};
 
 	machine.ram_end = boot->ram_end;
+	machine.tree = tree;
 	if (fdt_check_header(tree) || fdt_totalsize(tree) > boot->device_tree_size)
 		refuse("header");
 	find_properties(tree, found);

@@ -21,10 +21,23 @@ struct machine_segment {
 
 #define MACHINE_SEGMENTS_MAX 64
 
+/* A virtio device: what its node says. Values are as in the tree, whose memory they point into. */
+struct machine_device {
+	uint32_t id;        /* virtio 1.2, chapter 5; 0: the node says nothing of use */
+	uint64_t registers; /* guest-physical */
+	uint64_t features;  /* that the VMM has taken for us */
+	const void *queues; /* triples of cells (docs/device-tree.md) */
+	unsigned queue_count;
+	const unsigned char *config; /* configuration space */
+	size_t config_size;
+	int node; /* offset in the tree, for properties of its kind */
+};
+
 /* What to do about system calls: nothing, print each, print a table at the end. */
 enum strace_mode { STRACE_NONE, STRACE_LINES, STRACE_SUMMARY };
 
 struct machine {
+	const void *tree; /* flattened */
 	uint64_t ram_end;
 	uint64_t root_physical, root_size; /* root image; size 0: none */
 	uint64_t xsave_size;
@@ -38,6 +51,9 @@ struct machine {
 	const void *seed;
 	size_t seed_size;
 
+	unsigned device_count;
+	struct machine_device devices[MOTE_DEVICES_MAX];
+
 	const char *program;     /* of the root, to be run; NULL: the one that the VMM has loaded */
 	const char *interpreter; /* that the loaded one needs; NULL: none */
 
@@ -49,6 +65,15 @@ struct machine {
 };
 
 extern struct machine machine;
+
+/**
+ * machine_device_property() - A property of a device's node.
+ * @size: set to its length in bytes
+ *
+ * Return: its value, or NULL where the node has none.
+ */
+const void *machine_device_property(const struct machine_device *device, const char *name,
+                                    int *size);
 
 /* Fill `machine`; a tree that lacks what the kit needs ends the guest with a message. */
 void machine_read(const struct mote_boot *boot);

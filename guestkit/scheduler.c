@@ -17,6 +17,7 @@
 #include "guestkit/process_end.h"
 #include "guestkit/thread.h"
 #include "guestkit/trap.h"
+#include "guestkit/virtio.h"
 
 /* entry.S */
 void thread_switch_stack(uint64_t *rsp_of_old, uint64_t rsp_of_new);
@@ -164,8 +165,8 @@ static void preempt(void)
 {
 	run->preempt_wanted = 0;
 	timeouts_serve();
-	if (shim_console_input.first)
-		shim_look_at_console();
+	if (shim_console_input.first || virtio_events())
+		shim_look_at_host();
 	thread_yield();
 }
 

@@ -21,7 +21,8 @@ size_t device_tree_bound(const struct device_tree_input *input)
 {
 	return TREE_OVERHEAD + list_size(input->options->argv) + list_size(input->options->env) +
 	       strlen(input->options->cwd) + (input->program ? strlen(input->program) : 0) +
-	       (input->interpreter ? strlen(input->interpreter) : 0);
+	       (input->interpreter ? strlen(input->interpreter) : 0) +
+	       (input->devices ? devices_describe_bound(input->devices) : 0);
 }
 
 static int put_list(void *tree, const char *name, char *const *strings)
@@ -127,7 +128,8 @@ int device_tree_build(const struct device_tree_input *input, void *buffer, size_
 {
 	if (fdt_create(buffer, (int)size) || fdt_finish_reservemap(buffer) ||
 	    fdt_begin_node(buffer, "") || put_machine(buffer, input) || put_chosen(buffer, input) ||
-	    (!input->program && put_application(buffer, input)) || fdt_end_node(buffer) ||
+	    (!input->program && put_application(buffer, input)) ||
+	    (input->devices && devices_describe(input->devices, buffer)) || fdt_end_node(buffer) ||
 	    fdt_finish(buffer))
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "cannot build the device tree: %zu bytes are too few for the "

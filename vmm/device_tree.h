@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/devices.h"
 #include "vmm/error.h"
 #include "vmm/loader.h"
 #include "vmm/options.h"
@@ -21,6 +22,7 @@ struct device_tree_input {
 	unsigned char seed[64]; /* rng-seed */
 	uint64_t xsave_size;    /* bytes of an XSAVE area for XCR0 */
 	uint32_t console[3];    /* console_kind() of stdin, stdout, stderr */
+	const struct devices *devices;
 	uint32_t hwcap, hwcap2; /* AT_HWCAP and AT_HWCAP2 of the guest */
 };
 

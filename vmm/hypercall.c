@@ -73,29 +73,59 @@ static int64_t call_exit(struct vm *vm, const struct hypercall *call)
 	return 0;
 }
 
-static int64_t call_wait(struct vm *vm, const struct hypercall *call)
+static uint64_t time_until(const struct vm *vm, uint64_t deadline)
 {
-	uint64_t deadline = call->argument[0], events = call->argument[1];
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	uint64_t timeout = UINT64_MAX, now;
+	uint64_t now;
+
+	if (deadline == MOTE_WAIT_FOREVER)
+		return UINT64_MAX;
+	now = clock_page_monotonic(&vm->clock);
+	return deadline > now ? deadline - now : 0;
+}
+
+/* Devices may be busy without having news for the guest. */
+static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
+{
+	struct pollfd input[1], *polls = vm->devices.count ? vm->devices.polls : input;
+	unsigned first = events & MOTE_EVENT_INPUT ? 1 : 0, count;
+	uint64_t happened = 0;
 	int ready;
 
-	if (events & ~(uint64_t)(MOTE_EVENT_INPUT | MOTE_EVENT_WINDOW))
-		return -EINVAL;
-	if (events & MOTE_EVENT_WINDOW && stop_take_window_change())
-		return MOTE_EVENT_WINDOW;
-	if (deadline != MOTE_WAIT_FOREVER) {
-		now = clock_page_monotonic(&vm->clock);
-		timeout = deadline > now ? deadline - now : 0;
-	}
-	ready = stop_poll(&in, events & MOTE_EVENT_INPUT ? 1 : 0, timeout,
-	                  events & MOTE_EVENT_WINDOW);
+	do {
+		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+		count = devices_poll(&vm->devices, first);
+		ready = stop_poll(polls, first + count, time_until(vm, deadline),
+		                  events & MOTE_EVENT_WINDOW);
+		if (ready <= 0)
+			break;
+		if (first && polls[0].revents)
+			happened |= MOTE_EVENT_INPUT;
+		devices_polled(&vm->devices);
+		happened |= devices_take_events(&vm->devices, events);
+	} while (!happened);
 	clock_page_refresh(&vm->clock);
 	if (ready < 0)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
 		               ? (int64_t)MOTE_EVENT_WINDOW
 		               : -EINTR;
-	return ready ? MOTE_EVENT_INPUT : 0;
+	return (int64_t)happened;
+}
+
+static int64_t call_wait(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t deadline = call->argument[0], events = call->argument[1];
+	uint64_t happened;
+
+	if (events & ~(uint64_t)(MOTE_EVENT_INPUT | MOTE_EVENT_WINDOW | MOTE_EVENT_DEVICE |
+	                         MOTE_EVENT_CONFIG))
+		return -EINVAL;
+	if (events & MOTE_EVENT_WINDOW && stop_take_window_change())
+		return MOTE_EVENT_WINDOW;
+	devices_serve(&vm->devices);
+	happened = devices_take_events(&vm->devices, events);
+	if (happened)
+		return (int64_t)happened;
+	return wait_on_host(vm, deadline, events);
 }
 
 static int64_t call_clock(struct vm *vm, const struct hypercall *call)

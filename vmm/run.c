@@ -44,12 +44,17 @@ static void check_stop(struct vm *vm)
 
 static void handle_mmio(struct vm *vm)
 {
+	struct kvm_run *run = vm->kvm.run;
 	char what[96];
 
 	vm->exits[VM_EXIT_MMIO]++;
+	if (run->mmio.len <= sizeof run->mmio.data &&
+	    devices_access(&vm->devices, run->mmio.phys_addr, run->mmio.is_write, run->mmio.data,
+	                   run->mmio.len))
+		return;
 	snprintf(what, sizeof what, "%s guest-physical address 0x%llx, where there is no memory",
-	         vm->kvm.run->mmio.is_write ? "wrote to" : "read from",
-	         (unsigned long long)vm->kvm.run->mmio.phys_addr);
+	         run->mmio.is_write ? "wrote to" : "read from",
+	         (unsigned long long)run->mmio.phys_addr);
 	crash_unexpected_exit(vm, what);
 }
 

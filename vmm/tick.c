@@ -39,7 +39,7 @@ static void choose_next(struct vm *vm, const struct mote_run *page)
 
 	vm->tick.quiet_slices = page->runnable > 1 ? 0 : vm->tick.quiet_slices + 1;
 	slicing = vm->tick.quiet_slices < QUIET_SLICES;
-	if (slicing)
+	if (slicing || vm->devices.count)
 		delay = MOTE_SLICE_NS;
 	if (page->deadline && page->deadline < now + delay)
 		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
@@ -125,7 +125,8 @@ int tick_serve(struct vm *vm, struct mote_error *err)
 		return lost_page_error(err, vm->options->app);
 	clock_page_refresh(&vm->clock);
 	vm_read_run_page(vm, &page);
-	if (page.runnable > 1 ||
+	devices_look(&vm->devices);
+	if (page.runnable > 1 || devices_have_events(&vm->devices) ||
 	    (page.deadline && page.deadline <= clock_page_monotonic(&vm->clock)))
 		lead_into_kit(vm);
 	choose_next(vm, &page);

@@ -6,6 +6,7 @@
 #include "vmm/app_image.h"
 #include "vmm/clock_page.h"
 #include "vmm/cpuid.h"
+#include "vmm/devices.h"
 #include "vmm/kvm.h"
 #include "vmm/loader.h"
 #include "vmm/options.h"
@@ -41,6 +42,7 @@ struct vm {
 	struct mote_kit_note kit_note;
 	struct cpuid cpuid;
 	struct clock_page clock;
+	struct devices devices;
 	struct mote_range free; /* RAM the guest may discard */
 
 	struct app_image image;              /* the application image, if APP is one */

@@ -94,7 +94,8 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    open_output(options->core_path, &vm->core_fd, "core file", err) ||
 	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
-	    root_image_open(options->root, &vm->root, &vm->root_size, err))
+	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
+	    devices_open(&vm->devices, options, &vm->memory, err))
 		return -1;
 	vm->pagemap_fd = vm->statm_fd = -1;
 	if (options->stats != STATS_NONE) {
@@ -298,6 +299,7 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	        .ram_size = vm->memory.size,
 	        .root_gpa = root_gpa(vm),
 	        .root_size = vm->root_size,
+	        .devices = &vm->devices,
 	        .console = {console_kind(0), console_kind(1), console_kind(2)},
 	        .xsave_size = cpuid_xsave_size(&vm->cpuid),
 	        .hwcap = cpuid_hwcap(&vm->cpuid),
@@ -382,7 +384,7 @@ static int populate_start(struct vm *vm, struct mote_error *err)
 {
 	const struct elf_image *application = &vm->application.image;
 	const struct elf_image *kit = &vm->kit.image;
-	uint64_t size = START_PAGES * MOTE_PAGE_SIZE;
+	uint64_t size = START_PAGES * MOTE_PAGE_SIZE + devices_rings_size(&vm->devices);
 	struct mote_range constant = {0, 0};
 
 	for (size_t i = 0; i < kit->segment_count; i++) {
@@ -407,6 +409,17 @@ static int populate_start(struct vm *vm, struct mote_error *err)
 	        &vm->memory, (mote_gpa_t){whole_pages(kit->end - MOTE_WINDOW_VA)}, size, err);
 }
 
+static int place_devices(struct vm *vm, struct mote_error *err)
+{
+	uint64_t gpa = vm->layout.next;
+
+	vm->layout.next += devices_rings_size(&vm->devices);
+	return devices_place(&vm->devices, gpa, err) ||
+	                       devices_map(&vm->devices, &vm->layout.tables, err)
+	               ? -1
+	               : 0;
+}
+
 static int fill_memory(struct vm *vm, struct mote_error *err)
 {
 	struct layout *layout = &vm->layout;
@@ -427,7 +440,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_stack(layout, err) ||
 	    map_direct(vm, boot.direct_start, err))
 		return -1;
-	if (put_device_tree(vm, &boot, err) ||
+	if (place_devices(vm, err) || put_device_tree(vm, &boot, err) ||
 	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
 		return -1;
 	boot.page_table = layout->tables.root;

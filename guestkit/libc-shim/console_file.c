@@ -140,7 +140,7 @@ static int64_t read_blocking(size_t length)
 		if (is_alone)
 			process.waited += clock_monotonic() - before;
 		if (result == -EINTR)
-			shim_look_at_console();
+			shim_look_at_host();
 		else if (result != -EAGAIN)
 			return result;
 		if (signal_is_pending())

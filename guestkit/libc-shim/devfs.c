@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <linux/random.h>
 #include <linux/stat.h>
+#include <linux/virtio_ids.h>
 
 #include "guestkit/libc-shim/console_file.h"
 #include "guestkit/libc-shim/pseudo_fs.h"
@@ -11,8 +12,11 @@
 #include "guestkit/random.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
+#include "guestkit/virtio.h"
+#include "guestkit/virtio_entropy.h"
 
 #define RANDOM_CHUNK 256 /* bytes made or taken in one step; on the stack */
+#define HWRNG_MAX    4096
 #define ENTROPY_BITS 256 /* what the generator's key holds */
 
 /* All of these stay at position 0, whatever they are told (as null_lseek of Linux). */
@@ -190,6 +194,37 @@ static const struct file_ops random_ops = {
         .ioctl = random_ioctl,
 };
 
+/* ---- hwrng: the entropy device ---- */
+
+static int open_hwrng(struct inode *inode, struct file *file)
+{
+	(void)inode;
+	(void)file;
+	return virtio_find(VIRTIO_ID_RNG, 0) ? 0 : -ENODEV;
+}
+
+static int64_t read_hwrng(struct file *file, uint64_t user_buffer, size_t length,
+                          uint64_t *position)
+{
+	size_t part = length < HWRNG_MAX ? length : HWRNG_MAX, copied;
+	void *bytes = heap_alloc(part);
+	int64_t got = bytes ? entropy_read(bytes, part) : -ENOMEM;
+
+	(void)file;
+	(void)position;
+	if (got > 0) {
+		copied = user_write_some(user_buffer, bytes, (size_t)got);
+		got = copied ? (int64_t)copied : -EFAULT;
+	}
+	heap_free(bytes);
+	return got;
+}
+
+static const struct file_ops hwrng_ops = {
+        .read = read_hwrng,
+        .seek = seek_nowhere,
+};
+
 /* ---- the table ---- */
 
 #define DEVICE(name, permissions, major, minor, operations)                     \
@@ -212,6 +247,11 @@ static const struct pseudo_node dev_nodes[] = {
         TERMINAL("console", 0620, 1),
         LINK("fd", "/proc/self/fd"),
         DEVICE("full", 0666, 1, 7, &full_ops),
+        {.path = "hwrng",
+         .mode = S_IFCHR | 0600,
+         .device = PSEUDO_DEVICE(10, 183),
+         .file_ops = &hwrng_ops,
+         .open = open_hwrng},
         DEVICE("null", 0666, 1, 3, &null_ops),
         DEVICE("random", 0666, 1, 8, &random_ops),
         {.path = "shm", .mode = S_IFDIR | 01777},

@@ -274,7 +274,7 @@ static void look_for_input(struct epoll *epoll)
 		return;
 	epoll->looked = now;
 	if (shim_console_input.first)
-		shim_look_at_console();
+		shim_look_at_host();
 }
 
 /* ---- a set as a file ---- */

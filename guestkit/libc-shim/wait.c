@@ -3,8 +3,8 @@
  * Sleeping: how a system call waits for something, and how the guest stops using the CPU.
  *
  * A guest in which no thread can run makes one hypercall, which comes back at the next timeout or
- * when an event of the host has happened: input, if someone waits for that, or a new size of the
- * terminal, which becomes a signal.
+ * when an event of the host has happened: input, if someone waits for that, a new size of the
+ * terminal, which becomes a signal, or news of a device.
  */
 #include "guestkit/libc-shim/wait.h"
 
@@ -18,6 +18,7 @@
 #include "guestkit/pages.h"
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
+#include "guestkit/virtio.h"
 
 struct wait_queue shim_console_input;
 uint64_t shim_console_reads;
@@ -37,17 +38,25 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 		signal_send(SIGNAL_WINCH, &resized);
 	if (result & MOTE_EVENT_INPUT)
 		wait_queue_wake(&shim_console_input);
+	if (result & (MOTE_EVENT_DEVICE | MOTE_EVENT_CONFIG))
+		virtio_serve((uint64_t)result);
 	return (uint64_t)result;
 }
 
 static uint64_t wanted_events(void)
 {
-	return MOTE_EVENT_WINDOW | (shim_console_input.first ? MOTE_EVENT_INPUT : 0);
+	return MOTE_EVENT_WINDOW | (shim_console_input.first ? MOTE_EVENT_INPUT : 0) |
+	       virtio_events();
 }
 
-void shim_look_at_console(void)
+void shim_look_at_host(void)
 {
 	take_events(0, wanted_events());
+}
+
+void virtio_kick(void)
+{
+	take_events(0, virtio_events());
 }
 
 void shim_idle(void)

@@ -50,8 +50,9 @@ extern uint64_t shim_console_reads;
 /* Whether it is now: one exit. */
 bool shim_console_is_readable(void);
 
-/* Take what the VMM has: input for those that wait for it, a new size of the terminal. One exit. */
-void shim_look_at_console(void);
+/* Take what the VMM has: input for those that wait for it, a new size of the terminal, news of
+ * devices. One exit. */
+void shim_look_at_host(void);
 
 /* For the scheduler: sleep until there is a runnable thread. */
 void shim_idle(void);

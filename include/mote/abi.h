@@ -23,7 +23,7 @@
  * Bumped when either side would misunderstand the other. Both sides compare for equality; the
  * smaller number is the older side.
  */
-#define MOTE_ABI_VERSION 2
+#define MOTE_ABI_VERSION 3
 
 /* ---- guest-virtual layout (all in the last 512 GiB: one page-directory-pointer table) ---- */
 
@@ -34,6 +34,8 @@
 #define MOTE_DIRECT_VA 0xffffff8000000000UL
 /* The root image, read-only and not executable, where there is one. */
 #define MOTE_ROOT_VA 0xffffffc000000000UL
+/* Registers of virtio device n, a page each, where there are any: here + n * MOTE_PAGE_SIZE. */
+#define MOTE_DEVICES_VA 0xffffffe000000000UL
 /*
  * The kit's window, below 2 MiB: one page table. Guest-physical address = virtual - MOTE_WINDOW_VA.
  * What every start touches lies together without holes: where tables are shadowed, KVM brings in
@@ -60,6 +62,10 @@
 /* Of the stack, what the VMM has mapped; the kit gives more as it is used. A group of eight pages.
  */
 #define MOTE_STACK_FIRST 0x8000UL
+
+/* Guest-physical address of the registers of device 0: above RAM and the root image. */
+#define MOTE_DEVICES_GPA 0x3f00000000UL
+#define MOTE_DEVICES_MAX 24
 
 /* Software bit of page-table entries: a frame that the VMM placed (image, first stack): it may
  * be made writable, and is never freed. */
@@ -234,9 +240,14 @@ enum mote_console_operation {
 #define MOTE_EXIT_SIGNAL        0x100u
 #define MOTE_EXIT_OUT_OF_MEMORY 0x200u
 
-/* wait: events to wait for, and the result */
+/*
+ * wait: events to wait for, and the result. It notifies all queues of all virtio devices, too, so
+ * that a call with a deadline that has passed serves them and comes back.
+ */
 #define MOTE_EVENT_INPUT  1u /* stdin is readable or at its end */
 #define MOTE_EVENT_WINDOW 2u /* the terminal's size changed */
+#define MOTE_EVENT_DEVICE 4u /* a virtio device has used buffers that its driver is waiting for */
+#define MOTE_EVENT_CONFIG 8u /* the configuration of a virtio device changed, or it failed */
 #define MOTE_WAIT_FOREVER UINT64_MAX
 
 /* discard: gpa points to `count` ranges; at most this many in one call */

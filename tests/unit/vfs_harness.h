@@ -133,7 +133,7 @@ struct wait_queue shim_console_input;
 uint64_t shim_console_reads;
 static unsigned looks_at_console;
 
-void shim_look_at_console(void)
+void shim_look_at_host(void)
 {
 	looks_at_console++;
 }

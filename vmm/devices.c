@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The virtio devices of one microVM. docs/devices.md says how a guest finds and reaches them. */
+#include "vmm/devices.h"
+
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "virtio/entropy.h"
+#include "virtio/virtio_mmio.h"
+
+#define NODE_BOUND \
+	1024 /* bytes of the device tree that a device takes at most, but for its config */
+
+/* ---- making them ---- */
+
+static int out_of_memory(struct mote_error *err)
+{
+	return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the guest's devices");
+}
+
+static int add(struct devices *devices, struct virtio_device *device, struct mote_error *err)
+{
+	if (devices->count == MOTE_DEVICES_MAX)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "a microVM has at most %d devices; leave some out",
+		                      MOTE_DEVICES_MAX);
+	devices->list[devices->count++] = device;
+	return 0;
+}
+
+static int open_entropy(struct devices *devices, const struct guest_memory *memory,
+                        struct mote_error *err)
+{
+	struct virtio_device *device = calloc(1, sizeof *device);
+
+	if (!device)
+		return out_of_memory(err);
+	entropy_init(device, memory);
+	return add(devices, device, err);
+}
+
+int devices_open(struct devices *devices, const struct run_options *options,
+                 const struct guest_memory *memory, struct mote_error *err)
+{
+	if (options->entropy && open_entropy(devices, memory, err))
+		return -1;
+	if (!devices->count)
+		return 0;
+	devices->polls = calloc(DEVICES_POLL_MAX, sizeof *devices->polls);
+	return devices->polls ? 0 : out_of_memory(err);
+}
+
+/* ---- describing them ---- */
+
+static uint64_t page_up(uint64_t value)
+{
+	return (value + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
+}
+
+/* The three areas of a queue one behind the other, aligned as 2.7 asks; at most its own pages. */
+static uint64_t driver_offset(unsigned size)
+{
+	return virtqueue_descriptors_size(size);
+}
+
+static uint64_t device_offset(unsigned size)
+{
+	return (driver_offset(size) + virtqueue_driver_size(size) + 3) & ~3ull;
+}
+
+static uint64_t queue_size(unsigned size)
+{
+	return (device_offset(size) + virtqueue_device_size(size) + 15) & ~15ull;
+}
+
+static uint64_t rings_size(const struct virtio_device_ops *ops)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < ops->queue_count; i++)
+		size += queue_size(ops->queue_size[i]);
+	return page_up(size);
+}
+
+uint64_t devices_rings_size(const struct devices *devices)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < devices->count; i++)
+		size += rings_size(devices->list[i]->ops);
+	return size;
+}
+
+static int prepare(struct virtio_device *device, uint64_t gpa)
+{
+	device->driver_features = device->features;
+	for (unsigned i = 0; i < device->ops->queue_count; i++) {
+		struct virtqueue *queue = &device->queues[i];
+
+		queue->size = device->ops->queue_size[i];
+		queue->descriptors.value = gpa;
+		queue->driver_area.value = gpa + driver_offset(queue->size);
+		queue->device_area.value = gpa + device_offset(queue->size);
+		gpa += queue_size(queue->size);
+		virtio_device_enable_queue(device, i);
+	}
+	return virtio_device_prepare(device, device->features);
+}
+
+int devices_place(struct devices *devices, uint64_t gpa, struct mote_error *err)
+{
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct virtio_device *device = devices->list[i];
+
+		if (prepare(device, gpa))
+			return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+			                      "the guest's memory has no room for the queues of "
+			                      "its %s device. Give it more with --mem",
+			                      device->ops->name);
+		gpa += rings_size(device->ops);
+	}
+	return 0;
+}
+
+int devices_map(const struct devices *devices, struct page_tables *tables, struct mote_error *err)
+{
+	return devices->count ? page_tables_map(tables, MOTE_DEVICES_VA, MOTE_DEVICES_GPA,
+	                                        devices->count * MOTE_PAGE_SIZE,
+	                                        PTE_USER | PTE_WRITABLE | PTE_NO_EXEC, err)
+	                      : 0;
+}
+
+size_t devices_describe_bound(const struct devices *devices)
+{
+	size_t bound = 0;
+
+	for (unsigned i = 0; i < devices->count; i++)
+		bound += NODE_BOUND + devices->list[i]->ops->config_size;
+	return bound;
+}
+
+/* A triple a queue: entries, and where its descriptors are; the other areas follow
+ * (device-tree.md). */
+static int put_queues(const struct virtio_device *device, void *tree)
+{
+	fdt32_t cells[VIRTIO_QUEUES_MAX][3];
+
+	for (unsigned i = 0; i < device->ops->queue_count; i++) {
+		const struct virtqueue *queue = &device->queues[i];
+
+		cells[i][0] = cpu_to_fdt32(queue->size);
+		cells[i][1] = cpu_to_fdt32((uint32_t)(queue->descriptors.value >> 32));
+		cells[i][2] = cpu_to_fdt32((uint32_t)queue->descriptors.value);
+	}
+	return fdt_property(tree, "mote,queues", cells,
+	                    (int)(device->ops->queue_count * sizeof cells[0]));
+}
+
+static int put_config(struct virtio_device *device, void *tree)
+{
+	size_t size = device->ops->config_size;
+	void *at;
+	int status;
+
+	if (!size)
+		return 0;
+	status = fdt_property_placeholder(tree, "mote,config", (int)size, &at);
+	if (!status)
+		device->ops->read_config(device, 0, at, size);
+	return status;
+}
+
+static int describe(struct virtio_device *device, unsigned index, void *tree)
+{
+	uint64_t gpa = MOTE_DEVICES_GPA + index * MOTE_PAGE_SIZE;
+	fdt64_t reg[2] = {cpu_to_fdt64(gpa), cpu_to_fdt64(VIRTIO_MMIO_SIZE)};
+	char name[32];
+
+	snprintf(name, sizeof name, "virtio@%llx", (unsigned long long)gpa);
+	return fdt_begin_node(tree, name) ||
+	       fdt_property_string(tree, "compatible", "virtio,mmio") ||
+	       fdt_property(tree, "reg", reg, sizeof reg) ||
+	       fdt_property_u32(tree, "mote,device", device->ops->id) ||
+	       fdt_property_u64(tree, "mote,features", device->driver_features) ||
+	       put_queues(device, tree) || put_config(device, tree) ||
+	       (device->ops->describe && device->ops->describe(device, tree)) || fdt_end_node(tree);
+}
+
+int devices_describe(const struct devices *devices, void *tree)
+{
+	int status = 0;
+
+	for (unsigned i = 0; !status && i < devices->count; i++)
+		status = describe(devices->list[i], i, tree);
+	return status;
+}
+
+/* ---- serving them ---- */
+
+bool devices_access(struct devices *devices, uint64_t gpa, bool is_write, void *data, size_t length)
+{
+	uint64_t index = (gpa - MOTE_DEVICES_GPA) / MOTE_PAGE_SIZE, offset = gpa % MOTE_PAGE_SIZE;
+
+	if (gpa < MOTE_DEVICES_GPA || index >= devices->count)
+		return false;
+	if (is_write)
+		virtio_mmio_write(devices->list[index], offset, data, length);
+	else
+		virtio_mmio_read(devices->list[index], offset, data, length);
+	return true;
+}
+
+void devices_serve(struct devices *devices)
+{
+	for (unsigned i = 0; i < devices->count; i++)
+		virtio_device_serve(devices->list[i]);
+}
+
+unsigned devices_poll(struct devices *devices, unsigned first)
+{
+	unsigned next = first;
+
+	devices->polled_count = 0;
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct virtio_device *device = devices->list[i];
+		unsigned count;
+
+		if (!device->ops->poll || !virtio_device_is_live(device) ||
+		    next + VIRTIO_POLL_MAX > DEVICES_POLL_MAX)
+			continue;
+		count = device->ops->poll(device, devices->polls + next);
+		if (!count)
+			continue;
+		devices->polled[devices->polled_count].device = device;
+		devices->polled[devices->polled_count].first = next;
+		devices->polled[devices->polled_count++].count = count;
+		next += count;
+	}
+	return next - first;
+}
+
+static bool is_any_ready(const struct pollfd *polls, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (polls[i].revents)
+			return true;
+	return false;
+}
+
+void devices_polled(struct devices *devices)
+{
+	for (unsigned i = 0; i < devices->polled_count; i++) {
+		const struct pollfd *polls = devices->polls + devices->polled[i].first;
+		unsigned count = devices->polled[i].count;
+
+		if (is_any_ready(polls, count))
+			virtio_device_polled(devices->polled[i].device, polls, count);
+	}
+}
+
+/* #syscalls:run ppoll */
+void devices_look(struct devices *devices)
+{
+	const struct timespec at_once = {0, 0};
+	unsigned count;
+
+	devices_serve(devices);
+	count = devices_poll(devices, 0);
+	if (count && ppoll(devices->polls, count, &at_once, NULL) > 0)
+		devices_polled(devices);
+}
+
+bool devices_have_events(const struct devices *devices)
+{
+	for (unsigned i = 0; i < devices->count; i++)
+		if (devices->list[i]->untold)
+			return true;
+	return false;
+}
+
+uint64_t devices_take_events(struct devices *devices, uint64_t events)
+{
+	uint64_t happened = 0;
+
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct virtio_device *device = devices->list[i];
+
+		if (events & MOTE_EVENT_DEVICE && device->untold & VIRTIO_INTERRUPT_USED) {
+			device->untold &= ~VIRTIO_INTERRUPT_USED;
+			happened |= MOTE_EVENT_DEVICE;
+		}
+		if (events & MOTE_EVENT_CONFIG && device->untold & VIRTIO_INTERRUPT_CONFIG) {
+			device->untold &= ~VIRTIO_INTERRUPT_CONFIG;
+			happened |= MOTE_EVENT_CONFIG;
+		}
+	}
+	return happened;
+}
