@@ -48,6 +48,15 @@ struct socket_control {
 	bool has_sender; /* or nobody asked for it */
 };
 
+#define SOCKET_EXTRA_SIZE 512
+
+/* Control messages of a family's own levels, laid out as the application has them: a struct
+ * control_header each, its data, and the next one at a multiple of 8 bytes. */
+struct socket_extra {
+	size_t length;
+	_Alignas(8) unsigned char bytes[SOCKET_EXTRA_SIZE];
+};
+
 /* A message on its way between the application and a family. */
 struct socket_message {
 	struct vector data;            /* of the application */
@@ -56,6 +65,8 @@ struct socket_message {
 	uint32_t result;               /* what recvmsg tells: DATA_CUT, CONTROL_CUT */
 	struct socket_address *name; /* send: where to; receive: set to where from; NULL: neither */
 	struct socket_control control; /* receive: filled, and the caller's to drop */
+	/* What else goes along; receive: filled by the family. NULL: nothing, nobody asks for it */
+	struct socket_extra *extra;
 	bool is_nobody; /* receive: there was no message: nobody is told to have sent it */
 };
 
@@ -76,6 +87,12 @@ struct socket_ops {
 	int64_t (*receive)(struct socket *socket, struct socket_message *message);
 	struct poll_state (*poll)(struct socket *socket);
 	int64_t (*ioctl)(struct socket *socket, unsigned request, uint64_t argument);
+	/* Options of levels other than SOL_SOCKET, raw arguments; @length and what is at
+	 * @user_length are not negative [-EOPNOTSUPP] */
+	int (*set_option)(struct socket *socket, int level, unsigned option, uint64_t user,
+	                  uint32_t length);
+	int (*get_option)(struct socket *socket, int level, unsigned option, uint64_t user,
+	                  uint64_t user_length);
 	/* Whether connections are accepted; who is at the other end. */
 	bool (*is_listening)(const struct socket *socket);
 	void (*get_peer)(const struct socket *socket, struct socket_credentials *peer);
@@ -83,6 +100,7 @@ struct socket_ops {
 	void (*close)(struct socket *socket);
 	/* The last reference is gone: free what the family has, not the structure. */
 	void (*release)(struct socket *socket);
+	bool has_extra; /* control messages of levels of its own may be sent */
 };
 
 struct socket {
@@ -90,6 +108,7 @@ struct socket {
 	const struct socket_ops *ops;
 	struct wait_queue queue; /* woken when anything that poll(2) shows may have changed */
 	uint16_t family, type;   /* SOCKET_FAMILY_*, SOCKET_STREAM... */
+	int protocol;            /* SO_PROTOCOL */
 	bool was_opened;
 	struct file *file;                      /* not referenced; NULL while it has none */
 	int error;                              /* errno, positive, told once: SO_ERROR */
@@ -156,6 +175,18 @@ int socket_address_write(const struct socket_address *address, uint64_t user, ui
 /* Does the receiver want to know who sent? SO_PASSCRED. */
 bool socket_wants_sender(const struct socket *socket);
 
+/* Is an option set that is on or off? @option: SO_*, below 64 */
+static inline bool socket_has_option(const struct socket *socket, unsigned option)
+{
+	return socket->switches >> option & 1;
+}
+
+/* For set_option: the int that an option is, or -EINVAL, -EFAULT. */
+int socket_option_take(int *value, uint64_t user, uint32_t length);
+
+/* For get_option: give a value, cut to the room that there is; its length is told. */
+int socket_option_give(const void *value, size_t size, uint64_t user, uint64_t user_length);
+
 /* Give a socket the options that it has from the listening one it comes from. */
 void socket_inherit(struct socket *made, const struct socket *listener);
 
@@ -165,8 +196,19 @@ void socket_inherit(struct socket *made, const struct socket *listener);
 struct socket_credentials socket_sender_credentials(void);
 struct socket_credentials socket_peer_credentials(void);
 
-/* Take control messages from the application (sendmsg); @control is filled, empty on failure. */
-int socket_control_read(struct socket_control *control, uint64_t user, uint64_t length);
+/* Take control messages from the application (sendmsg); @control is filled, empty on failure, and
+ * those of other levels than SOL_SOCKET are in @extra (NULL: they are passed over). */
+int socket_control_read(struct socket_control *control, struct socket_extra *extra, uint64_t user,
+                        uint64_t length);
+
+/* Put a control message behind the others, where somebody wants to know (NULL) and it fits. */
+void socket_extra_add(struct socket_extra *extra, int level, int type, const void *data,
+                      size_t size);
+
+/* The next of the control messages, or NULL; @previous: NULL for the first. Its data lie behind it;
+ * its length fits. */
+const struct control_header *socket_extra_next(const struct socket_extra *extra,
+                                               const struct control_header *previous);
 
 /**
  * socket_control_write() - Give control messages to the application (recvmsg), and drop the rest.

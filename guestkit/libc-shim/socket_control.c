@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes along with the data of messages: open files and who sent them. */
+/* What goes along with the data of messages: open files, who sent them, what a family has to say.
+ */
 #include <asm/socket.h>
 #include <linux/errno.h>
 
@@ -94,6 +95,31 @@ static int rights_add(struct socket_rights **rights, int fd)
 	return 0;
 }
 
+/* ---- messages of a family's own ---- */
+
+void socket_extra_add(struct socket_extra *extra, int level, int type, const void *data,
+                      size_t size)
+{
+	const struct control_header header = {CONTROL_HEADER + size, level, type};
+
+	if (!extra || ALIGN(header.length) > SOCKET_EXTRA_SIZE - extra->length)
+		return;
+	memcpy(extra->bytes + extra->length, &header, CONTROL_HEADER);
+	memcpy(extra->bytes + extra->length + CONTROL_HEADER, data, size);
+	extra->length += ALIGN(header.length);
+}
+
+const struct control_header *socket_extra_next(const struct socket_extra *extra,
+                                               const struct control_header *previous)
+{
+	size_t at = 0;
+
+	if (previous)
+		at = (size_t)((const unsigned char *)previous - extra->bytes) +
+		     ALIGN(previous->length);
+	return at < extra->length ? (const struct control_header *)(extra->bytes + at) : NULL;
+}
+
 /* ---- from the application ---- */
 
 /* @size: bytes of data of the control message */
@@ -145,11 +171,25 @@ static int read_sender(struct socket_control *control, uint64_t user, uint64_t s
 	return 0;
 }
 
-static int read_one(struct socket_control *control, const struct control_header *header,
-                    uint64_t user)
+/* A message of a family's own: -EINVAL where there is no room for it. */
+static int read_extra(struct socket_extra *extra, const struct control_header *header,
+                      uint64_t user)
+{
+	if (ALIGN(header->length) > SOCKET_EXTRA_SIZE - extra->length)
+		return -EINVAL;
+	memcpy(extra->bytes + extra->length, header, CONTROL_HEADER);
+	if (user_read(extra->bytes + extra->length + CONTROL_HEADER, user,
+	              header->length - CONTROL_HEADER))
+		return -EFAULT;
+	extra->length += ALIGN(header->length);
+	return 0;
+}
+
+static int read_one(struct socket_control *control, struct socket_extra *extra,
+                    const struct control_header *header, uint64_t user)
 {
 	if (header->level != SOL_SOCKET)
-		return 0;
+		return extra ? read_extra(extra, header, user) : 0;
 	switch (header->type) {
 	case MESSAGE_CONTROL_RIGHTS:
 		return read_rights(control, user, header->length - CONTROL_HEADER);
@@ -159,7 +199,8 @@ static int read_one(struct socket_control *control, const struct control_header 
 	}
 }
 
-int socket_control_read(struct socket_control *control, uint64_t user, uint64_t length)
+int socket_control_read(struct socket_control *control, struct socket_extra *extra, uint64_t user,
+                        uint64_t length)
 {
 	uint64_t at = 0;
 	int result = 0;
@@ -173,7 +214,7 @@ int socket_control_read(struct socket_control *control, uint64_t user, uint64_t 
 		else if (header.length < CONTROL_HEADER || header.length > length - at)
 			result = -EINVAL;
 		else
-			result = read_one(control, &header, user + at + CONTROL_HEADER);
+			result = read_one(control, extra, &header, user + at + CONTROL_HEADER);
 		if (result || ALIGN(header.length) > length - at)
 			break;
 		at += ALIGN(header.length);
@@ -202,9 +243,9 @@ static void room_take(struct control_room *room, uint64_t size)
 }
 
 /* A control message, cut to the room there is. Return: whether it was cut. */
-static bool put(struct control_room *room, int type, const void *data, size_t size)
+static bool put(struct control_room *room, int level, int type, const void *data, size_t size)
 {
-	struct control_header header = {CONTROL_HEADER + size, SOL_SOCKET, type};
+	struct control_header header = {CONTROL_HEADER + size, level, type};
 
 	if (room->left < CONTROL_HEADER)
 		return true;
@@ -248,9 +289,12 @@ void socket_control_write(const struct socket *socket, struct socket_message *me
 	if (socket_wants_sender(socket) && !message->is_nobody) {
 		const struct socket_credentials unknown = {0, NOBODY, NOBODY};
 
-		is_cut |= put(&room, MESSAGE_CONTROL_SENDER,
+		is_cut |= put(&room, SOL_SOCKET, MESSAGE_CONTROL_SENDER,
 		              control->has_sender ? &control->sender : &unknown, sizeof(unknown));
 	}
+	for (const struct control_header *one = NULL;
+	     message->extra && (one = socket_extra_next(message->extra, one));)
+		is_cut |= put(&room, one->level, one->type, one + 1, one->length - CONTROL_HEADER);
 	if (control->rights)
 		is_cut |=
 		        !put_rights(&room, control->rights, message->flags & MESSAGE_CLOSE_ON_EXEC);

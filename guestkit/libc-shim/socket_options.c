@@ -30,12 +30,36 @@ static bool is_switch(uint32_t option)
 
 bool socket_wants_sender(const struct socket *socket)
 {
-	return socket->switches & BIT(SO_PASSCRED);
+	return socket_has_option(socket, SO_PASSCRED);
 }
 
 void socket_inherit(struct socket *made, const struct socket *listener)
 {
 	made->switches = listener->switches & (BIT(SO_PASSCRED) | BIT(SO_PASSSEC));
+}
+
+/* ---- for families ---- */
+
+int socket_option_take(int *value, uint64_t user, uint32_t length)
+{
+	if (length < sizeof(*value))
+		return -EINVAL;
+	return user_read(value, user, sizeof(*value));
+}
+
+int socket_option_give(const void *value, size_t size, uint64_t user, uint64_t user_length)
+{
+	int room;
+
+	if (user_read(&room, user_length, sizeof(room)))
+		return -EFAULT;
+	if (room < 0)
+		return -EINVAL;
+	if (size < (size_t)room)
+		room = (int)size;
+	if (user_write(user, value, (size_t)room))
+		return -EFAULT;
+	return user_write(user_length, &room, sizeof(room));
 }
 
 /* ---- timeouts ---- */
@@ -178,7 +202,10 @@ int64_t sys_setsockopt(const uint64_t *arg)
 	if ((int)arg[4] < 0)
 		return -EINVAL;
 	if ((int)arg[1] != SOL_SOCKET)
-		return -EOPNOTSUPP;
+		return socket->ops->set_option
+		               ? socket->ops->set_option(socket, (int)arg[1], (uint32_t)arg[2],
+		                                         arg[3], (uint32_t)arg[4])
+		               : -EOPNOTSUPP;
 	return set_option(socket, (uint32_t)arg[2], arg[3], (uint32_t)arg[4]);
 }
 
@@ -199,7 +226,7 @@ static int get_number(struct socket *socket, uint32_t option, int *number)
 	switch (option) {
 	case SO_TYPE: *number = socket->type; return 0;
 	case SO_DOMAIN: *number = socket->family; return 0;
-	case SO_PROTOCOL: *number = 0; return 0;
+	case SO_PROTOCOL: *number = socket->protocol; return 0;
 	case SO_ERROR: *number = -socket_take_error(socket); return 0;
 	case SO_ACCEPTCONN: *number = socket->ops->is_listening(socket); return 0;
 	case SO_SNDBUF: *number = (int)socket->send_limit; return 0;
@@ -260,22 +287,20 @@ int64_t sys_getsockopt(const uint64_t *arg)
 	struct socket *socket;
 	struct file *file;
 	int room = 0, size = socket_of(arg[0], &socket, &file);
+	bool is_shared = (int)arg[1] == SOL_SOCKET;
 
-	if (!size && (int)arg[1] != SOL_SOCKET)
+	if (!size && !is_shared && !socket->ops->get_option)
 		size = -EOPNOTSUPP;
 	if (!size && user_read(&room, arg[4], sizeof(room)))
 		size = -EFAULT;
 	if (!size && room < 0)
 		size = -EINVAL;
+	if (!size && !is_shared)
+		return socket->ops->get_option(socket, (int)arg[1], (uint32_t)arg[2], arg[3],
+		                               arg[4]);
 	if (!size && (uint32_t)arg[2] == SO_PEERNAME)
 		return get_peer_name(socket, arg[3], arg[4], (uint32_t)room);
 	if (!size)
 		size = get_option(socket, (uint32_t)arg[2], &value);
-	if (size < 0)
-		return size;
-	if (size > room)
-		size = room;
-	if (user_write(arg[3], &value, (size_t)size))
-		return -EFAULT;
-	return user_write(arg[4], &size, sizeof(size));
+	return size < 0 ? size : socket_option_give(&value, (size_t)size, arg[3], arg[4]);
 }

@@ -104,6 +104,7 @@ static int64_t send_header(struct socket *socket, uint64_t user, uint32_t flags)
 {
 	struct message_header header;
 	struct socket_message message;
+	struct socket_extra extra;
 	struct socket_address to;
 	int64_t result = header_read(&header, &message, user);
 
@@ -113,11 +114,14 @@ static int64_t send_header(struct socket *socket, uint64_t user, uint32_t flags)
 	}
 	if (!result && header.control_length > CONTROL_MAX)
 		result = -ENOBUFS;
+	extra.length = 0;
 	if (!result)
-		result = socket_control_read(&message.control, header.control,
+		result = socket_control_read(&message.control,
+		                             socket->ops->has_extra ? &extra : NULL, header.control,
 		                             header.control_length);
 	if (result)
 		return result;
+	message.extra = extra.length ? &extra : NULL;
 	message.flags = flags;
 	result = socket->ops->send(socket, &message);
 	socket_rights_drop(message.control.rights);
@@ -128,11 +132,14 @@ static int64_t receive_header(struct socket *socket, uint64_t user, uint32_t fla
 {
 	struct message_header header;
 	struct socket_message message;
+	struct socket_extra extra;
 	struct socket_address from;
 	int64_t result = header_read(&header, &message, user);
 
 	if (result)
 		return result;
+	extra.length = 0;
+	message.extra = &extra;
 	from.length = 0;
 	message.name = header.name ? &from : NULL;
 	message.flags = flags;

@@ -99,7 +99,8 @@ static int make_pair(const uint64_t *arg, uint32_t flags, int *fds)
 
 	if (result)
 		return result;
-	result = make((uint32_t)arg[0], type, arg[2], &second);
+	result = first->family == SOCKET_FAMILY_UNIX ? make((uint32_t)arg[0], type, arg[2], &second)
+	                                             : -EOPNOTSUPP;
 	if (result) {
 		first->ops->close(first);
 		inode_put(&first->inode);
