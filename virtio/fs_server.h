@@ -72,7 +72,7 @@ struct fs_server {
  * @err:            filled on failure
  *
  * Call it before the process is confined. All memory is reserved here; serving allocates none.
- * The confined process needs the calls that #syscalls:share comments name, and from Landlock, for
+ * The confined process needs the calls that syscalls:share comments name, and from Landlock, for
  * this directory and nothing else: READ_FILE and READ_DIR; if not @read_only also WRITE_FILE,
  * TRUNCATE, REMOVE_FILE, REMOVE_DIR, MAKE_REG, MAKE_DIR, MAKE_SYM and REFER.
  *
