@@ -9,6 +9,7 @@
 
 #include "virtio/entropy.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/vsock.h"
 
 #define NODE_BOUND \
 	1024 /* bytes of the device tree that a device takes at most, but for its config */
@@ -41,10 +42,19 @@ static int open_entropy(struct devices *devices, const struct guest_memory *memo
 	return add(devices, device, err);
 }
 
+static int open_vsock(struct devices *devices, const char *path, const struct guest_memory *memory,
+                      struct mote_error *err)
+{
+	struct virtio_device *device = vsock_open(path, memory, err);
+
+	return device ? add(devices, device, err) : -1;
+}
+
 int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err)
 {
-	if (options->entropy && open_entropy(devices, memory, err))
+	if ((options->entropy && open_entropy(devices, memory, err)) ||
+	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)))
 		return -1;
 	if (!devices->count)
 		return 0;

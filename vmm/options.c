@@ -304,6 +304,8 @@ const struct run_option run_option_table[] = {
         {"cpu", OPTION_VALUE, "host|baseline", "processor shown to the guest (default host)",
          apply_cpu, 0},
         {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0},
+        {"vsock", OPTION_VALUE, "PATH", "virtio sockets of the guest through a Unix socket",
+         apply_string, FIELD(vsock_path)},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

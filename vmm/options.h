@@ -60,9 +60,10 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
-	bool entropy;         /* a virtio entropy device */
-	bool verify;          /* an application image whole, before it is used */
-	const char *kit_path; /* NULL: the kit that belongs to this mote */
+	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
+	bool entropy;           /* a virtio entropy device */
+	bool verify;            /* an application image whole, before it is used */
+	const char *kit_path;   /* NULL: the kit that belongs to this mote */
 };
 
 enum option_value {

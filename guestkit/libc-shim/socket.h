@@ -231,6 +231,8 @@ bool socket_rights_are_dropping(void);
 
 /* unix.c. @type: SOCKET_* (-ESOCKTNOSUPPORT) */
 int unix_create(unsigned type, int protocol, struct socket **made);
+/* vsock.c. The same, and -EAFNOSUPPORT without a device. */
+int vsock_create(unsigned type, int protocol, struct socket **made);
 /* Two that are connected to each other. */
 void unix_pair(struct socket *first, struct socket *second);
 

@@ -59,9 +59,11 @@ static int make(uint64_t family, uint32_t type, uint64_t protocol, struct socket
 		return -EAFNOSUPPORT;
 	if (type >= SOCKET_TYPES)
 		return -EINVAL;
-	if (family != SOCKET_FAMILY_UNIX)
-		return -EAFNOSUPPORT;
-	return unix_create(type, (int)protocol, made);
+	switch (family) {
+	case SOCKET_FAMILY_UNIX: return unix_create(type, (int)protocol, made);
+	case SOCKET_FAMILY_VSOCK: return vsock_create(type, (int)protocol, made);
+	default: return -EAFNOSUPPORT;
+	}
 }
 
 /* Open a socket and give it a descriptor; its reference is taken over, also on failure. */
