@@ -52,6 +52,9 @@ struct virtio_device_ops {
 	 */
 	unsigned (*poll)(struct virtio_device *device, struct pollfd *polls);
 	int (*polled)(struct virtio_device *device, const struct pollfd *polls, unsigned count);
+	/* Optional: the guest has ended: pass on what it has given before: whether some is left,
+	 * for which this is to be called again. */
+	bool (*drain)(struct virtio_device *device);
 	/* Optional: properties of its node in the device tree beyond those that all have (libfdt's
 	 * sequential writing): 0 or an error of libfdt's. */
 	int (*describe)(const struct virtio_device *device, void *tree);

@@ -632,6 +632,23 @@ static int vsock_polled(struct virtio_device *device, const struct pollfd *polls
 	return send_pending(vsock);
 }
 
+/* The guest has ended, and with it all that it has not closed. */
+static bool vsock_drain(struct virtio_device *device)
+{
+	struct vsock *vsock = vsock_of(device);
+	bool has_more = false;
+
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++) {
+		struct connection *connection = &vsock->connections[i];
+
+		if (connection->state == CONNECTED)
+			drain(connection);
+		has_more |=
+		        connection->state == CONNECTED && connection->received != connection->taken;
+	}
+	return has_more;
+}
+
 /* ---- the device ---- */
 
 static void vsock_reset(struct virtio_device *device)
@@ -663,6 +680,7 @@ static const struct virtio_device_ops vsock_ops = {
         .read_config = read_config,
         .poll = vsock_poll,
         .polled = vsock_polled,
+        .drain = vsock_drain,
 };
 
 struct virtio_device *vsock_create(const struct vsock_host *host, const struct guest_memory *memory)

@@ -282,6 +282,19 @@ void devices_look(struct devices *devices)
 		devices_polled(devices);
 }
 
+bool devices_drain(struct devices *devices)
+{
+	bool has_more = false;
+
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct virtio_device *device = devices->list[i];
+
+		if (device->ops->drain && virtio_device_is_live(device))
+			has_more |= device->ops->drain(device);
+	}
+	return has_more;
+}
+
 bool devices_have_events(const struct devices *devices)
 {
 	for (unsigned i = 0; i < devices->count; i++)

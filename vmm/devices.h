@@ -71,6 +71,9 @@ void devices_polled(struct devices *devices);
 /* Serve what is ready, without waiting. */
 void devices_look(struct devices *devices);
 
+/* The guest has ended: pass on what it has given. Whether some is left, for later. */
+bool devices_drain(struct devices *devices);
+
 /* MOTE_EVENT_* among @events that drivers have not been told of; forgets them. */
 uint64_t devices_take_events(struct devices *devices, uint64_t events);
 /* The same, without forgetting. */

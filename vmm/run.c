@@ -17,6 +17,10 @@
 #include "vmm/tick.h"
 #include "vmm/vm.h"
 
+/* After the guest's end, for what its devices hold: at most this long, looked at this often. */
+#define DRAIN_NS       2000000000u
+#define DRAIN_ROUND_NS 1000000u
+
 void vm_read_run_page(const struct vm *vm, struct mote_run *run)
 {
 	if (guest_read(&vm->memory, (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA}, run, sizeof *run))
@@ -121,6 +125,16 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 	return 0;
 }
 
+/* What the guest has sent before it ended is not lost with it, if somebody takes it soon. */
+static void drain_devices(struct vm *vm)
+{
+	const unsigned rounds = DRAIN_NS / DRAIN_ROUND_NS;
+
+	for (unsigned i = 0; i < rounds && devices_drain(&vm->devices); i++)
+		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
+			break;
+}
+
 static uint64_t process_cpu_ns(void)
 {
 	struct timespec time;
@@ -150,6 +164,8 @@ static void create_and_run(void *ctx)
 	    confine_enter(CONFINE_RUN, err))
 		return;
 	work->status = run_loop(vm, err);
+	if (!work->status)
+		drain_devices(vm);
 }
 
 int vm_run(const struct run_options *options, struct mote_error *err)

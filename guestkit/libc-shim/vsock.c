@@ -143,6 +143,69 @@ static int64_t vsock_ioctl(struct socket *base, unsigned request, uint64_t argum
 	return user_write(argument, &value, sizeof(value));
 }
 
+/* ---- options: <linux/vm_sockets.h>, which needs the C library's struct sockaddr ---- */
+
+#define LEVEL             SOCKET_FAMILY_VSOCK
+#define BUFFER_SIZE       0u
+#define BUFFER_MIN_SIZE   1u
+#define BUFFER_MAX_SIZE   2u
+#define CONNECT_TIMEOUT   6u /* struct timeval */
+#define CONNECT_TIMEOUT_2 8u /* the same with 64 bits each, as it is on x86-64 anyway */
+
+/* A ring has one size. */
+static int vsock_set_option(struct socket *base, int level, unsigned option, uint64_t user,
+                            uint32_t length)
+{
+	struct vsock_socket *socket = vsock_of(base);
+	uint64_t value;
+	int64_t time[2];
+
+	if (level != LEVEL)
+		return -ENOPROTOOPT;
+	switch (option) {
+	case BUFFER_SIZE:
+	case BUFFER_MIN_SIZE:
+	case BUFFER_MAX_SIZE:
+		if (length < sizeof(value))
+			return -EINVAL;
+		return user_read(&value, user, sizeof(value));
+	case CONNECT_TIMEOUT:
+	case CONNECT_TIMEOUT_2:
+		if (length < sizeof(time))
+			return -EINVAL;
+		if (user_read(time, user, sizeof(time)))
+			return -EFAULT;
+		if (time[0] < 0 || time[1] < 0 || time[1] >= 1000000 || time[0] > INT32_MAX)
+			return -ERANGE;
+		socket->connect_timeout =
+		        (uint64_t)time[0] * 1000000000u + (uint64_t)time[1] * 1000u;
+		if (!socket->connect_timeout)
+			socket->connect_timeout = CONNECT_TIMEOUT_NS;
+		return 0;
+	default: return -ENOPROTOOPT;
+	}
+}
+
+static int vsock_get_option(struct socket *base, int level, unsigned option, uint64_t user,
+                            uint64_t user_length)
+{
+	const struct vsock_socket *socket = vsock_of(base);
+	const uint64_t size = VSOCK_RING;
+	int64_t time[2] = {(int64_t)(socket->connect_timeout / 1000000000u),
+	                   (int64_t)(socket->connect_timeout % 1000000000u / 1000u)};
+
+	if (level != LEVEL)
+		return -ENOPROTOOPT;
+	switch (option) {
+	case BUFFER_SIZE:
+	case BUFFER_MIN_SIZE:
+	case BUFFER_MAX_SIZE: return socket_option_give(&size, sizeof(size), user, user_length);
+	case CONNECT_TIMEOUT:
+	case CONNECT_TIMEOUT_2: return socket_option_give(time, sizeof(time), user, user_length);
+	default: return -ENOPROTOOPT;
+	}
+}
+
 const struct socket_ops vsock_ops = {
         .bind = vsock_bind,
         .listen = vsock_listen,
@@ -154,6 +217,8 @@ const struct socket_ops vsock_ops = {
         .receive = vsock_receive,
         .poll = vsock_poll,
         .ioctl = vsock_ioctl,
+        .set_option = vsock_set_option,
+        .get_option = vsock_get_option,
         .is_listening = vsock_is_listening,
         .get_peer = vsock_get_peer,
         .close = vsock_close,

@@ -167,11 +167,11 @@ static void errors(void)
 	int fd = make(), other = make(), pair[2];
 	char byte;
 
-#define REFUSES(call, error)                              \
-	do {                                              \
-		errno = 0;                                \
-		if ((call) != -1 || errno != (error))     \
-			fail(#call);                      \
+#define REFUSES(call, error)                          \
+	do {                                          \
+		errno = 0;                            \
+		if ((call) != -1 || errno != (error)) \
+			fail(#call);                  \
 	} while (0)
 	REFUSES(socket(AF_VSOCK, SOCK_RAW, 0), ESOCKTNOSUPPORT);
 	REFUSES(socket(AF_VSOCK, SOCK_STREAM, 6), EPROTONOSUPPORT);
