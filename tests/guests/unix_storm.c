@@ -5,8 +5,8 @@
  *
  * usage: unix_storm SEED CALLS
  *
- * Nothing is expected of a call but that it comes back: every socket has time limits. At the end
- * all sockets are closed, and new ones must work.
+ * Nothing is expected of a call but that it comes back: every socket has time limits, or, before it
+ * has got them, does not block. At the end all sockets are closed, and new ones must work.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -48,20 +48,28 @@ static int some(struct storm *storm)
 
 static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
 
+/* By a descriptor that only we use: others may close @fd meanwhile, and make a new socket of it. */
+static void set_options(struct storm *storm, int fd)
+{
+	const struct timeval limit = {0, 2000};
+	int size = (int)below(storm, 20000), own = fcntl(fd, F_DUPFD, 2 * COUNT);
+
+	setsockopt(own, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	setsockopt(own, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	if (!below(storm, 3))
+		setsockopt(own, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	if (!below(storm, 4))
+		setsockopt(own, SOL_SOCKET, SO_PASSCRED, &size, sizeof size);
+	fcntl(own, F_SETFL, 0); /* from now on it blocks */
+	close(own);
+}
+
 /* Put a new descriptor where others use it. */
 static void place(struct storm *storm, int fd)
 {
-	const struct timeval limit = {0, 2000};
-	int size = (int)below(storm, 20000);
-
 	if (fd < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	if (!below(storm, 3))
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-	if (!below(storm, 4))
-		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &size, sizeof size);
+	set_options(storm, fd);
 	if (fd >= FIRST + COUNT) {
 		dup2(fd, some(storm));
 		close(fd);
@@ -147,7 +155,7 @@ static void name_some(struct storm *storm)
 	switch (below(storm, 6)) {
 	case 0: bind(fd, (struct sockaddr *)&at, length); break;
 	case 1: listen(fd, (int)below(storm, 4)); break;
-	case 2: place(storm, accept4(fd, NULL, NULL, 0)); break;
+	case 2: place(storm, accept4(fd, NULL, NULL, SOCK_NONBLOCK)); break;
 	case 3: getpeername(fd, (struct sockaddr *)&at, &length); break;
 	default: connect(fd, (struct sockaddr *)&at, length);
 	}
@@ -155,7 +163,7 @@ static void name_some(struct storm *storm)
 
 static void make_some(struct storm *storm)
 {
-	int type = types[below(storm, 3)], fds[2];
+	int type = types[below(storm, 3)] | SOCK_NONBLOCK, fds[2];
 
 	if (!below(storm, 3)) {
 		place(storm, socket(AF_UNIX, type, 0));
