@@ -52,7 +52,7 @@ guests: $(GUESTS)
 
 # ---- conformance programs: a file a program; some with glibc, too ----
 
-CONFORMANCE_GLIBC := threads signals time
+CONFORMANCE_GLIBC := threads signals time netlink
 CONFORMANCE := $(patsubst tests/conformance/%.c,$(BUILD)/conformance/%, \
 	$(filter-out %/harness.c,$(wildcard tests/conformance/*.c))) \
 	$(CONFORMANCE_GLIBC:%=$(BUILD)/conformance/%-glibc)

@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/interface.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/time_value.h"
@@ -129,8 +130,9 @@ static int64_t socket_write_kit(struct file *file, const void *buffer, size_t le
 static int64_t socket_ioctl(struct file *file, unsigned request, uint64_t argument)
 {
 	struct socket *socket = inode_socket(file->inode);
+	int64_t result = socket->ops->ioctl(socket, request, argument);
 
-	return socket->ops->ioctl(socket, request, argument);
+	return result == -ENOTTY ? interface_ioctl(socket->family, request, argument) : result;
 }
 
 static struct poll_state socket_poll(struct file *file)

@@ -236,4 +236,7 @@ int vsock_create(unsigned type, int protocol, struct socket **made);
 /* Two that are connected to each other. */
 void unix_pair(struct socket *first, struct socket *second);
 
+/* netlink.c. @protocol: NETLINK_ROUTE (-EPROTONOSUPPORT) */
+int netlink_create(unsigned type, int protocol, struct socket **made);
+
 #endif

@@ -8,10 +8,13 @@
 
 /* Names of our own: libc headers, where there are any, claim theirs. Values as in socket(2). */
 enum {
-	SOCKET_FAMILY_NONE = 0,   /* AF_UNSPEC */
-	SOCKET_FAMILY_UNIX = 1,   /* AF_UNIX */
-	SOCKET_FAMILY_VSOCK = 40, /* AF_VSOCK */
-	SOCKET_FAMILIES = 46,     /* AF_MAX */
+	SOCKET_FAMILY_NONE = 0,     /* AF_UNSPEC */
+	SOCKET_FAMILY_UNIX = 1,     /* AF_UNIX */
+	SOCKET_FAMILY_INET = 2,     /* AF_INET */
+	SOCKET_FAMILY_INET6 = 10,   /* AF_INET6 */
+	SOCKET_FAMILY_NETLINK = 16, /* AF_NETLINK */
+	SOCKET_FAMILY_VSOCK = 40,   /* AF_VSOCK */
+	SOCKET_FAMILIES = 46,       /* AF_MAX */
 };
 
 enum {

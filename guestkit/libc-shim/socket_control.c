@@ -286,15 +286,15 @@ void socket_control_write(const struct socket *socket, struct socket_message *me
 	struct control_room room = {user, user ? *length : 0};
 	bool is_cut = false;
 
+	for (const struct control_header *one = NULL;
+	     message->extra && (one = socket_extra_next(message->extra, one));)
+		is_cut |= put(&room, one->level, one->type, one + 1, one->length - CONTROL_HEADER);
 	if (socket_wants_sender(socket) && !message->is_nobody) {
 		const struct socket_credentials unknown = {0, NOBODY, NOBODY};
 
 		is_cut |= put(&room, SOL_SOCKET, MESSAGE_CONTROL_SENDER,
 		              control->has_sender ? &control->sender : &unknown, sizeof(unknown));
 	}
-	for (const struct control_header *one = NULL;
-	     message->extra && (one = socket_extra_next(message->extra, one));)
-		is_cut |= put(&room, one->level, one->type, one + 1, one->length - CONTROL_HEADER);
 	if (control->rights)
 		is_cut |=
 		        !put_rights(&room, control->rights, message->flags & MESSAGE_CLOSE_ON_EXEC);

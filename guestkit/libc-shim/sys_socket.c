@@ -62,6 +62,7 @@ static int make(uint64_t family, uint32_t type, uint64_t protocol, struct socket
 	switch (family) {
 	case SOCKET_FAMILY_UNIX: return unix_create(type, (int)protocol, made);
 	case SOCKET_FAMILY_VSOCK: return vsock_create(type, (int)protocol, made);
+	case SOCKET_FAMILY_NETLINK: return netlink_create(type, (int)protocol, made);
 	default: return -EAFNOSUPPORT;
 	}
 }
