@@ -124,7 +124,8 @@ static int add_entries(struct fs_server *server, struct listing *listing)
 static ssize_t list(struct fs_server *server, struct fs_request *request, bool has_attributes)
 {
 	const struct fuse_read_in *in = request->args;
-	struct fs_handle *handle = in->fh ? fs_handle_get(server, request, in->fh) : NULL;
+	struct fs_handle *handle =
+	        in->fh ? fs_handle_get(server, request->header.nodeid, in->fh) : NULL;
 	unsigned char *start = request->body;
 	struct listing listing = {.at = start, .room = request->room};
 	int result;

@@ -30,12 +30,7 @@
 
 int fs_errno(void)
 {
-	switch (errno) {
-	case EMFILE: return -ENFILE;
-	case EINTR: return -EIO;
-	case EBADF: return -EIO;
-	}
-	return -errno;
+	return errno == EMFILE ? -ENFILE : -errno;
 }
 
 /* ---- status ---- */
@@ -201,6 +196,22 @@ int fs_reach(struct fs_server *server, struct fs_node *node, struct fs_reached *
 	return result;
 }
 
+int fs_reach_by(struct fs_server *server, struct fs_request *request, uint64_t fh,
+                struct fs_reached *reached)
+{
+	struct fs_handle *handle;
+
+	*reached = FS_NOT_REACHED;
+	if (!fh)
+		return request->node ? fs_reach(server, request->node, reached) : -ESTALE;
+	handle = fs_handle_get(server, request->header.nodeid, fh);
+	if (!handle)
+		return -EBADF;
+	reached->fd = handle->fd;
+	reached->is_borrowed = true;
+	return fs_status(handle->fd, &reached->status);
+}
+
 int fs_reach_directory(struct fs_server *server, struct fs_node *node, struct fs_reached *reached)
 {
 	*reached = FS_NOT_REACHED;
@@ -274,7 +285,7 @@ int fs_borrow(struct fs_server *server, struct fs_request *request, uint64_t fh)
 	int fd;
 
 	if (fh) {
-		handle = fs_handle_get(server, request, fh);
+		handle = fs_handle_get(server, request->header.nodeid, fh);
 		return handle ? handle->fd : -EBADF;
 	}
 	if (!request->node)
@@ -312,8 +323,7 @@ int fs_handle_new(struct fs_server *server, uint64_t node, int fd, uint64_t *fh)
 	return 0;
 }
 
-struct fs_handle *fs_handle_get(struct fs_server *server, const struct fs_request *request,
-                                uint64_t fh)
+struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_t fh)
 {
 	struct fs_state *state = server->state;
 	uint32_t index = (uint32_t)fh;
@@ -322,8 +332,7 @@ struct fs_handle *fs_handle_get(struct fs_server *server, const struct fs_reques
 	if (index == 0 || index > state->handles_used)
 		return NULL;
 	handle = &state->handles[index - 1];
-	if (!handle->is_used || handle->generation != fh >> 32 ||
-	    handle->node != request->header.nodeid)
+	if (!handle->is_used || handle->generation != fh >> 32 || handle->node != node)
 		return NULL;
 	return handle;
 }

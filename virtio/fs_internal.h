@@ -107,6 +107,7 @@ struct fs_state {
 	uint32_t handles_used, handles_free;
 	struct fs_handle handles[FS_HANDLES_MAX];
 	struct fs_lock_holder locks[FS_LOCKS_MAX];
+	uint32_t locks_used;
 	char path[PATH_MAX];
 	_Alignas(8) char args[FS_ARGS_MAX];
 	_Alignas(8) unsigned char answer[FS_ANSWER_MAX];
@@ -122,9 +123,8 @@ struct fs_state {
  */
 int fs_handle_new(struct fs_server *server, uint64_t node, int fd, uint64_t *fh);
 
-/** fs_handle_get() - The handle of that number and of the request's node, or NULL. */
-struct fs_handle *fs_handle_get(struct fs_server *server, const struct fs_request *request,
-                                uint64_t fh);
+/** fs_handle_get() - The handle of that number, if it is of that node, or NULL. */
+struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_t fh);
 void fs_handle_free(struct fs_server *server, struct fs_handle *handle);
 void fs_handles_reset(struct fs_server *server);
 
@@ -136,7 +136,7 @@ void fs_locks_reset(struct fs_server *server);
 
 /* A file for the time of a request; let go with fs_let_go(). */
 struct fs_reached {
-	int fd; /* O_PATH */
+	int fd; /* O_PATH, or a handle's */
 	bool is_borrowed;
 	struct statx status;
 };
@@ -149,6 +149,11 @@ struct fs_reached {
  * Return: 0; -ESTALE if its place has another file or none; another negative errno.
  */
 int fs_reach(struct fs_server *server, struct fs_node *node, struct fs_reached *reached);
+/** fs_reach_by() - The same by a handle, which may also be an open descriptor; without (0) by node.
+ */
+int fs_reach_by(struct fs_server *server, struct fs_request *request, uint64_t fh,
+                struct fs_reached *reached);
+/** fs_reach_directory() - fs_reach(), -ENOTDIR for what is none. */
 int fs_reach_directory(struct fs_server *server, struct fs_node *node, struct fs_reached *reached);
 void fs_let_go(struct fs_reached *reached);
 

@@ -35,11 +35,23 @@ ssize_t fs_op_lookup(struct fs_server *server, struct fs_request *request)
 	return fs_answer_entry(server, request->node, name, length, &status, request->body);
 }
 
+static void forget(struct fs_server *server, uint64_t number, uint64_t lookups)
+{
+	struct fs_nodes *nodes = &server->state->nodes;
+	struct fs_node *node = fs_nodes_get(nodes, number);
+
+	if (!node)
+		return;
+	fs_nodes_forget(nodes, node, lookups);
+	if (server->state->locks_used && !fs_nodes_get(nodes, number))
+		fs_locks_drop(server, number, 0, true);
+}
+
 ssize_t fs_op_forget(struct fs_server *server, struct fs_request *request)
 {
 	const struct fuse_forget_in *in = request->args;
 
-	fs_nodes_forget(&server->state->nodes, request->node, in->nlookup);
+	forget(server, request->header.nodeid, in->nlookup);
 	return 0;
 }
 
@@ -52,12 +64,9 @@ ssize_t fs_op_batch_forget(struct fs_server *server, struct fs_request *request)
 		count = in->count;
 	for (size_t i = 0; i < count; i++, request->rest += sizeof(struct fuse_forget_one)) {
 		struct fuse_forget_one one;
-		struct fs_node *node;
 
 		memcpy(&one, request->rest, sizeof one);
-		node = fs_nodes_get(&server->state->nodes, one.nodeid);
-		if (node)
-			fs_nodes_forget(&server->state->nodes, node, one.nlookup);
+		forget(server, one.nodeid, one.nlookup);
 	}
 	return 0;
 }
@@ -66,16 +75,10 @@ ssize_t fs_op_getattr(struct fs_server *server, struct fs_request *request)
 {
 	const struct fuse_getattr_in *in = request->args;
 	struct fuse_attr_out *out = request->body;
-	struct fs_reached reached = FS_NOT_REACHED;
-	struct fs_handle *handle;
-	int result;
+	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : 0;
+	struct fs_reached reached;
+	int result = fs_reach_by(server, request, fh, &reached);
 
-	if ((in->getattr_flags & FUSE_GETATTR_FH) && in->fh) {
-		handle = fs_handle_get(server, request, in->fh);
-		result = handle ? fs_status(handle->fd, &reached.status) : -EBADF;
-	} else {
-		result = request->node ? fs_reach(server, request->node, &reached) : -ESTALE;
-	}
 	if (result)
 		return result;
 	*out = (struct fuse_attr_out){.attr_valid = fs_lifetime(server)};

@@ -148,6 +148,7 @@ UNUSED static int lookup(uint64_t parent, const char *name, struct fuse_entry_ou
 {
 	int result = request(FUSE_LOOKUP, parent, NULL, 0, name);
 
+	*entry = (struct fuse_entry_out){0};
 	if (result == 0) {
 		cr_assert_eq(answer_size, sizeof *entry);
 		memcpy(entry, answer, sizeof *entry);
@@ -177,6 +178,7 @@ UNUSED static int open_file(uint64_t node, uint32_t flags, uint64_t *fh)
 	struct fuse_open_in in = {.flags = flags};
 	int result = request(FUSE_OPEN, node, &in, sizeof in, NULL);
 
+	*fh = 0;
 	if (result == 0) {
 		cr_assert_eq(answer_size, sizeof(struct fuse_open_out));
 		*fh = ((struct fuse_open_out *)(void *)answer)->fh;
