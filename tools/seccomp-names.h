@@ -4,6 +4,7 @@
 #define MOTE_TOOLS_SECCOMP_NAMES_H
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
@@ -130,6 +131,8 @@ static const struct constant constants[] = {
 	/* ioctl on terminals and other descriptors; TIOCSTI is left out on purpose */
 	CONSTANT(FIONBIO), CONSTANT(FIONREAD), CONSTANT(TCGETS), CONSTANT(TCSETS),
 	CONSTANT(TCSETSF), CONSTANT(TCSETSW), CONSTANT(TIOCGWINSZ),
+	/* ioctl on a TAP */
+	CONSTANT(TUNSETOFFLOAD),
 	/* ioctl on /dev/kvm */
 	CONSTANT(KVM_CHECK_EXTENSION), CONSTANT(KVM_CREATE_VM), CONSTANT(KVM_GET_API_VERSION),
 	CONSTANT(KVM_GET_MSR_INDEX_LIST), CONSTANT(KVM_GET_SUPPORTED_CPUID),

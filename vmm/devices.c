@@ -10,6 +10,7 @@
 #include "virtio/entropy.h"
 #include "virtio/virtio_mmio.h"
 #include "virtio/vsock.h"
+#include "vmm/devices_net.h"
 
 #define NODE_BOUND \
 	1024 /* bytes of the device tree that a device takes at most, but for its config */
@@ -50,11 +51,23 @@ static int open_vsock(struct devices *devices, const char *path, const struct gu
 	return device ? add(devices, device, err) : -1;
 }
 
+static int open_net(struct devices *devices, const struct net_options *options,
+                    const struct guest_memory *memory, struct mote_error *err)
+{
+	struct net *net = devices_open_net(options, memory, err);
+
+	if (!net)
+		return -1;
+	devices->net = net;
+	return add(devices, &net->device, err);
+}
+
 int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err)
 {
 	if ((options->entropy && open_entropy(devices, memory, err)) ||
-	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)))
+	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)) ||
+	    (options->net.kind != NET_NONE && open_net(devices, &options->net, memory, err)))
 		return -1;
 	if (!devices->count)
 		return 0;

@@ -12,9 +12,12 @@
 
 #define DEVICES_POLL_MAX 512 /* descriptors of all devices */
 
+struct net;
+
 struct devices {
 	struct virtio_device *list[MOTE_DEVICES_MAX];
 	unsigned count;
+	const struct net *net; /* one of them; NULL: none */
 	/* filled by devices_poll() */
 	struct pollfd *polls;
 	struct {

@@ -280,6 +280,12 @@ static int apply_flag(struct run_parse *parse, const struct run_option *option, 
 	return 0;
 }
 
+static int apply_net(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	return net_options_parse(&parse->options->net, value, parse->err);
+}
+
 #define FIELD(member) offsetof(struct run_options, member)
 
 const struct run_option run_option_table[] = {
@@ -306,6 +312,8 @@ const struct run_option run_option_table[] = {
         {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0},
         {"vsock", OPTION_VALUE, "PATH", "virtio sockets of the guest through a Unix socket",
          apply_string, FIELD(vsock_path)},
+        {"net", OPTION_VALUE, "NETWORK", "user[,publish=PORT:PORT]..., tap=NAME or none (default)",
+         apply_net, 0},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmm/error.h"
+#include "vmm/options_net.h"
 
 #define RUN_MEMORY_DEFAULT (128ull << 20)
 #define RUN_MEMORY_MIN     (4ull << 20)
@@ -63,7 +64,8 @@ struct run_options {
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool entropy;           /* a virtio entropy device */
 	bool verify;            /* an application image whole, before it is used */
-	const char *kit_path;   /* NULL: the kit that belongs to this mote */
+	struct net_options net;
+	const char *kit_path; /* NULL: the kit that belongs to this mote */
 };
 
 enum option_value {

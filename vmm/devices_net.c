@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The network device that --net asks for: its backend, its addresses. */
+#include "vmm/devices_net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virtio/net_tap.h"
+#include "vmm/console.h"
+#include "vmm/passt.h"
+
+struct network {
+	struct net net; /* first */
+	union {
+		struct net_tap tap;
+		struct net_passt passt;
+	};
+};
+
+static void report(const char *why)
+{
+	char line[320];
+	int length = snprintf(line, sizeof line, "mote: the guest's network is down: %s\n", why);
+
+	console_report(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+}
+
+static int open_backend(struct network *network, const struct net_options *options,
+                        struct mote_error *err)
+{
+	struct net *net = &network->net;
+
+	if (options->kind == NET_TAP) {
+		net->backend = &network->tap.backend;
+		net->addresses = options->addresses;
+		return net_tap_open(&network->tap, options->tap, err);
+	}
+	net->backend = &network->passt.backend;
+	return passt_start(options, &network->passt, &net->addresses, err);
+}
+
+static uint16_t choose_mtu(const struct net_options *options, const struct net_backend *backend)
+{
+	unsigned mtu = options->mtu ? options->mtu : backend->mtu;
+
+	return (uint16_t)(mtu < NET_MTU_MIN ? NET_MTU_MIN : mtu > NET_MTU_MAX ? NET_MTU_MAX : mtu);
+}
+
+struct net *devices_open_net(const struct net_options *options, const struct guest_memory *memory,
+                             struct mote_error *err)
+{
+	struct network *network = calloc(1, sizeof *network);
+	struct net *net = &network->net;
+
+	if (!network) {
+		mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the guest's devices");
+		return NULL;
+	}
+	if (open_backend(network, options, err))
+		return NULL;
+	net->mtu = choose_mtu(options, net->backend);
+	memcpy(net->mac, options->has_mac ? options->mac : net->backend->mac, sizeof net->mac);
+	net->report = report;
+	net_init(net, memory);
+	return net;
+}
