@@ -5,6 +5,7 @@
 
 #include "tests/unit/vfs_harness.h"
 
+#include "guestkit/libc-shim/interface.h"
 #include "guestkit/libc-shim/socket.c"
 #include "guestkit/libc-shim/socket_control.c"
 #include "guestkit/libc-shim/socket_options.c"
@@ -19,6 +20,23 @@
 #include "guestkit/libc-shim/unix_send.c"
 
 struct process_identity process_identity;
+
+/* Other families, and interfaces: not under test. */
+int netlink_create(unsigned type, int protocol, struct socket **made)
+{
+	(void)type;
+	(void)protocol;
+	(void)made;
+	return -EAFNOSUPPORT;
+}
+
+int64_t interface_ioctl(unsigned family, unsigned request, uint64_t argument)
+{
+	(void)family;
+	(void)request;
+	(void)argument;
+	return -ENOTTY;
+}
 
 /* What is in use, to be compared later. */
 struct usage {
