@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "virtio/entropy.h"
+#include "virtio/fs.h"
 #include "virtio/virtio_mmio.h"
 #include "virtio/vsock.h"
 #include "vmm/devices_net.h"
@@ -62,10 +63,23 @@ static int open_net(struct devices *devices, const struct net_options *options,
 	return add(devices, &net->device, err);
 }
 
+static int open_shares(struct devices *devices, const struct share_options *options,
+                       const struct guest_memory *memory, struct mote_error *err)
+{
+	for (unsigned int i = 0; i < options->count; i++) {
+		struct virtio_device *device = fs_open(&options->list[i], i, memory, err);
+
+		if (!device || add(devices, device, err))
+			return -1;
+	}
+	return 0;
+}
+
 int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err)
 {
 	if ((options->entropy && open_entropy(devices, memory, err)) ||
+	    open_shares(devices, &options->shares, memory, err) ||
 	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)) ||
 	    (options->net.kind != NET_NONE && open_net(devices, &options->net, memory, err)))
 		return -1;

@@ -267,6 +267,12 @@ static int apply_cwd(struct run_parse *parse, const struct run_option *option, c
 	return 0;
 }
 
+static int apply_share(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	return share_options_parse(&parse->options->shares, value, parse->err);
+}
+
 static int apply_string(struct run_parse *parse, const struct run_option *option, char *value)
 {
 	*(const char **)((char *)parse->options + option->field) = value;
@@ -310,6 +316,8 @@ const struct run_option run_option_table[] = {
         {"cpu", OPTION_VALUE, "host|baseline", "processor shown to the guest (default host)",
          apply_cpu, 0},
         {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0},
+        {"share", OPTION_VALUE, "DIR:GUESTDIR",
+         "a directory of the host; ,ro read-only; repeatable", apply_share, 0},
         {"vsock", OPTION_VALUE, "PATH", "virtio sockets of the guest through a Unix socket",
          apply_string, FIELD(vsock_path)},
         {"net", OPTION_VALUE, "NETWORK", "user[,publish=PORT:PORT]..., tap=NAME or none (default)",

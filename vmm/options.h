@@ -9,6 +9,7 @@
 
 #include "vmm/error.h"
 #include "vmm/options_net.h"
+#include "vmm/options_share.h"
 
 #define RUN_MEMORY_DEFAULT (128ull << 20)
 #define RUN_MEMORY_MIN     (4ull << 20)
@@ -61,6 +62,7 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
+	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool entropy;           /* a virtio entropy device */
 	bool verify;            /* an application image whole, before it is used */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file system device (virtio 1.2, section 5.11): a directory of the host for the guest. */
+#ifndef MOTE_VIRTIO_FS_H
+#define MOTE_VIRTIO_FS_H
+
+#include "virtio/fs_server.h"
+#include "virtio/virtio_device.h"
+
+/* Bytes of a share's place in the guest, with the final NUL. */
+#define FS_MOUNT_POINT_MAX 256
+
+struct fs_share {
+	const char *host_directory;
+	const char *mount_point; /* absolute path in the guest, shorter than FS_MOUNT_POINT_MAX */
+	bool is_read_only;
+	enum fs_cache cache;
+};
+
+/**
+ * fs_open() - Make a device.
+ * @share:  its strings stay the caller's, and must stay
+ * @index:  of the share, for its tag: "share0", "share1" and so on
+ * @memory: of the guest
+ *
+ * To be called before confinement (fs_server.h says what it must leave).
+ *
+ * Return: NULL with @err set.
+ */
+struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
+                              const struct guest_memory *memory, struct mote_error *err);
+
+#endif
