@@ -82,7 +82,7 @@ $(UAPI)/.stamp:
 
 $(BUILD)/seccomp-gen: tools/seccomp-gen.c tools/seccomp-names.h
 	@mkdir -p $(@D)
-	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -O2 $(WARN) -o $@ $< -lseccomp
+	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lseccomp
 
 $(BUILD)/seccomp_filters.h: $(BUILD)/seccomp-gen $(VMM_SRC)
 	$(call say,GEN,$@)$(BUILD)/seccomp-gen -o $@ $(VMM_SRC)

@@ -3,10 +3,11 @@
 
 /*
  * How it works. Each source is searched for comments that start with "#syscalls" (the grammar is in
- * vmm/confine.h). Every call found becomes a struct rule in the list of each phase it names. A
- * filter once installed stays, so whatever a later phase may do the earlier ones must allow too:
- * the rules of `run` are added to `load`. libseccomp compiles each list; the result is written as
- * one array of struct sock_filter per phase, for vmm/confine.c to include.
+ * vmm/confine.h). Every call found becomes a struct rule in the list of each phase or group it
+ * names. A filter once installed stays, so whatever a later phase may do the earlier ones must
+ * allow too: the rules of `run` are added to `load`, those of groups to both. libseccomp compiles
+ * the rules of each phase with those of each set of groups; the result is written as one array of
+ * struct sock_filter for each, and a table of them per phase, for vmm/confine.c to include.
  *
  * Each filter begins with an instruction that has no effect but to keep the kernel from building a
  * cache of the calls that it always allows (see write_filter()): mote makes a handful of calls in a
@@ -29,9 +30,22 @@
 
 #include "seccomp-names.h"
 
-enum phase { PHASE_LOAD, PHASE_RUN, PHASE_COUNT };
+/* Phases, then groups, in the order of the bits of enum confine_group (vmm/confine.h). */
+enum list {
+	LIST_LOAD,
+	LIST_RUN,
+	PHASE_COUNT,
+	LIST_DISK = PHASE_COUNT,
+	LIST_SHARE,
+	LIST_NET,
+	LIST_VSOCK,
+	LIST_COUNT,
+	FIRST_GROUP = PHASE_COUNT,
+};
 
-static const char *const phase_names[PHASE_COUNT] = {"load", "run"};
+static const char *const list_names[LIST_COUNT] = {"load", "run", "disk", "share", "net", "vsock"};
+
+#define GROUP_SETS (1u << (LIST_COUNT - FIRST_GROUP))
 
 enum match {
 	MATCH_ALWAYS, /* whatever the arguments */
@@ -126,7 +140,7 @@ static uint32_t parse_value(struct cursor *at)
 	return value;
 }
 
-static void add_rule(struct cursor *at, struct rule_list *list, struct rule rule)
+static void add_rule(const struct cursor *at, struct rule_list *list, struct rule rule)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		const struct rule *old = &list->rules[i];
@@ -140,8 +154,8 @@ static void add_rule(struct cursor *at, struct rule_list *list, struct rule rule
 	list->rules[list->count++] = rule;
 }
 
-/* One call, with its alternatives, into the list of each phase in the bit set @phases. */
-static void parse_call(struct cursor *at, struct rule_list *lists, unsigned int phases)
+/* One call, with its alternatives, into the lists of the bit set @into. */
+static void parse_call(struct cursor *at, struct rule_list *lists, unsigned int into)
 {
 	const struct selector *selector = NULL;
 	struct rule rule = {.match = MATCH_ALWAYS};
@@ -154,6 +168,9 @@ static void parse_call(struct cursor *at, struct rule_list *lists, unsigned int 
 	for (size_t i = 0; i < NEVER_COUNT; i++)
 		if (strcmp(never[i], name) == 0)
 			die_at(at, "%s is not allowed in any phase (tools/seccomp-names.h)", name);
+	for (size_t i = 0; i < SHARE_ONLY_COUNT; i++)
+		if (into != 1u << LIST_SHARE && strcmp(share_only[i], name) == 0)
+			die_at(at, "%s is for the group share alone (tools/seccomp-names.h)", name);
 	for (size_t i = 0; i < SELECTOR_COUNT; i++)
 		if (strcmp(selectors[i].call, name) == 0)
 			selector = &selectors[i];
@@ -175,46 +192,46 @@ static void parse_call(struct cursor *at, struct rule_list *lists, unsigned int 
 			rule.match = accept(at, '!') ? MATCH_LACKS : MATCH_EQUAL;
 			rule.value = parse_value(at);
 		}
-		for (int phase = 0; phase < PHASE_COUNT; phase++)
-			if (phases & 1u << phase)
-				add_rule(at, &lists[phase], rule);
+		for (int list = 0; list < LIST_COUNT; list++)
+			if (into & 1u << list)
+				add_rule(at, &lists[list], rule);
 	} while (has_conditions && accept(at, ','));
 	if (has_conditions && !accept(at, ')'))
 		die_at(at, "expected \",\" or \")\" after the arguments of %s", name);
 }
 
-/* The phases named after "#syscalls:"; each phase brings in the ones before it (see the top). */
-static unsigned int parse_phases(struct cursor *at)
+/* The lists named after "#syscalls:"; a phase brings in the ones before it (see the top). */
+static unsigned int parse_lists(struct cursor *at)
 {
-	unsigned int phases = 0;
+	unsigned int into = 0;
 	char word[16];
 
 	do {
-		int phase = 0;
+		int list = 0;
 
-		expect_word(at, word, sizeof word, "a phase");
-		while (phase < PHASE_COUNT && strcmp(phase_names[phase], word) != 0)
-			phase++;
-		if (phase == PHASE_COUNT)
-			die_at(at, "unknown phase %s: load or run", word);
-		phases |= (2u << phase) - 1;
+		expect_word(at, word, sizeof word, "a phase or group");
+		while (list < LIST_COUNT && strcmp(list_names[list], word) != 0)
+			list++;
+		if (list == LIST_COUNT)
+			die_at(at, "unknown phase or group %s (vmm/confine.h)", word);
+		into |= list < PHASE_COUNT ? (2u << list) - 1 : 1u << list;
 	} while (accept(at, ','));
-	return phases;
+	return into;
 }
 
 static void parse_annotation(struct cursor *at, struct rule_list *lists)
 {
-	unsigned int phases = (1u << PHASE_COUNT) - 1;
+	unsigned int into = (1u << PHASE_COUNT) - 1;
 
 	if (*at->text == ':') {
 		at->text++;
-		phases = parse_phases(at);
+		into = parse_lists(at);
 	}
 	skip_blanks(at);
 	if (!*at->text)
 		die_at(at, "#syscalls without a system call");
 	for (; *at->text; skip_blanks(at))
-		parse_call(at, lists, phases);
+		parse_call(at, lists, into);
 }
 
 /* The whole file as a string, to be freed by the caller. */
@@ -286,6 +303,21 @@ static int add_to_filter(scmp_filter_ctx filter, const struct rule *rule)
 		return seccomp_rule_add_exact(filter, SCMP_ACT_ALLOW, rule->number, 0);
 	return seccomp_rule_add_exact(filter, SCMP_ACT_ALLOW, rule->number, 1,
 	                              SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, mask, value));
+}
+
+/* The rules of a phase and of a set of groups. */
+static void join(struct rule_list *all, const struct rule_list *lists, int phase,
+                 unsigned int groups)
+{
+	static const struct cursor nowhere = {.file = "groups"};
+
+	all->count = 0;
+	for (int list = 0; list < LIST_COUNT; list++) {
+		if (list != phase && (list < FIRST_GROUP || !(groups & 1u << (list - FIRST_GROUP))))
+			continue;
+		for (size_t i = 0; i < lists[list].count; i++)
+			add_rule(&nowhere, all, lists[list].rules[i]);
+	}
 }
 
 /* Compile one list; the caller owns the stream, which stands at the start of the instructions. */
@@ -386,7 +418,8 @@ static size_t drop_idle(struct sock_filter *program, size_t count, const char *p
  * decided by the filter, and what the filter decides is the same. Jumps are relative, so nothing
  * else moves.
  */
-static void write_filter(FILE *out, const struct rule_list *list, const char *phase)
+static void write_filter(FILE *out, const struct rule_list *list, const char *phase,
+                         unsigned int groups)
 {
 	static const struct sock_filter dead_load = BPF_STMT(
 	        BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer));
@@ -399,10 +432,26 @@ static void write_filter(FILE *out, const struct rule_list *list, const char *ph
 	/* The load is dead only in front of another load. */
 	if (!count || program[0].code != (BPF_LD | BPF_W | BPF_ABS))
 		die("no load at the start of the filter of phase", phase, EINVAL);
-	fprintf(out, "\nstatic const struct sock_filter seccomp_filter_%s[] = {\n", phase);
+	fprintf(out, "\nstatic const struct sock_filter seccomp_%s_%u[] = {\n", phase, groups);
 	write_instruction(out, &dead_load);
 	for (size_t i = 0; i < count; i++)
 		write_instruction(out, &program[i]);
+	fprintf(out, "};\n");
+}
+
+/* The filters of one phase by set of groups. */
+static void write_phase(FILE *out, const struct rule_list *lists, int phase)
+{
+	static struct rule_list all;
+	const char *name = list_names[phase];
+
+	for (unsigned int groups = 0; groups < GROUP_SETS; groups++) {
+		join(&all, lists, phase, groups);
+		write_filter(out, &all, name, groups);
+	}
+	fprintf(out, "\nstatic const struct seccomp_filter seccomp_%s[] = {\n", name);
+	for (unsigned int groups = 0; groups < GROUP_SETS; groups++)
+		fprintf(out, "\tSECCOMP_FILTER(seccomp_%s_%u),\n", name, groups);
 	fprintf(out, "};\n");
 }
 
@@ -418,16 +467,22 @@ static void write_header(const char *path, const struct rule_list *lists)
 		die("cannot create", temporary, errno);
 	fprintf(out,
 	        "/* Generated by tools/seccomp-gen from the #syscalls comments; do not edit. */\n"
-	        "#include <linux/filter.h>\n");
+	        "#include <linux/filter.h>\n"
+	        "\n"
+	        "struct seccomp_filter {\n"
+	        "\tconst struct sock_filter *instructions;\n"
+	        "\tunsigned short count;\n"
+	        "};\n"
+	        "#define SECCOMP_FILTER(array) {(array), sizeof (array) / sizeof (array)[0]}\n");
 	for (int phase = 0; phase < PHASE_COUNT; phase++)
-		write_filter(out, &lists[phase], phase_names[phase]);
+		write_phase(out, lists, phase);
 	if (ferror(out) | fclose(out) || rename(temporary, path))
 		die("cannot write", path, errno);
 }
 
 int main(int argc, char **argv)
 {
-	static struct rule_list lists[PHASE_COUNT];
+	static struct rule_list lists[LIST_COUNT];
 	unsigned int found = 0;
 
 	if (argc < 4 || strcmp(argv[1], "-o") != 0) {

@@ -35,6 +35,11 @@ static const struct selector selectors[] = {
 
 #define SELECTOR_COUNT (sizeof selectors / sizeof *selectors)
 
+/* Calls that only the group `share` may have: they take paths (Landlock says which). */
+static const char *const share_only[] = {"fchmodat", "openat", "openat2"};
+
+#define SHARE_ONLY_COUNT (sizeof share_only / sizeof *share_only)
+
 /*
  * Calls that no annotation may name: a slip in a comment must not open the sandbox. Files are
  * opened before the first phase.
@@ -51,7 +56,6 @@ static const char *const never[] = {
         "creat",
         "execve",
         "execveat",
-        "fchmodat",
         "fchownat",
         "finit_module",
         "fork",
@@ -72,8 +76,6 @@ static const char *const never[] = {
         "open",
         "open_by_handle_at",
         "open_tree",
-        "openat",
-        "openat2",
         "perf_event_open",
         "personality",
         "pidfd_getfd",
@@ -119,6 +121,7 @@ struct constant {
 static const struct constant constants[] = {
 	/* fcntl */
 	CONSTANT(F_GETFD), CONSTANT(F_GETFL), CONSTANT(F_SETFL), CONSTANT(F_SETFD), CONSTANT(F_DUPFD_CLOEXEC),
+	CONSTANT(F_OFD_GETLK), CONSTANT(F_OFD_SETLK),
 	/* mmap, mprotect, madvise */
 	CONSTANT(PROT_EXEC), CONSTANT(PROT_NONE), CONSTANT(PROT_READ), CONSTANT(PROT_WRITE),
 	CONSTANT(MADV_DONTDUMP), CONSTANT(MADV_DONTFORK), CONSTANT(MADV_DONTNEED),

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* syscalls:share getdents64 lseek */
+/* #syscalls:share getdents64 lseek */
 
 /* As getdents64(2) has it. */
 struct record {

@@ -7,7 +7,7 @@
 #include <linux/falloc.h>
 #include <unistd.h>
 
-/* syscalls:share preadv pwritev fsync fdatasync fallocate copy_file_range */
+/* #syscalls:share preadv pwritev fsync fdatasync fallocate copy_file_range */
 
 /* What a guest may ask of open(2) and creat; the rest is the client's own business. */
 #define OPEN_FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC)

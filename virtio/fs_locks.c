@@ -15,7 +15,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* syscalls:share flock fcntl(F_OFD_GETLK, F_OFD_SETLK) */
+/* #syscalls:share flock fcntl(F_OFD_GETLK, F_OFD_SETLK) */
 
 static struct fs_lock_holder *find_holder(struct fs_server *server, uint64_t node, uint64_t owner)
 {

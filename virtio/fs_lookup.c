@@ -8,7 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* syscalls:share readlinkat faccessat fstatfs */
+/* #syscalls:share readlinkat faccessat fstatfs */
 
 ssize_t fs_op_lookup(struct fs_server *server, struct fs_request *request)
 {

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* syscalls:share symlinkat mkdirat unlinkat renameat2 linkat */
+/* #syscalls:share symlinkat mkdirat unlinkat renameat2 linkat */
 
 /* A name in a directory that was reached. */
 struct place {

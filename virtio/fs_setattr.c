@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* syscalls:share ftruncate fchmodat utimensat */
+/* #syscalls:share ftruncate fchmodat utimensat */
 
 #define NS_PER_S 1000000000u
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-/* syscalls:share fgetxattr fsetxattr flistxattr fremovexattr */
+/* #syscalls:share fgetxattr fsetxattr flistxattr fremovexattr */
 
 /* The others mean something to the host: capabilities, labels, access control lists. */
 static bool is_user_attribute(const char *name)

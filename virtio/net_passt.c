@@ -36,7 +36,7 @@ static bool is_later(int error)
 
 /* ---- sending ---- */
 
-/* #syscalls:run sendmsg */
+/* #syscalls:net sendmsg */
 static ssize_t send_vectors(const struct net_passt *passt, struct iovec *vectors, size_t count)
 {
 	const struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
@@ -114,7 +114,7 @@ static enum net_result find_frame(const struct net_passt *passt, uint32_t *lengt
 }
 
 /* More bytes; those that are left move to the front first, so that any frame has room. */
-/* #syscalls:run recvfrom */
+/* #syscalls:net recvfrom */
 static enum net_result read_more(struct net_passt *passt)
 {
 	size_t there = passt->in_end - passt->in_start;
@@ -181,7 +181,7 @@ static bool is_noise(const char *line)
 }
 
 /* The last thing that it said. */
-/* #syscalls:run read */
+/* #syscalls:net read */
 static void passt_explain(struct net_backend *backend, char *why, size_t size)
 {
 	struct net_passt *passt = passt_of(backend);

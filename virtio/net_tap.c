@@ -26,7 +26,7 @@ static struct net_tap *tap_of(struct net_backend *backend)
 
 /* ---- frames ---- */
 
-/* #syscalls:run writev */
+/* #syscalls:net writev */
 static enum net_result tap_send(struct net_backend *backend, const struct iovec *vectors,
                                 unsigned count)
 {
@@ -43,7 +43,7 @@ static enum net_result tap_send(struct net_backend *backend, const struct iovec 
 	}
 }
 
-/* #syscalls:run readv */
+/* #syscalls:net readv */
 static enum net_result tap_receive(struct net_backend *backend, const struct iovec *vectors,
                                    unsigned count, size_t *length)
 {
@@ -69,8 +69,7 @@ static void tap_explain(struct net_backend *backend, char *why, size_t size)
 }
 
 /* What the guest takes joined or without checksums (GUEST_*): what it sends needs no setting. */
-/* #syscalls:load ioctl(TUNSETOFFLOAD) */
-/* #syscalls:run ioctl(TUNSETOFFLOAD) */
+/* #syscalls:net ioctl(TUNSETOFFLOAD) */
 static int tap_set_offloads(struct net_backend *backend, uint64_t offloads)
 {
 	struct net_tap *tap = tap_of(backend);

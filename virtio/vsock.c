@@ -98,7 +98,7 @@ static struct connection *take_free(struct vsock *vsock, enum connection_state s
 	return NULL;
 }
 
-/* #syscalls:run close */
+/* #syscalls:vsock close */
 static void close_host(struct connection *connection)
 {
 	if (connection->fd >= 0)
@@ -219,7 +219,7 @@ static int send_pending(struct vsock *vsock)
 /* ---- data from the host ---- */
 
 /* One buffer's worth. */
-/* #syscalls:run readv */
+/* #syscalls:vsock readv */
 static int send_data(struct vsock *vsock, struct connection *connection)
 {
 	struct virtqueue *queue = &vsock->device.queues[QUEUE_RECEIVE];
@@ -257,7 +257,7 @@ static int send_data(struct vsock *vsock, struct connection *connection)
 /* ---- data to the host ---- */
 
 /* What is due once all that the guest has sent is with the host. */
-/* #syscalls:run shutdown */
+/* #syscalls:vsock shutdown */
 static void end_if_drained(struct connection *connection)
 {
 	if (connection->received != connection->taken)
@@ -269,7 +269,7 @@ static void end_if_drained(struct connection *connection)
 }
 
 /* Write from the ring. */
-/* #syscalls:run sendto */
+/* #syscalls:vsock sendto */
 static void drain(struct connection *connection)
 {
 	while (connection->received != connection->taken) {
@@ -464,7 +464,7 @@ static int parse_greeting(const char *line, size_t length, uint32_t *port)
 
 /* What follows the line is for the guest: so byte by byte. Return: 1 when the line is whole, 0 when
  * more is to come, -1 when none will. */
-/* #syscalls:run recvfrom */
+/* #syscalls:vsock recvfrom */
 static int read_line(struct connection *connection)
 {
 	while (connection->line_length < LINE_MAX_SIZE) {

@@ -171,13 +171,13 @@ int vsock_host_open(struct vsock_host *host, const char *path, struct mote_error
 
 /* ---- the VMM's side ---- */
 
-/* #syscalls:run accept4 */
+/* #syscalls:vsock accept4 */
 int vsock_host_accept(const struct vsock_host *host)
 {
 	return accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* #syscalls:run sendto */
+/* #syscalls:vsock sendto */
 int vsock_host_connect(const struct vsock_host *host, uint32_t port, uint32_t token)
 {
 	struct request request = {port, token};
@@ -186,7 +186,7 @@ int vsock_host_connect(const struct vsock_host *host, uint32_t port, uint32_t to
 	                                                                                       : -1;
 }
 
-/* #syscalls:run recvmsg */
+/* #syscalls:vsock recvmsg */
 int vsock_host_connected(const struct vsock_host *host, uint32_t *token, int *fd)
 {
 	struct answer text;

@@ -43,11 +43,11 @@ static int lower_limit(int resource, rlim_t value, const char *name, struct mote
  * pattern's program then, which at 0 it does not (core(5)); a dump would hold all of guest memory.
  * Why no other limits: docs/decisions/003-confinement.md.
  */
-static int lower_limits(struct mote_error *err)
+static int lower_limits(const struct confine_needs *needs, struct mote_error *err)
 {
 	if (lower_limit(RLIMIT_CORE, 1, "RLIMIT_CORE", err))
 		return -1;
-	return lower_limit(RLIMIT_NOFILE, FILE_LIMIT, "RLIMIT_NOFILE", err);
+	return lower_limit(RLIMIT_NOFILE, FILE_LIMIT + needs->files, "RLIMIT_NOFILE", err);
 }
 
 /* #syscalls:load prctl(PR_SET_NO_NEW_PRIVS) */
@@ -64,12 +64,12 @@ static int forbid_new_privileges(struct mote_error *err)
  * mitigations that the administrator asked for.
  */
 /* #syscalls:load seccomp(SECCOMP_SET_MODE_FILTER) */
-static int install_filter(const struct sock_filter *filter, size_t count, struct mote_error *err)
+static int install_filter(const struct seccomp_filter *filter, struct mote_error *err)
 {
 	const struct {
 		unsigned short count;
 		const struct sock_filter *filter;
-	} program = {(unsigned short)count, filter};
+	} program = {filter->count, filter->instructions};
 
 	_Static_assert(sizeof program == sizeof(struct sock_fprog), "layout of struct sock_fprog");
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
@@ -80,29 +80,32 @@ static int install_filter(const struct sock_filter *filter, size_t count, struct
 	return -1;
 }
 
-static int enter_load(struct mote_error *err)
+static int enter_load(const struct confine_needs *needs, struct mote_error *err)
 {
-	if (lower_limits(err) || forbid_new_privileges(err) || landlock_restrict(err) < 0)
+	if (lower_limits(needs, err) || forbid_new_privileges(err) ||
+	    landlock_restrict(needs->directories, needs->directory_count, err) < 0)
 		return -1;
-	return install_filter(seccomp_filter_load,
-	                      sizeof seccomp_filter_load / sizeof *seccomp_filter_load, err);
+	return install_filter(&seccomp_load[needs->groups], err);
 }
 
 /* Without no_new_privs the kernel takes a filter from root alone: set it again, it costs nothing.
  */
-static int enter_run(struct mote_error *err)
+static int enter_run(const struct confine_needs *needs, struct mote_error *err)
 {
 	if (forbid_new_privileges(err))
 		return -1;
-	return install_filter(seccomp_filter_run,
-	                      sizeof seccomp_filter_run / sizeof *seccomp_filter_run, err);
+	return install_filter(&seccomp_run[needs->groups], err);
 }
 
-int confine_enter(enum confine_phase phase, struct mote_error *err)
+_Static_assert(sizeof seccomp_run / sizeof *seccomp_run == 2 * CONFINE_VSOCK,
+               "a filter for each set of groups");
+
+int confine_enter(enum confine_phase phase, const struct confine_needs *needs,
+                  struct mote_error *err)
 {
 	switch (phase) {
-	case CONFINE_LOAD: return enter_load(err);
-	case CONFINE_RUN: return enter_run(err);
+	case CONFINE_LOAD: return enter_load(needs, err);
+	case CONFINE_RUN: return enter_run(needs, err);
 	}
 	return mote_error_set(err, MOTE_STATUS_FAILED, "no such phase of confinement: %d",
 	                      (int)phase);

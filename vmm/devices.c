@@ -49,7 +49,11 @@ static int open_vsock(struct devices *devices, const char *path, const struct gu
 {
 	struct virtio_device *device = vsock_open(path, memory, err);
 
-	return device ? add(devices, device, err) : -1;
+	if (!device)
+		return -1;
+	devices->needs.groups |= CONFINE_VSOCK;
+	devices->needs.files += VSOCK_CONNECTIONS + 1;
+	return add(devices, device, err);
 }
 
 static int open_net(struct devices *devices, const struct net_options *options,
@@ -60,6 +64,7 @@ static int open_net(struct devices *devices, const struct net_options *options,
 	if (!net)
 		return -1;
 	devices->net = net;
+	devices->needs.groups |= CONFINE_NET;
 	return add(devices, &net->device, err);
 }
 

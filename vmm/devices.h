@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "virtio/virtio_device.h"
+#include "vmm/confine.h"
 #include "vmm/options.h"
 #include "vmm/page_tables.h"
 
@@ -17,7 +18,8 @@ struct net;
 struct devices {
 	struct virtio_device *list[MOTE_DEVICES_MAX];
 	unsigned count;
-	const struct net *net; /* one of them; NULL: none */
+	const struct net *net;      /* one of them; NULL: none */
+	struct confine_needs needs; /* of all of them */
 	/* filled by devices_poll() */
 	struct pollfd *polls;
 	struct {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Landlock: no file can be opened any more, as far as the kernel can enforce it. */
+/* Landlock: no file but those named can be opened any more, as far as the kernel can enforce it. */
 #ifndef MOTE_VMM_LANDLOCK_H
 #define MOTE_VMM_LANDLOCK_H
 
+#include "vmm/confine.h"
 #include "vmm/error.h"
 
 /**
@@ -14,6 +15,8 @@ int landlock_abi(void);
 
 /**
  * landlock_restrict() - Deny the calling thread everything Landlock can deny.
+ * @directories: below which files may be read and directories listed; and if not @is_read_only,
+ *		 files, directories and symbolic links made, written, removed and renamed
  * @err: filled on failure
  *
  * Denied: opening, executing, creating, removing and renaming files, mounting, tracing processes
@@ -25,6 +28,7 @@ int landlock_abi(void);
  * Return: the ABI version enforced; 0 if nothing is, because the kernel has no Landlock or the
  * process is inside as many Landlock domains as the kernel can stack; -1 on failure.
  */
-int landlock_restrict(struct mote_error *err);
+int landlock_restrict(const struct confine_directory *directories, unsigned count,
+                      struct mote_error *err);
 
 #endif

@@ -161,7 +161,7 @@ static void create_and_run(void *ctx)
 		return;
 	console_remember_terminals();
 	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
-	    confine_enter(CONFINE_RUN, err))
+	    confine_enter(CONFINE_RUN, &vm->devices.needs, err))
 		return;
 	work->status = run_loop(vm, err);
 	if (!work->status)

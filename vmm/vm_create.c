@@ -470,7 +470,7 @@ int vm_create(struct vm *vm, const struct run_options *options, struct mote_erro
 	struct cpu_start start;
 
 	vm->options = options;
-	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, err))
+	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_OPENED);
 	if (read_headers(vm, err) || create_machine(vm, err))

@@ -24,15 +24,18 @@ enum progress { STARTED, CONFINED, ATTEMPTED };
 		}                                                               \
 	} while (0)
 
+/* Of a VM without devices. */
+static const struct confine_needs no_needs;
+
 enum confinement { FREE, LOAD, RUN };
 
 static void confine(enum confinement how)
 {
 	struct mote_error err;
 
-	if (how >= LOAD && confine_enter(CONFINE_LOAD, &err) != 0)
+	if (how >= LOAD && confine_enter(CONFINE_LOAD, &no_needs, &err) != 0)
 		_exit(4);
-	if (how >= RUN && confine_enter(CONFINE_RUN, &err) != 0)
+	if (how >= RUN && confine_enter(CONFINE_RUN, &no_needs, &err) != 0)
 		_exit(5);
 }
 

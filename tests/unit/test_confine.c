@@ -272,7 +272,7 @@ static void body_signal(void)
 	EXPECT(sigaddset(&alarm, SIGALRM) == 0 && sigprocmask(SIG_BLOCK, &alarm, NULL) == 0);
 	EXPECT(sigaction(SIGALRM, &action, NULL) == 0);
 	EXPECT(setitimer(ITIMER_REAL, &timer, NULL) == 0);
-	EXPECT(confine_enter(CONFINE_RUN, &err) == 0);
+	EXPECT(confine_enter(CONFINE_RUN, &no_needs, &err) == 0);
 	EXPECT(ppoll(NULL, 0, &second, &none) == -1 && errno == EINTR && handled == SIGALRM);
 }
 
@@ -299,7 +299,7 @@ static void body_make_vm(void)
 	EXPECT((size = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0)) > 0);
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	EXPECT(run != MAP_FAILED);
-	EXPECT(confine_enter(CONFINE_RUN, &err) == 0);
+	EXPECT(confine_enter(CONFINE_RUN, &no_needs, &err) == 0);
 	/* A running guest may get more memory. */
 	slot.slot = 1;
 	slot.guest_phys_addr = slot.memory_size;
@@ -347,9 +347,9 @@ static void body_unprivileged(void)
 
 	if (geteuid() == 0)
 		EXPECT(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
-	EXPECT(confine_enter(CONFINE_LOAD, &err) == 0);
+	EXPECT(confine_enter(CONFINE_LOAD, &no_needs, &err) == 0);
 	body_reads_a_file();
-	EXPECT(confine_enter(CONFINE_RUN, &err) == 0);
+	EXPECT(confine_enter(CONFINE_RUN, &no_needs, &err) == 0);
 }
 
 Test(confine, works_without_privileges)
@@ -418,7 +418,7 @@ static void body_without_landlock(void)
 
 	refuse(SYS_landlock_create_ruleset, ENOSYS);
 	EXPECT(confine_landlock_abi() == 0);
-	EXPECT(confine_enter(CONFINE_LOAD, &err) == 0);
+	EXPECT(confine_enter(CONFINE_LOAD, &no_needs, &err) == 0);
 }
 
 Test(confine, goes_on_without_landlock)
@@ -432,7 +432,7 @@ static void body_landlock_fails(void)
 	struct mote_error err;
 
 	refuse(SYS_landlock_restrict_self, EPERM);
-	EXPECT(confine_enter(CONFINE_LOAD, &err) == -1);
+	EXPECT(confine_enter(CONFINE_LOAD, &no_needs, &err) == -1);
 	EXPECT(err.code == MOTE_STATUS_FAILED && strstr(err.text, "Landlock"));
 }
 
@@ -447,9 +447,9 @@ static void body_without_seccomp(void)
 	struct mote_error err;
 
 	refuse(SYS_seccomp, EINVAL);
-	EXPECT(confine_enter(CONFINE_LOAD, &err) == -1);
+	EXPECT(confine_enter(CONFINE_LOAD, &no_needs, &err) == -1);
 	EXPECT(err.code == MOTE_STATUS_FAILED && strstr(err.text, "CONFIG_SECCOMP_FILTER"));
-	EXPECT(confine_enter(CONFINE_RUN, &err) == -1);
+	EXPECT(confine_enter(CONFINE_RUN, &no_needs, &err) == -1);
 }
 
 Test(confine, fails_without_seccomp)
@@ -462,7 +462,7 @@ static void body_without_no_new_privs(void)
 	struct mote_error err;
 
 	refuse(SYS_prctl, EINVAL);
-	EXPECT(confine_enter(CONFINE_LOAD, &err) == -1);
+	EXPECT(confine_enter(CONFINE_LOAD, &no_needs, &err) == -1);
 	EXPECT(strstr(err.text, "no_new_privs"));
 }
 

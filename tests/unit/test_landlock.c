@@ -21,7 +21,7 @@ static void body_execute(void)
 	struct mote_error err;
 
 	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	EXPECT(landlock_restrict(&err) == confine_landlock_abi());
+	EXPECT(landlock_restrict(NULL, 0, &err) == confine_landlock_abi());
 	EXPECT(execv("/bin/true", arguments) == -1 && errno == EACCES);
 }
 
@@ -60,7 +60,7 @@ static void body_files(void)
 
 	EXPECT((fd = open(file_in_it, O_RDWR)) >= 0);
 	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	EXPECT(landlock_restrict(&err) == confine_landlock_abi());
+	EXPECT(landlock_restrict(NULL, 0, &err) == confine_landlock_abi());
 	EXPECT(open(file_in_it, O_RDONLY) == -1 && errno == EACCES);
 	EXPECT(open("/proc/version", O_RDONLY) == -1 && errno == EACCES);
 	EXPECT(open(new_in_it, O_WRONLY | O_CREAT, 0600) == -1 && errno == EACCES);
@@ -85,7 +85,7 @@ static void body_tcp(void)
 	struct mote_error err;
 
 	EXPECT(fd >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	EXPECT(landlock_restrict(&err) > 0);
+	EXPECT(landlock_restrict(NULL, 0, &err) > 0);
 	EXPECT(connect(fd, (struct sockaddr *)&address, sizeof address) == -1 && errno == EACCES);
 	EXPECT(bind(fd, (struct sockaddr *)&address, sizeof address) == -1 && errno == EACCES);
 }
@@ -101,7 +101,7 @@ static void body_signal(void)
 	struct mote_error err;
 
 	EXPECT(kill(getppid(), 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	EXPECT(landlock_restrict(&err) > 0);
+	EXPECT(landlock_restrict(NULL, 0, &err) > 0);
 	EXPECT(kill(getppid(), 0) == -1 && errno == EPERM);
 }
 
