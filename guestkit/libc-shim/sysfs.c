@@ -4,6 +4,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/libc-shim/pseudo_fs.h"
+#include "guestkit/libc-shim/sys_net.h"
 
 #define DIRECTORY(name)                                \
 	{                                              \
@@ -19,6 +20,8 @@ static const struct pseudo_node sys_nodes[] = {
         DIRECTORY(""),
         DIRECTORY("block"),
         DIRECTORY("class"),
+        {.path = "class/net", .mode = S_IFDIR | 0755, .ops = &sys_net_ops},
+        {.path = "class/net", .mode = S_IFDIR | 0755, .ops = &sys_net_ops},
         DIRECTORY("devices"),
         DIRECTORY("devices/system"),
         DIRECTORY("devices/system/cpu"),

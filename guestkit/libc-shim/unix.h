@@ -199,6 +199,9 @@ int64_t unix_receive(struct socket *socket, struct socket_message *message);
 void unix_list_add(struct unix_socket *socket);
 void unix_list_remove(struct unix_socket *socket);
 
+/* The next in that list; NULL behind the last. @previous: NULL for the first */
+const struct unix_socket *unix_next(const struct unix_socket *previous);
+
 /* Files get into a packet in a queue (0 or -ETOOMANYREFS), or out of it. */
 int unix_fly(const struct socket_rights *rights);
 void unix_land(const struct socket_rights *rights);

@@ -38,6 +38,11 @@ void unix_list_remove(struct unix_socket *socket)
 		socket->next->previous = socket->previous;
 }
 
+const struct unix_socket *unix_next(const struct unix_socket *previous)
+{
+	return previous ? previous->next : sockets;
+}
+
 static struct unix_socket *file_unix(const struct file *file)
 {
 	struct socket *socket = file_socket(file);

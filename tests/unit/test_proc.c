@@ -3,8 +3,11 @@
 #include "tests/unit/special_fakes.h"
 #include "tests/unit/thread_fakes.h"
 
+#include "guestkit/libc-shim/interface.c"
 #include "guestkit/libc-shim/proc_cpuinfo.c"
 #include "guestkit/libc-shim/proc_fd.c"
+#include "guestkit/libc-shim/proc_net.c"
+#include "guestkit/libc-shim/proc_net_sockets.c"
 #include "guestkit/libc-shim/proc_self.c"
 #include "guestkit/libc-shim/proc_system.c"
 #include "guestkit/libc-shim/proc_task.c"
@@ -16,6 +19,12 @@
 #undef MOTE_VERSION
 #define MOTE_VERSION "1.2"
 #include "guestkit/libc-shim/builtin_root.c"
+
+const struct unix_socket *unix_next(const struct unix_socket *previous)
+{
+	(void)previous;
+	return NULL;
+}
 
 /* ---- the process that the tests look at ---- */
 
