@@ -27,6 +27,15 @@ FDT      := $(BUILD)/third_party/device-tree-compiler
 FDT_SRC  := fdt.c fdt_ro.c fdt_sw.c fdt_wip.c fdt_strerror.c
 FDT_STAMP := $(FDT)/.stamp
 
+# So does lwIP, of which the kit takes IPv4, IPv6 and what is on top of them.
+LWIP       := $(BUILD)/third_party/lwip
+LWIP_SRC   := $(addprefix core/,def.c inet_chksum.c init.c ip.c memp.c netif.c pbuf.c raw.c \
+	tcp.c tcp_in.c tcp_out.c udp.c) \
+	$(addprefix core/ipv4/,dhcp.c etharp.c icmp.c igmp.c ip4.c ip4_addr.c ip4_frag.c) \
+	$(addprefix core/ipv6/,ethip6.c icmp6.c inet6.c ip6.c ip6_addr.c ip6_frag.c mld6.c nd6.c) \
+	netif/ethernet.c
+LWIP_STAMP := $(LWIP)/.stamp
+
 # Debian's musl has no kernel headers: a folder of links to those of the C library.
 UAPI := $(BUILD)/uapi
 HOSTCC := gcc
@@ -37,14 +46,20 @@ HOST_LDFLAGS := -static -s -Wl,-z,noseparate-code -Wl,--build-id=none
 KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgeneral-regs-only \
 	-mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \
 	-fcf-protection=none -fno-omit-frame-pointer -Os -isystem $(FDT)/libfdt
+# Files that include lwIP's headers. What every packet goes through is for speed.
+NET_CFLAGS := $(KIT_CFLAGS) -Iguestkit/net -isystem $(LWIP)/src/include
+LWIP_FAST  := core/inet_chksum core/pbuf core/tcp_in core/tcp_out core/ipv4/ip4
 
 VMM_SRC := $(wildcard vmm/*.c virtio/*.c)
 SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o
-KIT_SRC := $(wildcard guestkit/*.c guestkit/libc-shim/*.c)
+KIT_SRC := $(wildcard guestkit/*.c guestkit/libc-shim/*.c guestkit/net/*.c)
+NET_SRC := $(wildcard guestkit/net/*.c guestkit/virtio_net.c guestkit/libc-shim/inet*.c \
+	guestkit/libc-shim/net*.c)
 KIT_OBJ := $(KIT_SRC:%.c=$(BUILD)/kit/%.o) $(BUILD)/kit/guestkit/entry.o \
-	$(BUILD)/kit/guestkit/ring0.o $(BUILD)/kit/vdso_blob.o $(FDT_SRC:%.c=$(BUILD)/kit/libfdt/%.o)
+	$(BUILD)/kit/guestkit/ring0.o $(BUILD)/kit/vdso_blob.o $(FDT_SRC:%.c=$(BUILD)/kit/libfdt/%.o) \
+	$(LWIP_SRC:%.c=$(BUILD)/kit/lwip/%.o)
 GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/*.c)) \
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
@@ -110,6 +125,9 @@ $(BUILD)/kit/%.o: %.c $(FDT_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(HOSTCC) $(KIT_CFLAGS) $(DEPS) -c $< -o $@
 
+$(NET_SRC:%.c=$(BUILD)/kit/%.o): KIT_CFLAGS := $(NET_CFLAGS)
+$(NET_SRC:%.c=$(BUILD)/kit/%.o): $(LWIP_STAMP)
+
 $(BUILD)/kit/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,AS,$@)$(HOSTCC) $(COMMON) $(DEPS) -c $< -o $@
@@ -117,6 +135,11 @@ $(BUILD)/kit/%.o: %.S
 $(BUILD)/kit/libfdt/%.o: $(FDT_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(HOSTCC) $(filter-out $(WARN),$(KIT_CFLAGS)) -w -c $(FDT)/libfdt/$*.c -o $@
+
+$(LWIP_FAST:%=$(BUILD)/kit/lwip/%.o): NET_CFLAGS += -O2
+$(BUILD)/kit/lwip/%.o: $(LWIP_STAMP) guestkit/net/lwipopts.h guestkit/net/arch/cc.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(filter-out $(WARN),$(NET_CFLAGS)) -w -c $(LWIP)/src/$*.c -o $@
 
 $(BUILD)/vdso.so: guestkit/vdso/vdso.c guestkit/vdso/vdso.lds guestkit/clock_page.h include/mote/abi.h
 	@mkdir -p $(@D)

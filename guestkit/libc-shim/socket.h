@@ -93,6 +93,8 @@ struct socket_ops {
 	                  uint32_t length);
 	int (*get_option)(struct socket *socket, int level, unsigned option, uint64_t user,
 	                  uint64_t user_length);
+	/* An option of SOL_SOCKET has a new value; optional */
+	void (*option_changed)(struct socket *socket, unsigned option);
 	/* Whether connections are accepted; who is at the other end. */
 	bool (*is_listening)(const struct socket *socket);
 	void (*get_peer)(const struct socket *socket, struct socket_credentials *peer);
@@ -110,6 +112,7 @@ struct socket {
 	uint16_t family, type;   /* SOCKET_FAMILY_*, SOCKET_STREAM... */
 	int protocol;            /* SO_PROTOCOL */
 	bool was_opened;
+	bool has_send_limit, has_receive_limit; /* by SO_SNDBUF, SO_RCVBUF */
 	struct file *file;                      /* not referenced; NULL while it has none */
 	int error;                              /* errno, positive, told once: SO_ERROR */
 	uint64_t switches;                      /* socket_options.c: on and off by number */
@@ -187,8 +190,9 @@ int socket_option_take(int *value, uint64_t user, uint32_t length);
 /* For get_option: give a value, cut to the room that there is; its length is told. */
 int socket_option_give(const void *value, size_t size, uint64_t user, uint64_t user_length);
 
-/* Give a socket the options that it has from the listening one it comes from. */
+/* Give a socket the options that an AF_UNIX one has from the listening one it comes from; all. */
 void socket_inherit(struct socket *made, const struct socket *listener);
+void socket_inherit_all(struct socket *made, const struct socket *listener);
 
 /* ---- socket_control.c ---- */
 
@@ -235,6 +239,9 @@ int unix_create(unsigned type, int protocol, struct socket **made);
 int vsock_create(unsigned type, int protocol, struct socket **made);
 /* Two that are connected to each other. */
 void unix_pair(struct socket *first, struct socket *second);
+
+/* inet.c. @family: SOCKET_FAMILY_INET, SOCKET_FAMILY_INET6 */
+int inet_create(unsigned family, unsigned type, int protocol, struct socket **made);
 
 /* netlink.c. @protocol: NETLINK_ROUTE (-EPROTONOSUPPORT) */
 int netlink_create(unsigned type, int protocol, struct socket **made);

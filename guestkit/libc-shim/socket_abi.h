@@ -38,8 +38,11 @@ enum {
 #define MESSAGE_DONT_WAIT      0x40u
 #define MESSAGE_END_OF_RECORD  0x80u
 #define MESSAGE_WAIT_FOR_ALL   0x100u
+#define MESSAGE_ERROR_QUEUE    0x2000u
 #define MESSAGE_NO_SIGNAL      0x4000u
+#define MESSAGE_MORE           0x8000u
 #define MESSAGE_WAIT_FOR_ONE   0x10000u
+#define MESSAGE_FAST_OPEN      0x20000000u
 #define MESSAGE_CLOSE_ON_EXEC  0x40000000u /* MSG_CMSG_CLOEXEC */
 #define MESSAGE_VECTOR_MAX     1024        /* messages of sendmmsg; pieces of one: UIO_MAXIOV */
 #define MESSAGE_BACKLOG_MAX    4096        /* net.core.somaxconn */

@@ -38,6 +38,21 @@ void socket_inherit(struct socket *made, const struct socket *listener)
 	made->switches = listener->switches & (BIT(SO_PASSCRED) | BIT(SO_PASSSEC));
 }
 
+void socket_inherit_all(struct socket *made, const struct socket *listener)
+{
+	made->switches = listener->switches;
+	made->send_limit = listener->send_limit;
+	made->receive_limit = listener->receive_limit;
+	made->has_send_limit = listener->has_send_limit;
+	made->has_receive_limit = listener->has_receive_limit;
+	made->send_timeout = listener->send_timeout;
+	made->receive_timeout = listener->receive_timeout;
+	made->receive_low = listener->receive_low;
+	made->priority = listener->priority;
+	made->mark = listener->mark;
+	memcpy(made->linger, listener->linger, sizeof(made->linger));
+}
+
 /* ---- for families ---- */
 
 int socket_option_take(int *value, uint64_t user, uint32_t length)
@@ -146,12 +161,15 @@ static int set_value(struct socket *socket, uint32_t option, int value)
 		__attribute__((fallthrough));
 	case SO_SNDBUF:
 	case SO_RCVBUF:
-		if (option == SO_SNDBUF || option == SO_SNDBUFFORCE)
+		if (option == SO_SNDBUF || option == SO_SNDBUFFORCE) {
 			socket->send_limit =
 			        buffer_limit(value, option == SO_SNDBUFFORCE, SOCKET_SEND_MIN);
-		else
+			socket->has_send_limit = true;
+		} else {
 			socket->receive_limit =
 			        buffer_limit(value, option == SO_RCVBUFFORCE, SOCKET_RECEIVE_MIN);
+			socket->has_receive_limit = true;
+		}
 		wait_queue_wake(&socket->queue);
 		return 0;
 	case SO_PRIORITY:
@@ -206,7 +224,10 @@ int64_t sys_setsockopt(const uint64_t *arg)
 		               ? socket->ops->set_option(socket, (int)arg[1], (uint32_t)arg[2],
 		                                         arg[3], (uint32_t)arg[4])
 		               : -EOPNOTSUPP;
-	return set_option(socket, (uint32_t)arg[2], arg[3], (uint32_t)arg[4]);
+	result = set_option(socket, (uint32_t)arg[2], arg[3], (uint32_t)arg[4]);
+	if (!result && socket->ops->option_changed)
+		socket->ops->option_changed(socket, (uint32_t)arg[2]);
+	return result;
 }
 
 /* ---- getsockopt ---- */

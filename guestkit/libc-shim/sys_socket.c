@@ -61,6 +61,8 @@ static int make(uint64_t family, uint32_t type, uint64_t protocol, struct socket
 		return -EINVAL;
 	switch (family) {
 	case SOCKET_FAMILY_UNIX: return unix_create(type, (int)protocol, made);
+	case SOCKET_FAMILY_INET:
+	case SOCKET_FAMILY_INET6: return inet_create((unsigned)family, type, (int)protocol, made);
 	case SOCKET_FAMILY_VSOCK: return vsock_create(type, (int)protocol, made);
 	case SOCKET_FAMILY_NETLINK: return netlink_create(type, (int)protocol, made);
 	default: return -EAFNOSUPPORT;

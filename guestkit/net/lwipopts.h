@@ -8,8 +8,7 @@
 #define SYS_LIGHTWEIGHT_PROT       0
 #define LWIP_NETCONN               0
 #define LWIP_SOCKET                0
-#define LWIP_TIMERS                1
-#define LWIP_TIMERS_CUSTOM         1
+#define LWIP_TIMERS                0
 #define LWIP_STATS                 0
 #define LWIP_HAVE_LOOPIF           0
 #define LWIP_NETIF_LOOPBACK        0
@@ -18,17 +17,10 @@
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_NETIF_LINK_CALLBACK   1
 
-/* ---- memory: the kit's heap, without limits of lwIP's own ---- */
-#define MEM_LIBC_MALLOC       1
-#define MEMP_MEM_MALLOC       1
-#define MEM_ALIGNMENT         8
-#define mem_clib_malloc(size) net_memory_take(size)
-#define mem_clib_calloc(n, s) net_memory_take_zeroed(n, s)
-#define mem_clib_free(memory) net_memory_free(memory)
-#include <stddef.h>
-void *net_memory_take(size_t size);
-void *net_memory_take_zeroed(size_t count, size_t size);
-void net_memory_free(void *memory);
+/* ---- memory: net_memory.c, without limits of lwIP's own ---- */
+#define MEM_LIBC_MALLOC 1
+#define MEMP_MEM_MALLOC 1
+#define MEM_ALIGNMENT   8
 
 #define LWIP_SUPPORT_CUSTOM_PBUF     1
 #define PBUF_LINK_HLEN               14
@@ -83,34 +75,39 @@ void net_memory_free(void *memory);
 #define LWIP_ND6_ALLOW_RA_UPDATES      1
 
 /* ---- TCP ---- */
-#define LWIP_TCP                   1
-#define TCP_MSS                    65483 /* the largest that the loopback interface carries */
-#define TCP_WND                    1048576
-#define LWIP_WND_SCALE             1
-#define TCP_RCV_SCALE              5
-#define TCP_SND_BUF                4194304
-#define TCP_SND_QUEUELEN           65000
-#define MEMP_NUM_TCP_SEG           65000 /* of the sanity checks only */
-#define TCP_SNDLOWAT               65535
-#define TCP_WND_UPDATE_THRESHOLD   131072
-#define TCP_OVERSIZE               TCP_MSS
-#define TCP_QUEUE_OOSEQ            1
-#define LWIP_TCP_SACK_OUT          1
-#define LWIP_TCP_MAX_SACK_NUM      4
-#define LWIP_TCP_TIMESTAMPS        0
-#define LWIP_TCP_KEEPALIVE         1
-#define TCP_LISTEN_BACKLOG         0     /* inet_tcp.c has its own */
-#define TCP_TMR_INTERVAL           50    /* ms: delayed acknowledgements; twice it for the rest */
-#define TCP_MSL                    30000 /* TIME_WAIT lasts a minute, as on Linux */
-#define LWIP_TCP_RTO_TIME          1000
-#define TCP_MAXRTX                 15
-#define TCP_SYNMAXRTX              6
-#define TCP_LOCAL_PORT_RANGE_START 32768 /* net.ipv4.ip_local_port_range */
-#define TCP_LOCAL_PORT_RANGE_END   60999
+#define LWIP_TCP                       1
+#define TCP_MSS                        65483 /* the largest that the loopback interface carries */
+#define TCP_WND                        1048576
+#define LWIP_WND_SCALE                 1
+#define TCP_RCV_SCALE                  5
+#define TCP_SND_BUF                    4194304
+#define TCP_SND_QUEUELEN               16384
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they know of no segments of 64 KB */
+#define TCP_WND_UPDATE_THRESHOLD       32768
+#define TCP_OVERSIZE                   2048
+#define TCP_QUEUE_OOSEQ                1
+#define LWIP_TCP_SACK_OUT              1
+#define LWIP_TCP_MAX_SACK_NUM          4
+#define LWIP_TCP_TIMESTAMPS            0
+#define LWIP_TCP_KEEPALIVE             1
+#define TCP_LISTEN_BACKLOG             1  /* of handshakes; inet_tcp_connect.c counts connections */
+#define TCP_TMR_INTERVAL               50 /* ms: delayed acknowledgements; twice it for the rest */
+#define TCP_MSL                        30000 /* TIME_WAIT lasts a minute, as on Linux */
+#define LWIP_TCP_RTO_TIME              1000
+#define TCP_MAXRTX                     12
+#define TCP_SYNMAXRTX                  6
+#define TCP_LOCAL_PORT_RANGE_START     32768 /* net.ipv4.ip_local_port_range */
+#define TCP_LOCAL_PORT_RANGE_END       60999
 #define TCP_ENSURE_LOCAL_PORT_RANGE(port)     \
 	((u16_t)(TCP_LOCAL_PORT_RANGE_START + \
 	         (port) % (TCP_LOCAL_PORT_RANGE_END - TCP_LOCAL_PORT_RANGE_START)))
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 0
 #define LWIP_ALTCP                0
+
+/* Sequence numbers begin anywhere; a SYN for a listener without room is dropped, to come again. */
+#define LWIP_HOOK_FILENAME                                              "net_hooks.h"
+#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) net_random()
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, length, length1, options2, packet) \
+	(net_tcp_refuses(pcb) ? ERR_BUF : ERR_OK)
 
 #endif

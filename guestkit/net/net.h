@@ -124,10 +124,10 @@ void net_finish(void);
 /* ---- provided by drivers and configuration; called once by net_start() ---- */
 
 /* guestkit/virtio_net.c: find the devices and net_add() each. Never waits. */
-void virtio_net_start(void);
+void virtio_net_start(void) __attribute__((weak));
 
 /* guestkit/libc-shim/net_config.c: a device was added: give it addresses (DHCP or options). */
-void net_config_add(struct net_device *device);
+void net_config_add(struct net_device *device) __attribute__((weak));
 
 /* ---- for sockets ---- */
 
@@ -136,6 +136,19 @@ int net_start(void);
 
 /* Before a call into lwIP: its clock is put right. net_receive() does it itself. */
 void net_enter(void);
+
+#define NET_LOOPBACK_MTU 65536 /* as programs are told; lwIP counts to one less */
+
+/* Does the listening socket of a control block have no room for a connection? inet_tcp_connect.c,
+ * asked by lwIP (lwipopts.h). */
+struct tcp_pcb;
+bool net_tcp_refuses(const struct tcp_pcb *pcb);
+
+/* Name servers that DHCP (0 on) or routers have told of; the wildcard: none. */
+#define NET_NAME_SERVERS 3
+extern ip_addr_t net_name_servers[NET_NAME_SERVERS];
+void dns_setserver(u8_t number, const ip_addr_t *server);
+const ip_addr_t *dns_getserver(u8_t number);
 
 /* The loopback interface; the first of the devices (next: NULL behind the last). */
 extern struct netif *net_loopback;

@@ -30,6 +30,12 @@ int netlink_create(unsigned type, int protocol, struct socket **made)
 	return -EAFNOSUPPORT;
 }
 
+int inet_create(unsigned family, unsigned type, int protocol, struct socket **made)
+{
+	(void)family;
+	return netlink_create(type, protocol, made);
+}
+
 int64_t interface_ioctl(unsigned family, unsigned request, uint64_t argument)
 {
 	(void)family;

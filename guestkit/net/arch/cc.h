@@ -3,14 +3,16 @@
 #ifndef MOTE_GUESTKIT_NET_ARCH_CC_H
 #define MOTE_GUESTKIT_NET_ARCH_CC_H
 
-#include <limits.h>
-
 #include "guestkit/string.h"
 
 /* No C library: types are made here where lwIP would look for headers. */
 #define LWIP_NO_CTYPE_H    1
 #define LWIP_NO_INTTYPES_H 1
+#define LWIP_NO_LIMITS_H   1
 #define LWIP_NO_UNISTD_H   1
+
+typedef long ssize_t;
+#define SSIZE_MAX 0x7fffffffffffffff
 
 #define X8_F  "x"
 #define U16_F "u"

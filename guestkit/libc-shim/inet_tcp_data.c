@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TCP sockets: sending and receiving. */
+#include <linux/errno.h>
+
+#include "guestkit/clock.h"
+#include "guestkit/libc-shim/inet_tcp.h"
+#include "guestkit/libc-shim/signal.h"
+#include "guestkit/memory.h"
+#include "guestkit/string.h"
+#include "lwip/priv/tcp_priv.h"
+
+#define BOUNCE       65535u        /* bytes that tcp_write() takes at a time */
+#define SEND_AUTO    (1024 * 1024) /* bytes under way where SO_SNDBUF says nothing */
+#define JOIN_MAX     1024          /* bytes of segments that are joined */
+#define JOIN_ROOM    1960          /* of a pbuf that they are joined in */
+#define RECVED_MAX   UINT16_MAX    /* that tcp_recved() takes at a time */
+#define SIGNAL_PIPE  13
+#define WINDOW_LEAST 2 /* segments */
+
+static KIT_LARGE unsigned char bounce[BOUNCE + 1];
+
+/* ---- what is under way ---- */
+
+size_t inet_tcp_unacknowledged(const struct inet_tcp *socket)
+{
+	return socket->pcb && socket->state == INET_TCP_CONNECTED
+	               ? TCP_SND_BUF - socket->pcb->snd_buf
+	               : 0;
+}
+
+size_t inet_tcp_unsent(const struct inet_tcp *socket)
+{
+	size_t bytes = 0;
+
+	if (!socket->pcb || socket->state != INET_TCP_CONNECTED)
+		return 0;
+	for (const struct tcp_seg *segment = socket->pcb->unsent; segment; segment = segment->next)
+		bytes += segment->len;
+	return bytes;
+}
+
+static size_t send_limit(const struct inet_tcp *socket)
+{
+	const struct socket *base = &socket->inet.socket;
+
+	return base->has_send_limit && base->send_limit < SEND_AUTO ? base->send_limit : SEND_AUTO;
+}
+
+size_t inet_tcp_send_room(const struct inet_tcp *socket)
+{
+	size_t limit = send_limit(socket), used = inet_tcp_unacknowledged(socket);
+
+	if (!socket->pcb || socket->pcb->snd_queuelen >= TCP_SND_QUEUELEN - 8)
+		return 0;
+	return used < limit ? limit - used : 0;
+}
+
+/* As Linux has it: not before a third is free, so that writers do not run for a few bytes. */
+bool inet_tcp_is_writable(const struct inet_tcp *socket)
+{
+	if (socket->closed & SOCKET_CLOSED_WRITE || socket->state != INET_TCP_CONNECTED ||
+	    !socket->pcb)
+		return true;
+	return inet_tcp_send_room(socket) >= send_limit(socket) / 3;
+}
+
+/* ---- sending ---- */
+
+/* The error of a socket that cannot send, and its signal. */
+static int64_t cannot_send(struct socket *base, uint32_t flags)
+{
+	int result = socket_take_error(base);
+
+	if (!result) {
+		result = -EPIPE;
+		if (!(flags & MESSAGE_NO_SIGNAL))
+			signal_send_self(SIGNAL_PIPE);
+	}
+	return result;
+}
+
+static bool may_send(const struct inet_tcp *socket)
+{
+	return socket->state == INET_TCP_CONNECTED && !socket->inet.socket.error && socket->pcb &&
+	       !(socket->closed & SOCKET_CLOSED_WRITE);
+}
+
+/* Sleep until a connection that is being made has come about. */
+static int wait_for_state(struct inet_tcp *socket, uint64_t deadline)
+{
+	int result = 0;
+
+	while (socket->state == INET_TCP_CONNECTING && !result)
+		result = socket_wait(&socket->inet.socket.queue, deadline);
+	return result;
+}
+
+/* Sleep until there is room for more: 0, -EAGAIN, -EINTR, -EPIPE: look why. */
+static int wait_for_room(struct inet_tcp *socket, uint64_t deadline)
+{
+	while (may_send(socket) && !inet_tcp_send_room(socket)) {
+		int result;
+
+		tcp_output(socket->pcb);
+		net_finish(); /* which may make room by itself */
+		if (!may_send(socket) || inet_tcp_send_room(socket))
+			continue;
+		result = socket_wait(&socket->inet.socket.queue, deadline);
+		if (result)
+			return result;
+		net_enter();
+	}
+	return may_send(socket) ? 0 : -EPIPE;
+}
+
+/* Queue the next piece: bytes, or a negative errno. *is_bad: a bad pointer follows. */
+static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message, bool *is_bad)
+{
+	size_t segment = socket->pcb->mss, room = inet_tcp_send_room(socket);
+	size_t length = BOUNCE / segment * segment, taken;
+	err_t error;
+
+	if (length > message->data.total)
+		length = message->data.total;
+	if (length > room)
+		length = room;
+	taken = message_take(message, bounce, length);
+	*is_bad = taken < length;
+	if (!taken)
+		return -EFAULT;
+	if (!socket->waits_since)
+		socket->waits_since = clock_monotonic();
+	error = tcp_write(socket->pcb, bounce, (u16_t)taken,
+	                  TCP_WRITE_FLAG_COPY | (message->data.total ? TCP_WRITE_FLAG_MORE : 0));
+	return error == ERR_OK ? (int64_t)taken : net_errno(error);
+}
+
+static int64_t send_all(struct inet_tcp *socket, struct socket_message *message)
+{
+	uint64_t deadline = socket_deadline(socket->inet.socket.send_timeout, message->flags);
+	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked, is_bad = false;
+	int64_t done = 0, result = wait_for_state(socket, deadline);
+
+	if (!result && !may_send(socket))
+		result = -EPIPE;
+	while (!result && message->data.total && !is_bad) {
+		result = wait_for_room(socket, deadline);
+		if (!result)
+			result = send_piece(socket, message, &is_bad);
+		if (result < 0)
+			break;
+		done += result;
+		result = 0;
+		if (message->data.total || !is_held)
+			tcp_output(socket->pcb);
+		net_finish();
+	}
+	return done ? done : result;
+}
+
+int64_t inet_tcp_send(struct socket *base, struct socket_message *message)
+{
+	struct inet_tcp *socket = inet_tcp_of(base);
+	int64_t result;
+
+	if (message->flags & (MESSAGE_OUT_OF_BAND | MESSAGE_FAST_OPEN))
+		return -EOPNOTSUPP;
+	net_enter();
+	result = send_all(socket, message);
+	net_finish();
+	return result == -EPIPE ? cannot_send(base, message->flags) : result;
+}
+
+/* ---- what arrived ---- */
+
+void inet_tcp_drop_received(struct inet_tcp *socket)
+{
+	struct pbuf *buffer;
+
+	while ((buffer = socket->first)) {
+		socket->first = buffer->next;
+		buffer->next = NULL;
+		pbuf_free(buffer);
+	}
+	socket->last = NULL;
+	socket->received = 0;
+	socket->first_read = socket->last_room = 0;
+}
+
+static void append(struct inet_tcp *socket, struct pbuf *buffer)
+{
+	*(socket->last ? &socket->last->next : &socket->first) = buffer;
+	socket->last = buffer;
+	socket->last_room = 0;
+}
+
+/* Copy a small segment behind those that came before: false where memory is short. */
+static bool join(struct inet_tcp *socket, const struct pbuf *data)
+{
+	struct pbuf *last = socket->last;
+
+	if (socket->last_room < data->tot_len) {
+		last = pbuf_alloc(PBUF_RAW, JOIN_ROOM, PBUF_RAM);
+		if (!last)
+			return false;
+		last->len = 0;
+		append(socket, last);
+		socket->last_room = JOIN_ROOM;
+	}
+	pbuf_copy_partial(data, (unsigned char *)last->payload + last->len, data->tot_len, 0);
+	last->len = (u16_t)(last->len + data->tot_len);
+	socket->last_room = (uint16_t)(socket->last_room - data->tot_len);
+	return true;
+}
+
+void inet_tcp_queue(struct inet_tcp *socket, struct pbuf *data)
+{
+	socket->received += data->tot_len;
+	if (socket->first && data->tot_len <= JOIN_MAX && join(socket, data)) {
+		pbuf_free(data);
+		return;
+	}
+	/* Its buffers, each by itself; the headers' has nothing in it any more. */
+	while (data) {
+		struct pbuf *next = data->next;
+
+		data->next = NULL;
+		if (data->len)
+			append(socket, data);
+		else
+			pbuf_free(data);
+		data = next;
+	}
+}
+
+/* ---- receiving ---- */
+
+/* Bytes that the program has read: the window opens by as much, but for what SO_RCVBUF takes off.
+ */
+static void open_window(struct inet_tcp *socket, size_t bytes)
+{
+	const struct socket *base = &socket->inet.socket;
+	struct tcp_pcb *pcb = socket->pcb;
+	size_t least, limit = base->receive_limit, withhold;
+
+	if (!pcb || socket->state != INET_TCP_CONNECTED)
+		return;
+	least = WINDOW_LEAST * (size_t)pcb->mss;
+	if (limit < least)
+		limit = least;
+	withhold =
+	        base->has_receive_limit && limit < TCP_WND_MAX(pcb) ? TCP_WND_MAX(pcb) - limit : 0;
+	if (withhold > socket->withheld) {
+		size_t part =
+		        withhold - socket->withheld < bytes ? withhold - socket->withheld : bytes;
+
+		socket->withheld += (uint32_t)part;
+		bytes -= part;
+	} else {
+		bytes += socket->withheld - withhold;
+		socket->withheld = (uint32_t)withhold;
+	}
+	while (bytes) {
+		size_t part = bytes < RECVED_MAX ? bytes : RECVED_MAX;
+
+		tcp_recved(pcb, (u16_t)part);
+		bytes -= part;
+	}
+}
+
+/* Take bytes that were read out of the queue. */
+static void consume(struct inet_tcp *socket, size_t bytes)
+{
+	socket->received -= bytes;
+	while (bytes) {
+		struct pbuf *buffer = socket->first;
+		size_t left = buffer->len - socket->first_read;
+
+		if (bytes < left) {
+			socket->first_read = (uint16_t)(socket->first_read + bytes);
+			return;
+		}
+		bytes -= left;
+		socket->first_read = 0;
+		socket->first = buffer->next;
+		if (!socket->first) {
+			socket->last = NULL;
+			socket->last_room = 0;
+		}
+		buffer->next = NULL;
+		pbuf_free(buffer);
+	}
+}
+
+/* Copy what is there from byte @skip of the queue on. Return: bytes; *is_bad: before a bad pointer.
+ */
+static size_t copy_out(const struct inet_tcp *socket, struct socket_message *message, size_t skip,
+                       bool *is_bad)
+{
+	size_t done = 0;
+
+	skip += socket->first_read;
+	for (const struct pbuf *buffer = socket->first; buffer && message->data.total;
+	     buffer = buffer->next) {
+		size_t part, moved;
+
+		if (skip >= buffer->len) {
+			skip -= buffer->len;
+			continue;
+		}
+		part = buffer->len - skip;
+		if (part > message->data.total)
+			part = message->data.total;
+		if (message->flags & MESSAGE_DATA_CUT) {
+			message->data.total -= part; /* thrown away, as on Linux */
+			moved = part;
+		} else {
+			moved = vector_write(&message->data,
+			                     (const unsigned char *)buffer->payload + skip, part);
+		}
+		done += moved;
+		skip = 0;
+		*is_bad = moved < part;
+		if (*is_bad)
+			break;
+	}
+	return done;
+}
+
+/* Nothing is there now: 1: nothing ever will be; 0: wait; or a negative errno. */
+static int is_at_end(struct inet_tcp *socket)
+{
+	int result = socket_take_error(&socket->inet.socket);
+
+	if (result)
+		return result;
+	if (socket->closed & SOCKET_CLOSED_READ)
+		return 1;
+	return socket->state == INET_TCP_IDLE ? -ENOTCONN : 0;
+}
+
+/* The same where some bytes were read, so that an error is told by the next call. */
+static bool will_get_no_more(const struct inet_tcp *socket)
+{
+	return socket->inet.socket.error || socket->closed & SOCKET_CLOSED_READ;
+}
+
+/* Is there anything behind byte @seen of the queue? */
+static bool has_more(const struct inet_tcp *socket, size_t seen)
+{
+	return socket->received > seen;
+}
+
+static int64_t receive(struct inet_tcp *socket, struct socket_message *message)
+{
+	struct socket *base = &socket->inet.socket;
+	uint64_t deadline = socket_deadline(base->receive_timeout, message->flags);
+	size_t wanted = (size_t)base->receive_low, done = 0;
+	bool is_peek = message->flags & MESSAGE_PEEK, is_bad = false;
+	int result = 0;
+
+	if (message->flags & MESSAGE_WAIT_FOR_ALL || wanted > message->data.total)
+		wanted = message->data.total;
+	for (;;) {
+		if (has_more(socket, is_peek ? done : 0)) {
+			size_t moved = copy_out(socket, message, is_peek ? done : 0, &is_bad);
+
+			done += moved;
+			if (!is_peek) {
+				consume(socket, moved);
+				open_window(socket, moved);
+			}
+			if (is_bad || !message->data.total)
+				break;
+		}
+		if (done && (done >= wanted || will_get_no_more(socket)))
+			break;
+		if (!done) {
+			result = is_at_end(socket);
+			if (result)
+				break;
+		}
+		net_finish();
+		if (has_more(socket, is_peek ? done : 0))
+			continue;
+		result = socket_wait(&base->queue, deadline);
+		if (result)
+			break;
+		net_enter();
+	}
+	if (done)
+		return (int64_t)done;
+	return is_bad ? -EFAULT : result > 0 ? 0 : result;
+}
+
+int64_t inet_tcp_receive(struct socket *base, struct socket_message *message)
+{
+	struct inet_tcp *socket = inet_tcp_of(base);
+	int64_t result;
+
+	if (message->flags & MESSAGE_ERROR_QUEUE)
+		return -EAGAIN;
+	if (socket->state == INET_TCP_LISTENING)
+		return -ENOTCONN;
+	if (message->flags & MESSAGE_OUT_OF_BAND)
+		return socket->state == INET_TCP_IDLE ? -ENOTCONN : -EINVAL;
+	net_enter();
+	result = receive(socket, message);
+	net_finish();
+	return result;
+}
