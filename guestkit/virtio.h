@@ -111,4 +111,8 @@ void virtio_serve(uint64_t events);
 /* Have the VMM serve all queues now, and call the drivers: one exit. (wait.c) */
 void virtio_kick(void);
 
+/* Have the VMM serve all queues now, and leave the news for later: for drivers, which may be in the
+ * middle of something. One exit. (wait.c) */
+void virtio_notify(void);
+
 #endif

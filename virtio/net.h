@@ -34,6 +34,12 @@ struct net {
 	struct iovec vectors[VIRTQUEUE_SIZE_MAX + 1];
 };
 
+/* Frames that have moved, either way. */
+static inline uint64_t net_frames(const struct net *net)
+{
+	return net->sent.frames + net->received.frames + net->dropped;
+}
+
 /**
  * net_init() - Begin a network device.
  * @net: zeroed but for backend, mac, mtu, addresses and report

@@ -115,6 +115,7 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t deadline = call->argument[0], events = call->argument[1];
 	uint64_t happened;
+	int64_t result;
 
 	if (events & ~(uint64_t)(MOTE_EVENT_INPUT | MOTE_EVENT_WINDOW | MOTE_EVENT_DEVICE |
 	                         MOTE_EVENT_CONFIG))
@@ -123,9 +124,9 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 		return MOTE_EVENT_WINDOW;
 	devices_serve(&vm->devices);
 	happened = devices_take_events(&vm->devices, events);
-	if (happened)
-		return (int64_t)happened;
-	return wait_on_host(vm, deadline, events);
+	result = happened ? (int64_t)happened : wait_on_host(vm, deadline, events);
+	tick_after_wait(vm);
+	return result;
 }
 
 static int64_t call_clock(struct vm *vm, const struct hypercall *call)

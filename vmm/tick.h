@@ -21,6 +21,9 @@ int tick_init(struct vm *vm, struct mote_error *err);
  */
 int tick_serve(struct vm *vm, struct mote_error *err);
 
+/* The guest comes back from the hypercall `wait`. */
+void tick_after_wait(struct vm *vm);
+
 /* The guest asks for it (hypercall `tick`): choose the next moment anew. */
 void tick_look(struct vm *vm);
 

@@ -22,6 +22,7 @@
 
 struct wait_queue shim_console_input;
 uint64_t shim_console_reads;
+uint64_t shim_host_looks;
 
 /* ---- the host's side ---- */
 
@@ -32,6 +33,7 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 	                                     .vector = MOTE_CRASH_NO_VECTOR};
 	int64_t result = hypercall(MOTE_HC_wait, deadline, events, 0);
 
+	shim_host_looks++;
 	if (result < 0)
 		return 0;
 	if (result & MOTE_EVENT_WINDOW)
@@ -57,6 +59,11 @@ void shim_look_at_host(void)
 void virtio_kick(void)
 {
 	take_events(0, virtio_events());
+}
+
+void virtio_notify(void)
+{
+	hypercall(MOTE_HC_wait, 0, 0, 0);
 }
 
 void shim_idle(void)

@@ -54,6 +54,9 @@ bool shim_console_is_readable(void);
  * devices. One exit. */
 void shim_look_at_host(void);
 
+/* How often the VMM has been asked for news. */
+extern uint64_t shim_host_looks;
+
 /* For the scheduler: sleep until there is a runnable thread. */
 void shim_idle(void);
 
