@@ -201,6 +201,7 @@ int inet_tcp_connect(struct socket *base, const struct socket_address *address, 
 
 	if (address->length < sizeof(address->family))
 		return -EINVAL;
+	inet_await_address(&socket->inet, address);
 	net_enter();
 	if (address->family == SOCKET_FAMILY_NONE)
 		return disconnect(socket);

@@ -5,6 +5,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/name_files.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/vfs.h"
@@ -254,6 +255,7 @@ int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode 
 
 	struct mount *mount = mount_by_name(dir, name, length);
 
+	name_files_look(dir, name, length);
 	if (mount) {
 		if (!mount_root(mount))
 			return -ENOMEM;

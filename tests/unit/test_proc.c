@@ -3,6 +3,8 @@
 #include "tests/unit/special_fakes.h"
 #include "tests/unit/thread_fakes.h"
 
+#include "interface_fakes.h"
+
 #include "guestkit/libc-shim/interface.c"
 #include "guestkit/libc-shim/proc_cpuinfo.c"
 #include "guestkit/libc-shim/proc_fd.c"
