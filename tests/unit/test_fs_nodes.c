@@ -187,6 +187,8 @@ Test(fs_nodes, pins_are_closed_when_forgotten_or_pushed_out)
 	cr_assert(fcntl(fd[1], F_GETFD) < 0);
 	fs_nodes_forget(&nodes, node[2], 1);
 	cr_assert(fcntl(fd[2], F_GETFD) < 0);
+	fd[2] = open("/dev/null", O_RDONLY);
+	fs_nodes_pin(&nodes, root(), fd[2], true);
 	fs_nodes_reset(&nodes);
 	for (unsigned int i = 0; i <= FS_PINS; i++)
 		cr_assert(fcntl(fd[i], F_GETFD) < 0);
