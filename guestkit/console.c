@@ -12,9 +12,7 @@ KIT_FIRST(3) unsigned char console_buffer[CONSOLE_BUFFER];
 
 uint64_t kit_physical(const void *object)
 {
-	uint64_t address = (uint64_t)object;
-
-	return address - (address >= MOTE_WINDOW_VA ? MOTE_WINDOW_VA : MOTE_DIRECT_VA);
+	return (uint64_t)object - MOTE_WINDOW_VA;
 }
 
 int64_t console_write_buffer(int stream, size_t length)

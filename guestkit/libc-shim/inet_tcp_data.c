@@ -113,38 +113,40 @@ static int wait_for_room(struct inet_tcp *socket, uint64_t deadline)
 	return may_send(socket) ? 0 : -EPIPE;
 }
 
-/* Queue the next piece, all of it or nothing: bytes, or a negative errno. */
-static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message)
+/* Queue the next piece: bytes, or a negative errno. *is_bad: a bad pointer follows. */
+static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message, bool *is_bad)
 {
 	size_t segment = socket->pcb->mss, room = inet_tcp_send_room(socket);
-	size_t length = BOUNCE / segment * segment;
+	size_t length = BOUNCE / segment * segment, taken;
 	err_t error;
 
 	if (length > message->data.total)
 		length = message->data.total;
 	if (length > room)
 		length = room;
-	if (message_take(message, bounce, length) < length)
+	taken = message_take(message, bounce, length);
+	*is_bad = taken < length;
+	if (!taken)
 		return -EFAULT;
 	if (!socket->waits_since)
 		socket->waits_since = clock_monotonic();
-	error = tcp_write(socket->pcb, bounce, (u16_t)length,
+	error = tcp_write(socket->pcb, bounce, (u16_t)taken,
 	                  TCP_WRITE_FLAG_COPY | (message->data.total ? TCP_WRITE_FLAG_MORE : 0));
-	return error == ERR_OK ? (int64_t)length : net_errno(error);
+	return error == ERR_OK ? (int64_t)taken : net_errno(error);
 }
 
 static int64_t send_all(struct inet_tcp *socket, struct socket_message *message)
 {
 	uint64_t deadline = socket_deadline(socket->inet.socket.send_timeout, message->flags);
-	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked;
+	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked, is_bad = false;
 	int64_t done = 0, result = wait_for_state(socket, deadline);
 
 	if (!result && !may_send(socket))
 		result = -EPIPE;
-	while (!result && message->data.total) {
+	while (!result && message->data.total && !is_bad) {
 		result = wait_for_room(socket, deadline);
 		if (!result)
-			result = send_piece(socket, message);
+			result = send_piece(socket, message, &is_bad);
 		if (result < 0)
 			break;
 		done += result;
@@ -401,7 +403,7 @@ int64_t inet_tcp_receive(struct socket *base, struct socket_message *message)
 	if (socket->state == INET_TCP_LISTENING)
 		return -ENOTCONN;
 	if (message->flags & MESSAGE_OUT_OF_BAND)
-		return -EINVAL; /* there never is anything */
+		return socket->state == INET_TCP_IDLE ? -ENOTCONN : -EINVAL;
 	net_enter();
 	result = receive(socket, message);
 	net_finish();

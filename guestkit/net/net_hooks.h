@@ -8,9 +8,4 @@
 struct tcp_pcb;
 bool net_tcp_refuses(const struct tcp_pcb *pcb);
 
-/* The router that the device tree names for an interface, or NULL. */
-struct netif;
-struct ip6_addr;
-const struct ip6_addr *net_config_gateway6(struct netif *netif);
-
 #endif

@@ -24,8 +24,6 @@
 
 #include "guestkit/retired.c"
 
-#include "guestkit/write_back.c"
-
 #include "guestkit/populate.c"
 
 #include "guestkit/address_space.c"
