@@ -55,7 +55,7 @@ SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o
 KIT_SRC := $(wildcard guestkit/*.c guestkit/libc-shim/*.c guestkit/net/*.c)
-NET_SRC := $(wildcard guestkit/net/*.c guestkit/virtio_net.c guestkit/libc-shim/inet*.c \
+NET_SRC := $(wildcard guestkit/net/*.c guestkit/virtio_net*.c guestkit/libc-shim/inet*.c \
 	guestkit/libc-shim/net*.c)
 KIT_OBJ := $(KIT_SRC:%.c=$(BUILD)/kit/%.o) $(BUILD)/kit/guestkit/entry.o \
 	$(BUILD)/kit/guestkit/ring0.o $(BUILD)/kit/vdso_blob.o $(FDT_SRC:%.c=$(BUILD)/kit/libfdt/%.o) \

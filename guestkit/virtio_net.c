@@ -10,7 +10,7 @@
  * copied, so that they do not keep a page each, and so is everything while few buffers are left,
  * so that a reader that is slow stops nobody else.
  *
- * A frame to be sent is a chain of the stack's own buffers behind a header. It lies in the ring
+ * A frame to be sent (virtio_net_send.c) lies in the ring
  * until the guest waits, which tells the VMM of all queues; docs/decisions/017-network-kicks.md
  * says when it is told at once.
  */
@@ -26,6 +26,7 @@
 #include "guestkit/net/net.h"
 #include "guestkit/string.h"
 #include "guestkit/virtio.h"
+#include "guestkit/virtio_net_send.h"
 
 #define QUEUE_RECEIVE 0
 #define QUEUE_SEND    1
@@ -35,8 +36,6 @@
 #define BUFFERS_MAX 256u /* as many as the queue has entries */
 #define FEW         24u  /* fewer may be too few for the next frame */
 #define COPY_MAX    256u /* bytes of a frame that is always copied */
-#define SENDS_MAX   256u
-#define CHAIN_MAX   256u /* buffers of one frame, and its header */
 
 #define SOON_NS       2000000u /* what is sent may wait that long for the VMM's next tick */
 #define LOOK_NS       50000u
@@ -49,20 +48,13 @@ struct buffer {
 	unsigned char *memory;
 };
 
-/* A frame on its way to the device. */
-struct transmission {
-	struct virtio_net_hdr_v1 header; /* first */
-	struct pbuf *data;
-	struct transmission *next; /* free ones */
-};
-
 struct port {
 	struct virtio_driver driver; /* first */
 	struct net_device net;
 	const struct machine_device *device;
-	struct virtio_queue receive, send;
+	struct virtio_queue receive;
 	unsigned buffers, posted; /* that there are; that the device has */
-	struct transmission *free;
+	struct net_sender sender;
 };
 
 static struct port *ports[NET_DEVICES_MAX];
@@ -169,86 +161,21 @@ static bool receive_one(struct port *port)
 
 /* ---- sending ---- */
 
-static void collect(struct port *port)
-{
-	struct transmission *done;
-
-	while ((done = virtio_queue_take(&port->send, NULL))) {
-		pbuf_free(done->data);
-		done->next = port->free;
-		port->free = done;
-	}
-}
-
-static struct virtio_net_hdr_v1 header_of(const struct net_frame *frame)
-{
-	struct virtio_net_hdr_v1 header = {.flags = 0};
-
-	if (frame->checksum_start) {
-		header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		header.csum_start = frame->checksum_start;
-		header.csum_offset = frame->checksum_offset;
-	}
-	if (frame->segment_size) {
-		header.gso_type =
-		        frame->is_ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-		header.gso_size = frame->segment_size;
-		header.hdr_len = frame->header_size;
-	}
-	return header;
-}
-
-/* Return: 0, or negative: the ring is full, or there is no memory. */
-static int add_to_ring(struct port *port, const struct net_frame *frame)
-{
-	static struct virtio_buffer chain[CHAIN_MAX];
-	struct transmission *transmission = port->free;
-	unsigned count = 1;
-	int status;
-
-	if (!transmission)
-		return -ENOSPC;
-	transmission->header = header_of(frame);
-	chain[0] = (struct virtio_buffer){direct_physical(transmission), HEADER_SIZE};
-	for (struct pbuf *part = frame->data; part; part = part->next) {
-		if (!part->len)
-			continue;
-		if (count == CHAIN_MAX)
-			return -EMSGSIZE;
-		chain[count++] = (struct virtio_buffer){direct_physical(part->payload), part->len};
-	}
-	status = virtio_queue_add(&port->send, chain, count, 0, transmission);
-	if (status)
-		return status;
-	port->free = transmission->next;
-	transmission->data = frame->data;
-	pbuf_ref(frame->data);
-	return 0;
-}
-
 static int send_frame(struct net_device *net, const struct net_frame *frame)
 {
-	struct port *port = port_of(net);
-	int status;
-
-	collect(port);
-	status = add_to_ring(port, frame);
-	if (status == -ENOSPC) {
-		virtio_notify();
-		collect(port);
-		status = add_to_ring(port, frame);
-	}
-	return status ? -ENOBUFS : 0;
+	return net_sender_send(&port_of(net)->sender, frame);
 }
 
 /* The guest is going to wait, or the VMM to look, soon enough; or it is told now. */
 static void flush(struct net_device *net)
 {
 	const volatile struct mote_run *run = (const volatile struct mote_run *)MOTE_RUN_VA;
+	struct net_sender *sender = &port_of(net)->sender;
 
+	net_sender_close(sender);
 	if (run->next_tick > clock_monotonic() + SOON_NS) {
 		virtio_notify();
-		collect(port_of(net));
+		net_sender_collect(sender);
 	}
 }
 
@@ -265,7 +192,7 @@ static void poll(struct virtio_driver *driver)
 		while (receive_one(port))
 			taken++;
 	} while (virtio_queue_listen(&port->receive));
-	collect(port);
+	net_sender_collect(&port->sender);
 	if (!taken)
 		return;
 	if (posted < taken + FEW)
@@ -303,20 +230,13 @@ void virtio_net_look(void)
 
 static int open_queues(struct port *port)
 {
-	struct transmission *transmissions;
 	int status = virtio_queue_open(&port->receive, port->device, QUEUE_RECEIVE);
 
 	if (!status)
-		status = virtio_queue_open(&port->send, port->device, QUEUE_SEND);
-	transmissions = status ? NULL : heap_alloc(SENDS_MAX * sizeof *transmissions);
-	if (!transmissions)
-		return -ENOMEM;
-	for (unsigned i = 0; i < SENDS_MAX; i++) {
-		transmissions[i].next = port->free;
-		port->free = &transmissions[i];
-	}
-	grow(port);
-	return 0;
+		status = net_sender_open(&port->sender, port->device, QUEUE_SEND);
+	if (!status)
+		grow(port);
+	return status;
 }
 
 static void start(const struct machine_device *device)
