@@ -234,7 +234,7 @@ bool virtio_queue_listen(struct virtio_queue *queue)
 	return virtio_queue_is_ready(queue);
 }
 
-/* An index that is half the ring's range away from any that comes soon. */
+/* The index that was passed last: it comes again after 65,536 chains. */
 void virtio_queue_ignore(struct virtio_queue *queue)
 {
 	queue->driver_area[2 + queue->size] = (uint16_t)(queue->next_used - 1);

@@ -83,7 +83,7 @@ void virtio_device_set_status(struct virtio_device *device, uint32_t status)
 	if (!(status & VIRTIO_CONFIG_S_FEATURES_OK))
 		status &= ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK;
 	device->status = status;
-	if (status & ~before & VIRTIO_CONFIG_S_DRIVER_OK)
+	if (status & ~before & VIRTIO_CONFIG_S_DRIVER_OK && virtio_device_is_live(device))
 		start(device);
 }
 
@@ -96,14 +96,22 @@ int virtio_device_prepare(struct virtio_device *device, uint64_t features)
 	return virtio_device_is_live(device) ? 0 : -1;
 }
 
+/* A device that has worked on one queue may have given chains back in others, too. */
+static void settle(struct virtio_device *device, int status)
+{
+	for (unsigned i = 0; i < device->ops->queue_count; i++) {
+		if (device->queues[i].is_broken)
+			status = -1;
+		virtio_device_tell_used(device, i);
+	}
+	if (status)
+		virtio_device_fail(device);
+}
+
 void virtio_device_notify(struct virtio_device *device, unsigned queue)
 {
-	if (!virtio_device_is_live(device) || queue >= device->ops->queue_count)
-		return;
-	if (device->ops->serve(device, queue) || device->queues[queue].is_broken)
-		virtio_device_fail(device);
-	else
-		virtio_device_tell_used(device, queue);
+	if (virtio_device_is_live(device) && queue < device->ops->queue_count)
+		settle(device, device->ops->serve(device, queue));
 }
 
 void virtio_device_serve(struct virtio_device *device)
@@ -115,12 +123,8 @@ void virtio_device_serve(struct virtio_device *device)
 
 void virtio_device_polled(struct virtio_device *device, const struct pollfd *polls, unsigned count)
 {
-	if (!virtio_device_is_live(device))
-		return;
-	if (device->ops->polled(device, polls, count))
-		virtio_device_fail(device);
-	for (unsigned i = 0; i < device->ops->queue_count; i++)
-		virtio_device_tell_used(device, i);
+	if (virtio_device_is_live(device))
+		settle(device, device->ops->polled(device, polls, count));
 }
 
 static void tell(struct virtio_device *device, uint32_t what)
@@ -144,6 +148,8 @@ void virtio_device_tell_config(struct virtio_device *device)
 
 void virtio_device_fail(struct virtio_device *device)
 {
+	if (device->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
 	device->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		tell(device, VIRTIO_INTERRUPT_CONFIG);

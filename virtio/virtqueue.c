@@ -5,10 +5,8 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 
-/* Most that one chain may hold, so that its length fits the 32 bits of a used entry. */
+/* Most that one chain may hold: its length has to fit what a system call moves, and a used entry. */
 #define CHAIN_BYTES_MAX (1ull << 30)
-
-_Static_assert(sizeof(struct vring_desc) == 16, "virtio 1.2, 2.7.5");
 
 size_t virtqueue_descriptors_size(unsigned size)
 {
@@ -32,7 +30,16 @@ void virtqueue_reset(struct virtqueue *queue)
 
 /* ---- the areas, whose places virtqueue_enable() has checked; RAM does not move ---- */
 
-static const volatile struct vring_desc *descriptors(const struct virtqueue *queue)
+/* struct vring_desc at any address: 2.7.5.3 asks for no alignment of indirect tables. */
+struct descriptor {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct descriptor) == sizeof(struct vring_desc), "virtio 1.2, 2.7.5");
+
+static const volatile struct descriptor *descriptors(const struct virtqueue *queue)
 {
 	return guest_range(queue->memory, queue->descriptors,
 	                   virtqueue_descriptors_size(queue->size));
@@ -64,7 +71,7 @@ int virtqueue_enable(struct virtqueue *queue)
 {
 	unsigned size = queue->size;
 
-	if (!size || size > queue->size_max || (size & (size - 1)) ||
+	if (!size || size > queue->size_max || size > VIRTQUEUE_SIZE_MAX || (size & (size - 1)) ||
 	    !has_area(queue, queue->descriptors, virtqueue_descriptors_size(size), 16) ||
 	    !has_area(queue, queue->driver_area, virtqueue_driver_size(size), 2) ||
 	    !has_area(queue, queue->device_area, virtqueue_device_size(size), 4)) {
@@ -89,98 +96,108 @@ bool virtqueue_has_work(const struct virtqueue *queue)
 	       available_index(queue) != queue->next_available;
 }
 
-/* Ask to be told of the chain after those seen; then look again, since it may have come. */
-static bool is_empty(struct virtqueue *queue)
+/* How many chains there are to take. Where there is none, ask to be told of the next; then look
+ * again, since it may have come. */
+static uint16_t waiting(const struct virtqueue *queue)
 {
-	if (available_index(queue) != queue->next_available)
-		return false;
-	if (!queue->has_event_index)
-		return true;
+	uint16_t count = (uint16_t)(available_index(queue) - queue->next_available);
+
+	if (count || !queue->has_event_index)
+		return count;
 	device_area(queue)[2 + 4 * (size_t)queue->size] = queue->next_available;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return available_index(queue) == queue->next_available;
+	return (uint16_t)(available_index(queue) - queue->next_available);
 }
 
-static struct vring_desc read_descriptor(const volatile struct vring_desc *descriptor)
+/* The descriptors of a table that a chain goes through. */
+struct table {
+	const volatile struct descriptor *at; /* NULL: not in guest memory */
+	unsigned size;
+	bool is_indirect;
+};
+
+static struct descriptor read_descriptor(const volatile struct descriptor *descriptor)
 {
-	return (struct vring_desc){.addr = descriptor->addr,
+	return (struct descriptor){.addr = descriptor->addr,
 	                           .len = descriptor->len,
 	                           .flags = descriptor->flags,
 	                           .next = descriptor->next};
 }
 
 /* A device-readable descriptor may not follow a writable one (2.7.4.2). */
-static int add_vector(struct virtqueue *queue, struct virtqueue_chain *chain,
-                      const struct vring_desc *descriptor)
+static int add_vector(const struct virtqueue *queue, struct virtqueue_chain *chain,
+                      const struct descriptor *descriptor)
 {
 	void *at = guest_range(queue->memory, (mote_gpa_t){descriptor->addr}, descriptor->len);
 	unsigned count = chain->out_count + chain->in_count;
+	bool is_in = descriptor->flags & VRING_DESC_F_WRITE;
 
-	if (!at || chain->out_bytes + chain->in_bytes + descriptor->len > CHAIN_BYTES_MAX)
-		return broken(queue);
-	if (!(descriptor->flags & VRING_DESC_F_WRITE) && chain->in_count)
-		return broken(queue);
+	if (!at || chain->out_bytes + chain->in_bytes + descriptor->len > CHAIN_BYTES_MAX ||
+	    (!is_in && chain->in_count))
+		return -1;
 	if (!descriptor->len)
 		return 0;
 	chain->vectors[count] = (struct iovec){at, descriptor->len};
-	if (descriptor->flags & VRING_DESC_F_WRITE) {
-		chain->in_count++;
-		chain->in_bytes += descriptor->len;
-	} else {
-		chain->out_count++;
-		chain->out_bytes += descriptor->len;
-	}
+	*(is_in ? &chain->in_count : &chain->out_count) += 1;
+	*(is_in ? &chain->in_bytes : &chain->out_bytes) += descriptor->len;
 	return 0;
 }
 
-/* The descriptors of one table, from @index on. No chain is longer than its table, or the queue. */
-static int walk_table(struct virtqueue *queue, struct virtqueue_chain *chain,
-                      const volatile struct vring_desc *table, unsigned table_size, unsigned index,
-                      bool is_indirect)
+/* The table that a descriptor stands for; it is the last of the queue's own (2.7.5.3). */
+static int enter_table(const struct virtqueue *queue, const struct descriptor *descriptor,
+                       struct table *table)
 {
-	for (unsigned length = 0; length < table_size && length < queue->size; length++) {
-		struct vring_desc descriptor;
+	if (table->is_indirect || !queue->has_indirect || descriptor->flags & VRING_DESC_F_NEXT ||
+	    !descriptor->len || descriptor->len % sizeof *descriptor)
+		return -1;
+	table->at = guest_range(queue->memory, (mote_gpa_t){descriptor->addr}, descriptor->len);
+	table->size = descriptor->len / sizeof *descriptor;
+	table->is_indirect = true;
+	return table->at ? 0 : -1;
+}
 
-		if (index >= table_size)
-			return broken(queue);
-		descriptor = read_descriptor(&table[index]);
+/* No chain is longer than the queue (2.7.5.3.1), so that one with a loop is too long. */
+static int walk(const struct virtqueue *queue, struct virtqueue_chain *chain)
+{
+	struct table table = {.at = descriptors(queue), .size = queue->size};
+	unsigned index = chain->head, length = 0;
+
+	while (index < table.size && length < queue->size) {
+		struct descriptor descriptor = read_descriptor(&table.at[index]);
+
 		if (descriptor.flags & VRING_DESC_F_INDIRECT) {
-			unsigned entries = descriptor.len / sizeof descriptor;
-
-			/* Alone in its chain: 2.7.5.3.1 allows others before it, of which no
-			 * driver makes use. */
-			if (is_indirect || length || !queue->has_indirect ||
-			    descriptor.flags & VRING_DESC_F_NEXT || !entries ||
-			    descriptor.len % sizeof descriptor || entries > queue->size)
-				return broken(queue);
-			table = guest_range(queue->memory, (mote_gpa_t){descriptor.addr},
-			                    descriptor.len);
-			return table ? walk_table(queue, chain, table, entries, 0, true)
-			             : broken(queue);
+			if (enter_table(queue, &descriptor, &table))
+				return -1;
+			index = 0;
+			continue;
 		}
 		if (add_vector(queue, chain, &descriptor))
 			return -1;
 		if (!(descriptor.flags & VRING_DESC_F_NEXT))
 			return 0;
 		index = descriptor.next;
+		length++;
 	}
-	return broken(queue);
+	return -1;
 }
 
 int virtqueue_next(struct virtqueue *queue, struct virtqueue_chain *chain)
 {
+	unsigned count;
+
 	if (!queue->is_ready || queue->is_broken)
 		return queue->is_broken ? -1 : 0;
-	if (is_empty(queue))
+	count = waiting(queue);
+	if (!count)
 		return 0;
-	if ((uint16_t)(available_index(queue) - queue->next_available) > queue->size ||
-	    queue->in_flight >= queue->size)
+	/* Each chain that is waiting or in flight has a head of its own. */
+	if (count + queue->in_flight > queue->size)
 		return broken(queue);
 	chain->head = driver_area(queue)[2 + queue->next_available % queue->size];
 	chain->out_count = chain->in_count = 0;
 	chain->out_bytes = chain->in_bytes = 0;
-	if (walk_table(queue, chain, descriptors(queue), queue->size, chain->head, false))
-		return -1;
+	if (walk(queue, chain))
+		return broken(queue);
 	queue->next_available++;
 	queue->in_flight++;
 	return 1;
@@ -201,6 +218,10 @@ void virtqueue_complete(struct virtqueue *queue, uint16_t head, uint32_t written
 
 	if (!queue->is_ready || queue->is_broken)
 		return;
+	if (!queue->in_flight) { /* of a life of the queue that is over */
+		queue->is_broken = true;
+		return;
+	}
 	area = device_area(queue);
 	element = (volatile struct vring_used_elem *)(area + 2) + queue->next_used % queue->size;
 	element->id = head;

@@ -102,7 +102,7 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 			happened |= MOTE_EVENT_INPUT;
 		devices_polled(&vm->devices);
 		happened |= devices_take_events(&vm->devices, events);
-	} while (!happened);
+	} while (!happened && time_until(vm, deadline));
 	clock_page_refresh(&vm->clock);
 	if (ready < 0)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
