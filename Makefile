@@ -73,6 +73,8 @@ help:
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
 	@echo 'fuzz            each fuzz target for FUZZ_SECONDS (60)'
+	@echo 'fuzz-long       each fuzz target for 120 seconds'
+	@echo 'ci              all tests, and each fuzz target for 20 seconds'
 	@echo 'lint            format, static analysis, shell scripts'
 	@echo 'install         into DESTDIR and PREFIX ($(PREFIX))'
 	@echo 'clean           remove what was built; keeps downloaded sources'

@@ -15,6 +15,7 @@ usage: ./build.sh [COMMAND]
   ./build.sh bench     build, then measure against the KVM floor and other sandboxes
   ./build.sh lint      check layout and run the static analysers
   ./build.sh fuzz      run each fuzz target for a minute
+  ./build.sh ci        build, then run all tests, and each fuzz target for 20 seconds
   ./build.sh images    build the demo guests (Lua, SQLite, Go, Python)
   ./build.sh install   build, then make install (DESTDIR=, PREFIX=)
   ./build.sh clean     remove what was built
@@ -130,6 +131,11 @@ test)
 	need build demo images test
 	make "$jobs" "$@"
 	make "$jobs" test "$@"
+	;;
+ci)
+	need build demo images test fuzz
+	make "$jobs" "$@"
+	make "$jobs" ci "$@"
 	;;
 bench)
 	need build demo images bench

@@ -4,7 +4,8 @@
 #
 # usage: run.sh BINARY...
 #
-# BUILD  the build folder (build)
+# BUILD    the build folder (build)
+# FUZZERS  fuzz targets to run, each for 20 seconds; none by default
 #
 # The last line is the total, alone: "N passed, N failed, N skipped". The exit status is 1 when
 # anything failed, a part that ended without its total included.
@@ -39,5 +40,9 @@ run_part 'unit tests' "$tests/run-unit.sh" "$@"
 run_part 'end-to-end tests' "$tests/e2e/run.sh"
 run_part 'conformance' "$tests/conformance/run.sh"
 run_part 'stock KVM' "$tests/stock-kvm.sh"
+if [ -n "${FUZZERS-}" ]; then
+	# shellcheck disable=SC2086 # a word is a target
+	run_part 'fuzz targets' "$tests/fuzz/run.sh" 20 $FUZZERS
+fi
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

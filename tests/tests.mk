@@ -133,9 +133,17 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FDT_STAMP)
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-MMD -MP -MF $@.d -MT $@ $< -o $@
 
-.PHONY: fuzz
+.PHONY: fuzz fuzz-long
 fuzz: $(FUZZERS)
 	$(Q)BUILD=$(BUILD) tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+fuzz-long: $(FUZZERS)
+	$(Q)BUILD=$(BUILD) tests/fuzz/run.sh 120 $(FUZZERS)
+
+# Everything that continuous integration runs.
+.PHONY: ci
+ci: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(FUZZERS)
+	$(Q)BUILD=$(BUILD) FUZZERS='$(FUZZERS)' tests/run.sh $(UNIT_TESTS)
 
 # ---- lint ----
 

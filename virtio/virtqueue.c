@@ -5,7 +5,8 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 
-/* Most that one chain may hold: its length has to fit what a system call moves, and a used entry. */
+/* Most that one chain may hold: its length has to fit what a system call moves, and a used entry.
+ */
 #define CHAIN_BYTES_MAX (1ull << 30)
 
 size_t virtqueue_descriptors_size(unsigned size)

@@ -93,15 +93,21 @@ static void access_any(struct virtio_device *device, struct input *input)
 /* A write to a register that does something. */
 static void write_one(struct virtio_device *device, struct input *input)
 {
-	static const uint16_t registers[] = {
-	        VIRTIO_MMIO_DEVICE_FEATURES_SEL, VIRTIO_MMIO_DRIVER_FEATURES,
-	        VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_QUEUE_SEL,
-	        VIRTIO_MMIO_QUEUE_NUM,           VIRTIO_MMIO_QUEUE_READY,
-	        VIRTIO_MMIO_QUEUE_NOTIFY,        VIRTIO_MMIO_INTERRUPT_ACK,
-	        VIRTIO_MMIO_STATUS,              VIRTIO_MMIO_QUEUE_DESC_LOW,
-	        VIRTIO_MMIO_QUEUE_AVAIL_LOW,     VIRTIO_MMIO_QUEUE_USED_LOW,
-	        VIRTIO_MMIO_QUEUE_DESC_HIGH,     VIRTIO_MMIO_QUEUE_AVAIL_HIGH,
-	        VIRTIO_MMIO_QUEUE_USED_HIGH};
+	static const uint16_t registers[] = {VIRTIO_MMIO_DEVICE_FEATURES_SEL,
+	                                     VIRTIO_MMIO_DRIVER_FEATURES,
+	                                     VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+	                                     VIRTIO_MMIO_QUEUE_SEL,
+	                                     VIRTIO_MMIO_QUEUE_NUM,
+	                                     VIRTIO_MMIO_QUEUE_READY,
+	                                     VIRTIO_MMIO_QUEUE_NOTIFY,
+	                                     VIRTIO_MMIO_INTERRUPT_ACK,
+	                                     VIRTIO_MMIO_STATUS,
+	                                     VIRTIO_MMIO_QUEUE_DESC_LOW,
+	                                     VIRTIO_MMIO_QUEUE_AVAIL_LOW,
+	                                     VIRTIO_MMIO_QUEUE_USED_LOW,
+	                                     VIRTIO_MMIO_QUEUE_DESC_HIGH,
+	                                     VIRTIO_MMIO_QUEUE_AVAIL_HIGH,
+	                                     VIRTIO_MMIO_QUEUE_USED_HIGH};
 	uint16_t offset = registers[take_byte(input) % (sizeof registers / sizeof registers[0])];
 
 	set(device, offset, take_byte(input) & 1 ? take_word(input) : take_byte(input));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A split queue in the memory of a hostile driver: random descriptors and indices, and the device's
- * operations in any order. Each operation is compared with what it promises; guest memory is a block
- * of its own, so that the sanitiser sees what leaves it.
+ * operations in any order. Each operation is compared with what it promises; guest memory is a
+ * block of its own, so that the sanitiser sees what leaves it.
  */
 #include "tests/fuzz/input.h"
 

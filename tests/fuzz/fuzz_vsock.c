@@ -8,6 +8,8 @@
 #define vsock_host_connected fake_connected
 #define vsock_host_open      fake_open
 
+#include "tests/fuzz/input.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -82,29 +84,6 @@ int fake_open(struct vsock_host *host, const char *path, struct mote_error *err)
 	(void)path;
 	(void)err;
 	return -1;
-}
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static void take(struct input *input, void *to, size_t length)
-{
-	size_t part = length < input->left ? length : input->left;
-
-	memset(to, 0, length);
-	memcpy(to, input->at, part);
-	input->at += part;
-	input->left -= part;
-}
-
-static uint8_t take_byte(struct input *input)
-{
-	uint8_t byte;
-
-	take(input, &byte, 1);
-	return byte;
 }
 
 static uint16_t added[QUEUES];

@@ -4,16 +4,18 @@
 #
 # usage: run.sh SECONDS TARGET...
 #
-# BUILD  the build folder (build). $BUILD/fuzz/corpus/NAME holds the corpus of fuzz_NAME, which grows
-#        from run to run; $BUILD/fuzz/findings/ the inputs that broke a target.
+# BUILD      the build folder (build). $BUILD/fuzz/corpus/NAME holds the corpus of fuzz_NAME, which grows
+#            from run to run; $BUILD/fuzz/findings/ the inputs that broke a target.
+# FUZZ_JOBS  targets at a time (2)
 #
 # Seeds come from seed-NAME.sh beside this script, once; its exit status 77 means that a tool it needs
-# is missing. The exit status is 1 when a target found something.
+# is missing. The last line is the total, alone. The exit status is 1 when a target found something.
 set -euo pipefail
 
 fuzz=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${BUILD:-$fuzz/../../build}
 findings=$BUILD/fuzz/findings
+jobs_max=${FUZZ_JOBS:-2}
 
 # Fill the corpus, unless it was filled by the present seed script.
 make_seeds() { # NAME CORPUS
@@ -61,8 +63,24 @@ fi
 seconds=$1
 shift
 mkdir -p "$findings"
-failed=0
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+# Its output in one piece, since others run beside it.
+run_one() { # SECONDS TARGET
+	local output result=failed
+	output=$(run_target "$@" 2>&1) && result=passed
+	printf '%s\n' "$output"
+	echo "$result" >>"$results"
+}
+
 for target; do
-	run_target "$seconds" "$target" || failed=1
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
+		wait -n || true
+	done
+	run_one "$seconds" "$target" &
 done
-exit "$failed"
+wait
+failed=$(($# - $(grep -cx passed "$results" || true)))
+printf '%d passed, %d failed, 0 skipped\n' $(($# - failed)) "$failed"
+[ "$failed" -eq 0 ]

@@ -96,9 +96,9 @@ static void make(void)
 
 TestSuite(virtio_mmio, .init = make, .timeout = 20);
 
-#define STATUS_BEGUN (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
+#define STATUS_BEGUN  (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
 #define STATUS_CHOSEN (STATUS_BEGUN | VIRTIO_CONFIG_S_FEATURES_OK)
-#define STATUS_LIVE  (STATUS_CHOSEN | VIRTIO_CONFIG_S_DRIVER_OK)
+#define STATUS_LIVE   (STATUS_CHOSEN | VIRTIO_CONFIG_S_DRIVER_OK)
 
 static void choose(uint32_t low, uint32_t high)
 {

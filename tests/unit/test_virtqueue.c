@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unit tests of split virtqueues, the device's side: chains right and wrong, notifications, wraps. */
+/* Unit tests of split virtqueues, the device's side: chains right and wrong, notifications, wraps.
+ */
 #include "ring_driver.h"
 
 #include <stdlib.h>
