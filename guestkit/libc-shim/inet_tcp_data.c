@@ -11,6 +11,7 @@
 
 #define BOUNCE       65535u        /* bytes that tcp_write() takes at a time */
 #define SEND_AUTO    (1024 * 1024) /* bytes under way where SO_SNDBUF says nothing */
+#define SHORT_PIECE  1024          /* bytes to be sent while memory is short */
 #define JOIN_MAX     1024          /* bytes of segments that are joined */
 #define JOIN_ROOM    1960          /* of a pbuf that they are joined in */
 #define RECVED_MAX   UINT16_MAX    /* that tcp_recved() takes at a time */
@@ -51,6 +52,8 @@ size_t inet_tcp_send_room(const struct inet_tcp *socket)
 	size_t limit = send_limit(socket), used = inet_tcp_unacknowledged(socket);
 
 	if (!socket->pcb || socket->pcb->snd_queuelen >= TCP_SND_QUEUELEN - 8)
+		return 0;
+	if (used && net_memory_is_short())
 		return 0;
 	return used < limit ? limit - used : 0;
 }
@@ -122,6 +125,8 @@ static int64_t send_piece(struct inet_tcp *socket, struct socket_message *messag
 
 	if (length > message->data.total)
 		length = message->data.total;
+	if (length > SHORT_PIECE && net_memory_is_short())
+		length = SHORT_PIECE;
 	if (length > room)
 		length = room;
 	taken = message_take(message, bounce, length);

@@ -83,9 +83,10 @@ bool inet_tcp_may_listen(const struct inet_tcp *socket)
 	return is_free_for(socket, &socket->inet.local);
 }
 
+/* At either end: on the loopback interface the other one is here, too, and may be in TIME_WAIT. */
 static bool has_port(const struct tcp_pcb *pcb, uint16_t port)
 {
-	while (pcb && pcb->local_port != port)
+	while (pcb && pcb->local_port != port && pcb->remote_port != port)
 		pcb = pcb->next;
 	return pcb;
 }

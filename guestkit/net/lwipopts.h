@@ -104,10 +104,10 @@
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 0
 #define LWIP_ALTCP                0
 
-/* Sequence numbers begin anywhere; a SYN for a listener without room is dropped, to come again. */
+/* Sequence numbers begin anywhere. What segments may do is asked before they are looked at. */
 #define LWIP_HOOK_FILENAME                                              "net_hooks.h"
 #define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) net_random()
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, length, length1, options2, packet) \
-	(net_tcp_refuses(pcb) ? ERR_BUF : ERR_OK)
+	net_tcp_input_hook(pcb, header, options2, packet)
 
 #endif

@@ -157,6 +157,9 @@ extern struct net_device *net_devices;
 /* The device of an interface, or NULL (loopback). */
 struct net_device *net_device_of(const struct netif *netif);
 
+/* Is what packets may take nearly used up? Then no more should be sent before others have gone. */
+bool net_memory_is_short(void);
+
 /* lwIP's errors as errno values, negative; 0 for ERR_OK. */
 int net_errno(err_t error);
 

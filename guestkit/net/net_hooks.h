@@ -3,9 +3,12 @@
 #ifndef MOTE_GUESTKIT_NET_NET_HOOKS_H
 #define MOTE_GUESTKIT_NET_NET_HOOKS_H
 
-#include <stdbool.h>
-
+struct pbuf;
+struct tcp_hdr;
 struct tcp_pcb;
-bool net_tcp_refuses(const struct tcp_pcb *pcb);
+
+/* See LWIP_HOOK_TCP_INPACKET_PCB: ERR_OK, or something else for a segment that goes no further. */
+signed char net_tcp_input_hook(struct tcp_pcb *pcb, struct tcp_hdr *header, const void *options2,
+                               struct pbuf *packet);
 
 #endif

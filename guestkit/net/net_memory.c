@@ -6,6 +6,7 @@
  * lwip/mem.h declares.
  */
 #include "guestkit/memory.h"
+#include "guestkit/net/net.h"
 #include "guestkit/string.h"
 #include "lwip/mem.h"
 
@@ -28,6 +29,31 @@ struct free_block {
 };
 
 static struct free_block *free_blocks[CLASSES];
+static size_t pages_taken;
+
+/*
+ * What programs have under way must not take the memory that they run in. Large blocks, which are
+ * data, get up to a quarter of it; small ones, of which there is no connection without, a little
+ * more.
+ */
+static size_t page_limit(void)
+{
+	return page_total_count() / 4;
+}
+
+bool net_memory_is_short(void)
+{
+	return pages_taken >= page_limit() / 8 * 7;
+}
+
+static uint64_t take_pages(size_t count, size_t limit)
+{
+	uint64_t physical = pages_taken + count <= limit ? page_alloc(count) : 0;
+
+	if (physical)
+		pages_taken += count;
+	return physical;
+}
 
 static unsigned find_class(size_t size)
 {
@@ -41,7 +67,7 @@ static unsigned find_class(size_t size)
 /* Cut a page into blocks of a class. */
 static bool refill(unsigned class)
 {
-	uint64_t physical = page_alloc(1);
+	uint64_t physical = take_pages(1, page_limit() + page_limit() / 4);
 	unsigned char *page = direct_map(physical);
 
 	if (!physical)
@@ -58,7 +84,7 @@ static bool refill(unsigned class)
 static void *take_large(size_t size)
 {
 	size_t count = (size + PAGE_SIZE - 1) / PAGE_SIZE;
-	uint64_t physical = page_alloc(count);
+	uint64_t physical = take_pages(count, page_limit());
 	struct header *header;
 
 	if (!physical)
@@ -111,6 +137,7 @@ void mem_free(void *memory)
 	header--;
 	class = header->class;
 	if (class == LARGE) {
+		pages_taken -= header->pages;
 		page_free(direct_physical(header), header->pages);
 		return;
 	}
