@@ -128,7 +128,7 @@ $(BUILD)/kit/%.o: %.c $(FDT_STAMP)
 	$(call say,CC,$@)$(HOSTCC) $(KIT_CFLAGS) $(DEPS) -c $< -o $@
 
 $(NET_SRC:%.c=$(BUILD)/kit/%.o): KIT_CFLAGS := $(NET_CFLAGS)
-$(NET_SRC:%.c=$(BUILD)/kit/%.o): $(LWIP_STAMP)
+$(NET_SRC:%.c=$(BUILD)/kit/%.o): $(LWIP_STAMP) guestkit/net/lwipopts.h
 
 $(BUILD)/kit/%.o: %.S
 	@mkdir -p $(@D)

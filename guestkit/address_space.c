@@ -23,6 +23,7 @@
 #include "guestkit/patch.h"
 #include "guestkit/populate.h"
 #include "guestkit/retired.h"
+#include "guestkit/write_back.h"
 
 /* What MAP_SHARED_VALIDATE does not refuse: LEGACY_MAP_MASK of Linux. */
 #define KNOWN_FLAGS                                                                      \
@@ -189,6 +190,7 @@ static void insert_mapping(const struct vma *vma, bool is_for_stack, bool all)
 	else
 		served = retired_claim(start, end, is_plain(vma));
 	vma_insert(vma);
+	write_back_mapped(vma);
 	/* What the last mapping here had no use for, this one will not need soon. */
 	if (all || served < (end - start) / 2)
 		populate_new(start, end, all);
@@ -275,6 +277,7 @@ int address_space_unmap(uint64_t start, uint64_t length)
 		return 0;
 	if (!cut(start, start + length))
 		return -ENOMEM;
+	(void)write_back_range(start, start + length); /* errors are for who asks by msync() */
 	patch_forget(start, start + length);
 	retire(start, start + length);
 	vma_remove(start, start + length);

@@ -8,6 +8,7 @@
 #include "guestkit/page_table.h"
 #include "guestkit/patch.h"
 #include "guestkit/populate.h"
+#include "guestkit/write_back.h"
 
 /* Freeing fewer pages is not worth a flush when the program may use them again. */
 #define FREE_MINIMUM (64 * PAGE_SIZE)
@@ -28,6 +29,7 @@ static void drop_pages(uint64_t start, uint64_t end)
 		/* The image's frames hold the only copy of its data. */
 		if (vma->flags & VMA_IMAGE || is_shared_memory(vma))
 			continue;
+		(void)write_back_range(from, to);
 		patch_forget(from, to);
 		/* This may not fail: without memory to split a huge page, zeros must do. */
 		if (page_table_cut(from) && page_table_cut(to))

@@ -12,7 +12,9 @@ KIT_FIRST(3) unsigned char console_buffer[CONSOLE_BUFFER];
 
 uint64_t kit_physical(const void *object)
 {
-	return (uint64_t)object - MOTE_WINDOW_VA;
+	uint64_t address = (uint64_t)object;
+
+	return address - (address >= MOTE_WINDOW_VA ? MOTE_WINDOW_VA : MOTE_DIRECT_VA);
 }
 
 int64_t console_write_buffer(int stream, size_t length)

@@ -23,7 +23,7 @@ static inline int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_
 	return result;
 }
 
-/* Guest-physical address of an object in the kit's own image (not the direct map). */
+/* Guest-physical address of an object in the kit's own image or in the direct map. */
 uint64_t kit_physical(const void *object);
 
 #endif

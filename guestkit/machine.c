@@ -28,6 +28,7 @@ enum field {
 	CONSOLE,
 	STRACE,
 	ALLOW_WX,
+	HOSTNAME,
 	ROOT_IMAGE,
 	PROGRAM,
 	ENTRY,
@@ -50,6 +51,7 @@ static const char *const field_names[FIELDS] = {
         [CONSOLE] = "mote,console",
         [STRACE] = "mote,strace",
         [ALLOW_WX] = "mote,allow-wx",
+        [HOSTNAME] = "mote,hostname",
         [ROOT_IMAGE] = "mote,root-image",
         [PROGRAM] = "mote,program",
         [ENTRY] = "entry-point",
@@ -209,6 +211,8 @@ static void read_chosen(const struct property *found)
 	if (found[STRACE].value)
 		machine.strace = found[STRACE].size ? STRACE_SUMMARY : STRACE_LINES;
 	machine.allow_wx = found[ALLOW_WX].value;
+	if (found[HOSTNAME].value)
+		machine.hostname = string_list(found, HOSTNAME).strings;
 	if (found[ROOT_IMAGE].size == 16) {
 		const unsigned char *range = found[ROOT_IMAGE].value;
 

@@ -13,6 +13,7 @@
 #include "guestkit/pages.h"
 #include "guestkit/process_end.h"
 #include "guestkit/random.h"
+#include "guestkit/virtio_fs.h"
 
 _Noreturn void kit_main(const struct mote_boot *boot);
 
@@ -32,6 +33,7 @@ static void check_versions(const struct mote_boot *boot)
 
 void kit_main(const struct mote_boot *boot)
 {
+	const char *share;
 	int status;
 
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_KIT] = clock_tsc();
@@ -42,7 +44,17 @@ void kit_main(const struct mote_boot *boot)
 	random_seed(machine.seed, machine.seed_size);
 	fpu_init(machine.xsave_size);
 	status = vfs_init(machine.root_size ? (const void *)MOTE_ROOT_VA : NULL, machine.root_size,
-	                  machine.root_physical, machine.working_directory);
+	                  machine.root_physical);
+	if (!status && machine.device_count && (status = virtio_fs_mount(&share)) != 0) {
+		kit_print("mote: guest: cannot mount %s: %s (errno %d)\n", share,
+		          status == -ENOTDIR ? "what is there above it is no directory"
+		          : status == -EROFS ? "the file system above it is read-only"
+		                             : "it failed",
+		          -status);
+		end_exit(125);
+	}
+	if (!status)
+		status = vfs_start_in(machine.working_directory);
 	if (status) {
 		kit_print("mote: guest: cannot start in %s: %s (errno %d)\n",
 		          machine.working_directory,

@@ -119,16 +119,25 @@ static bool make_usable(size_t end)
 	return true;
 }
 
+/* Memory is short, or in pieces: false when nothing could be done about it. */
+static bool reclaim(void)
+{
+	return memory_reclaim() || memory_reclaim_cache();
+}
+
 uint64_t page_alloc_aligned(size_t count, size_t align)
 {
 	size_t first;
 
-	if (!count || (count > pages.free && (!memory_reclaim() || count > pages.free)))
+	while (count > pages.free)
+		if (!reclaim())
+			return 0;
+	if (!count)
 		return 0;
 	if (!pages.is_marked)
 		mark_boot_frames();
 	first = find_run(pages.hint, count, align);
-	if (first >= pages.limit && memory_reclaim())
+	while (first >= pages.limit && reclaim())
 		first = find_run(pages.hint, count, align);
 	if (first >= pages.limit || !make_usable(first + count))
 		return 0;

@@ -29,6 +29,10 @@ void pages_give_back(size_t most);
  * any. */
 bool memory_reclaim(void);
 
+/* Provided by the file systems: free frames that hold copies of what is elsewhere; whether there
+ * were any. It may be called wherever memory is asked for, and unmaps nothing. */
+bool memory_reclaim_cache(void);
+
 /* The guest is about to sleep: give back what is worth an exit (give_back.c). */
 void pages_idle(void);
 

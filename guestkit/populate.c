@@ -19,6 +19,7 @@
 #include "guestkit/process_end.h"
 #include "guestkit/retired.h"
 #include "guestkit/string.h"
+#include "guestkit/write_back.h"
 
 #define EAGER_PAGES      256 /* 1 MiB at mmap */
 #define EAGER_FILE_PAGES 512 /* of a private mapping of a file */
@@ -117,7 +118,7 @@ static uint64_t file_index(const struct vma *vma, uint64_t va)
 }
 
 /* The frame of the file at @va itself, so that nothing is copied: false if there is none (yet). */
-static bool show_file_page(const struct vma *vma, uint64_t va)
+static bool show_file_page(const struct vma *vma, uint64_t va, bool is_write)
 {
 	bool is_shared = vma->flags & MAP_SHARED;
 	uint64_t rights = populate_rights(vma->prot), physical = 0, *entry;
@@ -134,6 +135,8 @@ static bool show_file_page(const struct vma *vma, uint64_t va)
 	if (!entry)
 		return false;
 	*entry = physical | ENTRY_BASE | (is_shared ? rights : rights & ~PTE_WRITABLE);
+	if (!is_write && write_back_is_for(vma))
+		*entry &= ~PTE_DIRTY;
 	return true;
 }
 
@@ -179,7 +182,7 @@ static enum fault_result fill_file_page(const struct vma *vma, uint64_t va, bool
 {
 	if (!is_in_file(vma, file_index(vma, va)))
 		return FAULT_BEYOND_FILE;
-	if ((!is_write || vma->flags & MAP_SHARED) && show_file_page(vma, va))
+	if ((!is_write || vma->flags & MAP_SHARED) && show_file_page(vma, va, is_write))
 		return FAULT_RESOLVED;
 	if (vma->flags & MAP_SHARED)
 		return FAULT_BEYOND_FILE;
@@ -211,7 +214,7 @@ static void show_file(const struct vma *vma, uint64_t start, uint64_t end)
 {
 	for (uint64_t va = start; va < end; va += PAGE_SIZE)
 		if (is_absent(va))
-			show_file_page(vma, va);
+			show_file_page(vma, va, false);
 }
 
 /* The part of [address's aligned window of @count pages that a mapping has. */

@@ -13,9 +13,12 @@
 #include "guestkit/string.h"
 #include "guestkit/trap.h"
 #include "guestkit/vma.h"
+#include "guestkit/write_back.h"
 
 static _Noreturn void end(uint64_t status)
 {
+	if (write_back_is_needed)
+		memory_write_back_all();
 	if (machine.strace)
 		strace_end(status);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();
@@ -46,6 +49,8 @@ static _Noreturn void crash(const struct mote_crash *report)
 	static struct mote_crash record;
 
 	record = *report;
+	if (write_back_is_needed && !record.in_kit)
+		memory_write_back_all();
 	if (machine.strace && !record.in_kit)
 		strace_end(MOTE_EXIT_SIGNAL | record.signal);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();

@@ -8,6 +8,7 @@
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
+#include "guestkit/hypercall.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
 
@@ -161,7 +162,7 @@ static int add_indirect(struct virtio_queue *queue, const struct virtio_buffer *
 		table[i] = describe(&buffers[i], i >= out, i + 1 == count, (uint16_t)(i + 1));
 	head = take_free(queue);
 	next = queue->descriptors[head].next;
-	queue->descriptors[head] = (struct vring_desc){.addr = direct_physical(table),
+	queue->descriptors[head] = (struct vring_desc){.addr = kit_physical(table),
 	                                               .len = (uint32_t)(count * sizeof *table),
 	                                               .flags = VRING_DESC_F_INDIRECT,
 	                                               .next = next};

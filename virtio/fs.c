@@ -99,3 +99,8 @@ struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
 	}
 	return &fs->device;
 }
+
+int fs_directory(const struct virtio_device *device)
+{
+	return ((const struct fs_device *)device)->server.root;
+}

@@ -29,4 +29,7 @@ struct fs_share {
 struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
                               const struct guest_memory *memory, struct mote_error *err);
 
+/** fs_directory() - The descriptor of the directory that a device of fs_open() shares. */
+int fs_directory(const struct virtio_device *device);
+
 #endif

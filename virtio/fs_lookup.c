@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -120,7 +121,7 @@ ssize_t fs_op_access(struct fs_server *server, struct fs_request *request)
 	if ((in->mask & W_OK) && server->is_read_only)
 		result = -EROFS;
 	else if (!S_ISLNK(reached.status.stx_mode) &&
-	         faccessat(server->proc, fs_proc_name(reached.fd, name), (int)in->mask, 0))
+	         syscall(SYS_faccessat, server->proc, fs_proc_name(reached.fd, name), in->mask))
 		result = fs_errno();
 	fs_let_go(&reached);
 	return result;

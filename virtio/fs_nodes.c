@@ -330,6 +330,7 @@ void fs_nodes_reset(struct fs_nodes *nodes)
 		                         .next = i < nodes->used ? i + 1 : 0};
 	}
 	nodes->free = nodes->used > FS_NODE_ROOT ? FS_NODE_ROOT + 1 : 0;
+	unpin(nodes, &nodes->table[FS_NODE_ROOT]);
 	nodes->table[FS_NODE_ROOT].children = 0;
 	nodes->table[FS_NODE_ROOT].lookups = 0;
 	memset(nodes->buckets, 0, BUCKETS * sizeof *nodes->buckets);

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "vmm/command.h"
+#include "vmm/confine.h"
+#include "vmm/doctor.h"
 #include "vmm/kvm.h"
 #include "vmm/options.h"
 
@@ -28,28 +30,7 @@
  * optional is missing) with what to do, or SKIPPED because an earlier check has told the reason.
  */
 
-enum verdict {
-	SKIPPED,
-	OK,
-	ADVICE,
-	PROBLEM,
-};
-
-struct host {
-	bool has_vmx;    /* Intel VT-x */
-	bool has_svm;    /* AMD-V */
-	bool is_virtual; /* a hypervisor runs this host */
-	bool is_pvm;     /* KVM without hardware virtualisation */
-	int kvm;         /* /dev/kvm, or -1 */
-};
-
-struct finding {
-	enum verdict verdict;
-	char text[640];
-};
-
-__attribute__((format(printf, 3, 4))) static void found(struct finding *finding,
-                                                        enum verdict verdict, const char *fmt, ...)
+void found(struct finding *finding, enum verdict verdict, const char *fmt, ...)
 {
 	va_list args;
 
@@ -87,7 +68,7 @@ static bool cpu_has(uint32_t leaf, int reg, int bit)
 	       has_bit(registers, reg, bit);
 }
 
-static void append_name(char *list, size_t size, const char *name)
+void doctor_append(char *list, size_t size, const char *name)
 {
 	size_t used = strlen(list);
 
@@ -105,7 +86,7 @@ static void check_processor(struct host *host, struct finding *finding)
 		const struct cpu_feature *feature = &cpu_features[i];
 
 		if (!cpu_has(feature->leaf, feature->reg, feature->bit))
-			append_name(missing, sizeof missing, feature->name);
+			doctor_append(missing, sizeof missing, feature->name);
 	}
 	if (missing[0] == '\0')
 		found(finding, OK, "x86-64 with SSE4.2, XSAVE and FSGSBASE");
@@ -229,7 +210,7 @@ static void check_interface(struct host *host, struct finding *finding)
 	}
 	for (size_t i = 0; i < KVM_CAPABILITY_COUNT; i++) {
 		if (ioctl(host->kvm, KVM_CHECK_EXTENSION, kvm_capabilities[i].number) <= 0)
-			append_name(missing, sizeof missing, kvm_capabilities[i].name);
+			doctor_append(missing, sizeof missing, kvm_capabilities[i].name);
 	}
 	if (missing[0] != '\0')
 		found(finding, PROBLEM, "KVM lacks %s: install a newer kernel (5.10 or later)",
@@ -295,7 +276,7 @@ static void check_guest_cpu(struct host *host, struct finding *finding)
 				is_offered = has_bit(registers, feature->reg, feature->bit);
 		}
 		if (!is_offered)
-			append_name(missing, sizeof missing, feature->name);
+			doctor_append(missing, sizeof missing, feature->name);
 	}
 	free(cpuid);
 	if (missing[0] != '\0')
@@ -361,18 +342,20 @@ static void check_seccomp(struct host *host, struct finding *finding)
 		      strerror(errno));
 }
 
-#ifndef LANDLOCK_CREATE_RULESET_VERSION
-#define LANDLOCK_CREATE_RULESET_VERSION 1u
-#endif
+#define LANDLOCK_ABI_REFER 2 /* the version that can permit renames between directories */
 
 static void check_landlock(struct host *host, struct finding *finding)
 {
-	long version =
-	        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int version = confine_landlock_abi();
 
 	(void)host;
-	if (version > 0)
-		found(finding, OK, "ABI %ld", version);
+	if (version >= LANDLOCK_ABI_REFER)
+		found(finding, OK, "ABI %d", version);
+	else if (version > 0)
+		found(finding, ADVICE,
+		      "ABI %d: guests with --share cannot move files from one directory to "
+		      "another; a kernel of 5.19 or later lets them",
+		      version);
 	else
 		found(finding, ADVICE,
 		      "not there (%s): mote does without. For this second line of defence, boot "
@@ -380,60 +363,19 @@ static void check_landlock(struct host *host, struct finding *finding)
 		      strerror(errno));
 }
 
-/* Is there an executable of this name on PATH or where tools of the administrator live? */
-static bool has_tool(const char *name)
-{
-	const char *path = getenv("PATH");
-	const char *const lists[] = {path != NULL ? path : "", "/usr/local/sbin:/usr/sbin:/sbin"};
-
-	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-		const char *at = lists[i];
-
-		while (*at != '\0') {
-			size_t length = strcspn(at, ":");
-			char file[4096];
-			int size = snprintf(file, sizeof file, "%.*s/%s", (int)length, at, name);
-
-			if (length != 0 && size < (int)sizeof file && access(file, X_OK) == 0)
-				return true;
-			at += length + (at[length] == ':');
-		}
-	}
-	return false;
-}
-
-static void find_tool(struct finding *finding, const char *name, const char *user,
-                      const char *package)
-{
-	if (has_tool(name))
-		found(finding, OK, "found");
-	else
-		found(finding, ADVICE, "not found; needed for %s only: sudo apt install %s", user,
-		      package);
-}
-
-static void check_mkfs(struct host *host, struct finding *finding)
-{
-	(void)host;
-	find_tool(finding, "mkfs.erofs", "mote build and --root with a directory", "erofs-utils");
-}
-
-static void check_compiler(struct host *host, struct finding *finding)
-{
-	(void)host;
-	find_tool(finding, "musl-gcc", "mote-cc", "musl-tools");
-}
-
 static const struct check {
 	const char *name;
 	void (*run)(struct host *host, struct finding *finding);
 } check_table[] = {
-        {"processor", check_processor},     {"time stamp counter", check_tsc},
-        {"/dev/kvm", check_device},         {"KVM interface", check_interface},
-        {"KVM flavour", check_flavour},     {"guest processor", check_guest_cpu},
-        {"virtual machine", check_machine}, {"memory", check_memory},
-        {"seccomp", check_seccomp},         {"Landlock", check_landlock},
-        {"mkfs.erofs", check_mkfs},         {"musl-gcc", check_compiler},
+        {"processor", check_processor},      {"time stamp counter", check_tsc},
+        {"/dev/kvm", check_device},          {"KVM interface", check_interface},
+        {"KVM flavour", check_flavour},      {"guest processor", check_guest_cpu},
+        {"virtual machine", check_machine},  {"memory", check_memory},
+        {"seccomp", check_seccomp},          {"Landlock", check_landlock},
+        {"open files", doctor_check_files},  {"shared directories", doctor_check_shares},
+        {"passt", doctor_check_passt},       {"/dev/net/tun", doctor_check_tun},
+        {"TAP interface", doctor_check_tap}, {"mkfs.erofs", doctor_check_mkfs},
+        {"musl-gcc", doctor_check_compiler},
 };
 
 int command_doctor(int argc, char **argv, struct mote_error *err)

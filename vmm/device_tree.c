@@ -64,6 +64,8 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       (options->strace == STRACE_SUMMARY &&
 	        fdt_property_string(tree, "mote,strace", "summary")) ||
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
+	       (options->hostname &&
+	        fdt_property_string(tree, "mote,hostname", options->hostname)) ||
 	       (input->program && fdt_property_string(tree, "mote,program", input->program)) ||
 	       (input->root_size &&
 	        put_range(tree, "mote,root-image", input->root_gpa, input->root_size)) ||

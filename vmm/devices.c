@@ -68,14 +68,23 @@ static int open_net(struct devices *devices, const struct net_options *options,
 	return add(devices, &net->device, err);
 }
 
+_Static_assert(SHARES_MAX <= CONFINE_DIRECTORIES_MAX, "each share is within reach");
+
 static int open_shares(struct devices *devices, const struct share_options *options,
                        const struct guest_memory *memory, struct mote_error *err)
 {
+	struct confine_needs *needs = &devices->needs;
+
 	for (unsigned int i = 0; i < options->count; i++) {
-		struct virtio_device *device = fs_open(&options->list[i], i, memory, err);
+		const struct fs_share *share = &options->list[i];
+		struct virtio_device *device = fs_open(share, i, memory, err);
 
 		if (!device || add(devices, device, err))
 			return -1;
+		needs->groups |= CONFINE_SHARE;
+		needs->files += FS_DESCRIPTORS_MAX;
+		needs->directories[needs->directory_count++] = (struct confine_directory){
+		        .fd = fs_directory(device), .is_read_only = share->is_read_only};
 	}
 	return 0;
 }

@@ -10,6 +10,8 @@
 
 #include "vmm/typo.h"
 
+#define HOSTNAME_MAX 64u /* as Linux has it */
+
 /*
  * How it works: run_option_table names each option once, with the function that checks its value
  * and stores it. The loop in parse_options() knows only the syntax (a value behind `=` or in the
@@ -273,6 +275,22 @@ static int apply_share(struct run_parse *parse, const struct run_option *option,
 	return share_options_parse(&parse->options->shares, value, parse->err);
 }
 
+/* A host name as Linux takes it, of characters that do no harm in /etc/hosts. */
+static int apply_hostname(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                              "0123456789-._";
+	size_t length = strlen(value);
+
+	if (!length || length > HOSTNAME_MAX || strspn(value, allowed) != length)
+		return usage_error(parse->err,
+		                   "--%s " QUOTED " is no host name: that is 1 to %u letters, "
+		                   "digits, '-', '.' and '_'",
+		                   option->name, value, HOSTNAME_MAX);
+	parse->options->hostname = value;
+	return 0;
+}
+
 static int apply_string(struct run_parse *parse, const struct run_option *option, char *value)
 {
 	*(const char **)((char *)parse->options + option->field) = value;
@@ -322,6 +340,7 @@ const struct run_option run_option_table[] = {
          apply_string, FIELD(vsock_path)},
         {"net", OPTION_VALUE, "NETWORK", "user[,publish=PORT:PORT]..., tap=NAME or none (default)",
          apply_net, 0},
+        {"hostname", OPTION_VALUE, "NAME", "host name of the guest", apply_hostname, 0},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

@@ -62,6 +62,7 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
+	const char *hostname; /* of the guest; NULL: the kit's own idea */
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool entropy;           /* a virtio entropy device */

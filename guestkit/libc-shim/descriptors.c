@@ -198,8 +198,19 @@ static int open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct in
 	if (!walk->dir->ops->create)
 		return -EROFS;
 	*made = true;
-	return walk->dir->ops->create(walk->dir, walk->last, walk->length,
-	                              S_IFREG | (mode & ~file_creation_mask & 07777), 0, inode);
+	result = walk->dir->ops->create(walk->dir, walk->last, walk->length,
+	                                S_IFREG | (mode & ~file_creation_mask & 07777), 0, inode);
+	if (result != -EEXIST || (flags & O_EXCL))
+		return result;
+	/* Somebody outside of the guest was faster. */
+	*made = false;
+	result = vfs_lookup(walk->dir, walk->last, walk->length, inode);
+	if (result)
+		return result;
+	result = check_existing(walk, *inode, flags);
+	if (result)
+		inode_put(*inode);
+	return result;
 }
 
 int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct file **opened)
@@ -291,7 +302,7 @@ void descriptor_replace(int fd, struct file *file, bool close_on_exec)
 	*slot(fd) = file;
 	descriptor_set_close_on_exec(fd, close_on_exec);
 	if (old)
-		file_lock_descriptor_closed(old->inode);
+		file_lock_descriptor_closed(old);
 	file_put(old);
 }
 
@@ -304,16 +315,9 @@ int descriptor_close(int fd)
 	*slot(fd) = NULL;
 	if (fd < lowest_free)
 		lowest_free = fd;
-	file_lock_descriptor_closed(file->inode);
+	file_lock_descriptor_closed(file);
 	file_put(file);
 	return 0;
-}
-
-void descriptors_close_all(void)
-{
-	for (int fd = 0; fd < VFS_OPEN_MAX; fd++)
-		if (descriptor_file(fd))
-			descriptor_close(fd);
 }
 
 void descriptors_close_on_exec(void)

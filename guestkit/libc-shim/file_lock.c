@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 
+#include "guestkit/clock.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
@@ -18,7 +19,14 @@
  * cuts what it covers out of the old ones first. The owner of flock's and of OFD locks is the open
  * file, of POSIX locks the process; these do not conflict with themselves, but with OFD locks.
  * flock's know nothing of the others. Whoever waits looks again whenever any lock was changed.
+ *
+ * Of a file that others than this guest can open, a lock is taken outside, too, after it is known
+ * that nobody inside is in the way. There is no word from there when a lock has been given back:
+ * whoever waits for one asks again, less and less often.
  */
+
+#define ASK_AGAIN_FIRST 1000000ull   /* ns */
+#define ASK_AGAIN_LAST  100000000ull /* the longest wait between two questions */
 
 struct lock {
 	struct lock *next;
@@ -124,44 +132,95 @@ static int set_lock(const struct lock *lock, bool wanted)
 	return 0;
 }
 
-/* The same once nobody else's is in the way. */
-static int set_after(struct file *file, const struct lock *lock, bool wanted, bool waits)
+/* ---- locks outside ---- */
+
+static struct file_lock_request request_of(const struct lock *lock, bool wanted)
 {
+	return (struct file_lock_request){
+	        .start = lock->start,
+	        .last = lock->last,
+	        .type = (short)(!wanted              ? F_UNLCK
+	                        : lock->is_exclusive ? F_WRLCK
+	                                             : F_RDLCK),
+	        .is_flock = lock->is_flock,
+	        .is_of_process = !lock->owner,
+	};
+}
+
+/* Take a lock outside, or give it back. */
+static int set_outside(struct file *file, const struct lock *lock, bool wanted)
+{
+	struct file_lock_request request = request_of(lock, wanted);
+
+	return file->ops->lock ? file->ops->lock(file, &request) : 0;
+}
+
+/* ---- setting ---- */
+
+/* Wait until nobody else's is in the way, inside or outside, and take it outside. */
+static int acquire(struct file *file, const struct lock *lock, bool waits)
+{
+	uint64_t pause = ASK_AGAIN_FIRST;
 	int result = 0;
 
+	for (;;) {
+		while (!result && find_conflict(lock))
+			result = waits ? shim_wait_on(&changed, SHIM_FOREVER) : -EAGAIN;
+		if (result)
+			return result;
+		result = set_outside(file, lock, true);
+		if (result != -EAGAIN || !waits)
+			return result;
+		result = shim_wait_on(&changed, clock_monotonic() + pause);
+		result = result == -ETIMEDOUT ? 0 : result;
+		pause = 2 * pause < ASK_AGAIN_LAST ? 2 * pause : ASK_AGAIN_LAST;
+	}
+}
+
+/* Set a lock once nobody else's is in the way, or clear its range. */
+static int set_after(struct file *file, const struct lock *lock, bool wanted, bool waits)
+{
+	int result;
+
 	file_get(file);
-	while (!result && wanted && find_conflict(lock))
-		result = waits ? shim_wait_on(&changed, SHIM_FOREVER) : -EAGAIN;
-	if (!result)
+	result = wanted ? acquire(file, lock, waits) : set_outside(file, lock, false);
+	if (!result) {
 		result = set_lock(lock, wanted);
+		if (result && wanted)
+			set_outside(file, lock, false);
+	}
 	if (!result && lock->owner)
 		file->has_locks = true;
 	file_put(file);
 	return result;
 }
 
-void file_lock_file_gone(const struct file *file)
+/* Drop the locks on a file that an open file (NULL: the process) has; @file is open on it. */
+static void drop_locks_of(struct file *file, const struct file *owner)
 {
 	struct lock **link = &locks;
 
-	while (*link)
-		if ((*link)->owner == file)
+	while (*link) {
+		struct lock *lock = *link;
+
+		if (lock->owner == owner && inode_is_same(lock->inode, file->inode)) {
+			set_outside(file, lock, false);
 			drop_lock(link);
-		else
-			link = &(*link)->next;
+		} else {
+			link = &lock->next;
+		}
+	}
 }
 
-void file_lock_descriptor_closed(const struct inode *inode)
+void file_lock_file_gone(struct file *file)
 {
-	struct lock **link = &locks;
+	drop_locks_of(file, file);
+}
 
-	if (!process_locks)
-		return;
-	while (*link)
-		if (!(*link)->owner && inode_is_same((*link)->inode, inode))
-			drop_lock(link);
-		else
-			link = &(*link)->next;
+void file_lock_descriptor_closed(struct file *file)
+{
+	if (process_locks)
+		drop_locks_of(file, NULL);
 }
 
 /* ---- flock ---- */
@@ -200,7 +259,10 @@ static int record_range(const struct file *file, const struct flock *record, str
 	switch (record->l_whence) {
 	case SEEK_SET: break;
 	case SEEK_CUR: base = (int64_t)file->position; break;
-	case SEEK_END: base = (int64_t)file->inode->size; break;
+	case SEEK_END:
+		(void)inode_refresh(file->inode);
+		base = (int64_t)file->inode->size;
+		break;
 	default: return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, record->l_start, &start))
@@ -221,11 +283,27 @@ static int record_range(const struct file *file, const struct flock *record, str
 	return 0;
 }
 
-static int64_t get_record(const struct lock *lock, struct flock *record, uint64_t argument)
+static int64_t get_record(struct file *file, const struct lock *lock, struct flock *record,
+                          uint64_t argument)
 {
 	const struct lock *other = find_conflict(lock);
+	struct file_lock_request outside = request_of(lock, true);
+	int result = 0;
 
+	outside.is_question = true;
 	record->l_type = F_UNLCK;
+	if (!other && file->ops->lock)
+		result = file->ops->lock(file, &outside);
+	if (result)
+		return result;
+	if (!other && file->ops->lock && outside.type != F_UNLCK) {
+		record->l_type = outside.type;
+		record->l_whence = SEEK_SET;
+		record->l_start = (int64_t)outside.start;
+		record->l_len =
+		        outside.last >= INT64_MAX ? 0 : (int64_t)(outside.last - outside.start + 1);
+		record->l_pid = outside.owner;
+	}
 	if (other) {
 		record->l_type = other->is_exclusive ? F_WRLCK : F_RDLCK;
 		record->l_whence = SEEK_SET;
@@ -258,7 +336,7 @@ int64_t file_lock_fcntl(struct file *file, uint32_t command, uint64_t argument)
 		return result;
 	lock.is_exclusive = record.l_type == F_WRLCK;
 	if (get)
-		return get_record(&lock, &record, argument);
+		return get_record(file, &lock, &record, argument);
 	if ((record.l_type == F_RDLCK && !file_is_readable(file)) ||
 	    (record.l_type == F_WRLCK && !file_is_writable(file)))
 		return -EBADF;

@@ -4,6 +4,7 @@
 
 #include <linux/errno.h>
 
+#include "guestkit/libc-shim/net_config.h"
 #include "guestkit/memory.h"
 
 void inet_init(struct inet_socket *socket, const struct socket_ops *ops, unsigned family,
@@ -66,4 +67,13 @@ void inet_tell_name(const struct inet_socket *socket, const struct inet_end *end
                     struct socket_address *address)
 {
 	inet_end_tell(socket->socket.family, end, address);
+}
+
+void inet_await_address(const struct inet_socket *socket, const struct socket_address *address)
+{
+	struct inet_end end;
+
+	if (net_devices && !inet_end_read(socket, address, &end) && !ip_addr_isany(&end.ip) &&
+	    !inet_is_own(&end.ip))
+		net_config_wait(IP_IS_V6_VAL(end.ip));
 }

@@ -85,6 +85,10 @@ void inet_init(struct inet_socket *socket, const struct socket_ops *ops, unsigne
 void inet_tell_name(const struct inet_socket *socket, const struct inet_end *end,
                     struct socket_address *address);
 
+/* Somebody is to be sent something: sleep until there is an address to send it from, if that takes
+ * no more than some seconds (net_config.h). */
+void inet_await_address(const struct inet_socket *socket, const struct socket_address *address);
+
 /* ---- inet_address.c ---- */
 
 /**

@@ -165,15 +165,15 @@ int inet_set_option(struct socket *base, int level, unsigned option, uint64_t us
 
 /* ---- getting ---- */
 
-/* The MTU of the way to the other end. */
-static int get_mtu(const struct inet_socket *socket)
+/* The MTU of the way to the other end, of IPv4 or IPv6. */
+static int get_mtu(const struct inet_socket *socket, bool is_v6)
 {
 	const struct netif *netif =
 	        socket->remote.port ? inet_route(&socket->local.ip, &socket->remote.ip) : NULL;
 
 	if (!netif)
 		return -ENOTCONN;
-	return netif == net_loopback ? NET_LOOPBACK_MTU : netif->mtu;
+	return netif == net_loopback && is_v6 ? NET_LOOPBACK_MTU : netif->mtu;
 }
 
 static int get_option4(const struct inet_socket *socket, unsigned option, int *value)
@@ -192,7 +192,7 @@ static int get_option4(const struct inet_socket *socket, unsigned option, int *v
 	case IP_MTU_DISCOVER:
 		*value = options->mtu_discover ? options->mtu_discover - 1 : PMTU_INIT;
 		return 0;
-	case IP_MTU: *value = get_mtu(socket); return *value < 0 ? *value : 0;
+	case IP_MTU: *value = get_mtu(socket, false); return *value < 0 ? *value : 0;
 	default: return -ENOPROTOOPT;
 	}
 }
@@ -212,7 +212,7 @@ static int get_option6(const struct inet_socket *socket, unsigned option, int *v
 	case IPV6_MTU_DISCOVER:
 		*value = options->mtu_discover6 ? options->mtu_discover6 - 1 : PMTU_INIT;
 		return 0;
-	case IPV6_MTU: *value = get_mtu(socket); return *value < 0 ? *value : 0;
+	case IPV6_MTU: *value = get_mtu(socket, true); return *value < 0 ? *value : 0;
 	default: return -ENOPROTOOPT;
 	}
 }
@@ -221,7 +221,8 @@ int inet_get_option(struct socket *base, int level, unsigned option, uint64_t us
                     uint64_t user_length)
 {
 	const struct inet_socket *socket = inet_of(base);
-	int room = 0, value = 0, result = -ENOPROTOOPT;
+	int room = 0, value = 0;
+	int result = base->family == SOCKET_FAMILY_INET ? -EOPNOTSUPP : -ENOPROTOOPT;
 	size_t size = sizeof(value);
 
 	if (level == INET_IP)

@@ -191,11 +191,7 @@ void inet_tcp_renew(struct inet_tcp *socket)
 	socket->inet.remote = (struct inet_end){0};
 	if (!socket->inet.has_bound_ip)
 		socket->inet.local.ip = inet_any(&socket->inet);
-	if (!socket->inet.has_bound_port)
-		socket->inet.local.port = 0;
-	if (socket->inet.local.port)
-		inet_tcp_list(socket);
-	else
+	if (!socket->inet.has_bound_port) /* told all the same, as on Linux */
 		inet_tcp_unlist(socket);
 	wait_queue_wake(&socket->inet.socket.queue);
 }

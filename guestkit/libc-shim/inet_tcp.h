@@ -66,7 +66,7 @@ struct inet_tcp {
 	        pending; /* connections to be accepted: how many more than this, and now */
 	struct inet_tcp *first_pending, *last_pending, *next_pending; /* referenced */
 
-	bool is_listed; /* inet_tcp_port.c */
+	bool is_listed; /* has its local port; inet_tcp_port.c */
 	struct inet_tcp *next, *previous;
 };
 

@@ -37,9 +37,11 @@ static int find_bind_end(const struct inet_socket *socket, const struct socket_a
 			end->ip = inet_any(socket);
 		return 0;
 	}
-	if (ip_addr_ismulticast(&end->ip) || !inet_is_own(&end->ip))
-		return -EADDRNOTAVAIL;
-	return 0;
+	if (ip_addr_ismulticast(&end->ip))
+		return IP_IS_V6_VAL(end->ip) ? -EINVAL : 0;
+	if (IP_IS_V4_VAL(end->ip) && ip4_addr_get_u32(ip_2_ip4(&end->ip)) == IPADDR_BROADCAST)
+		return 0;
+	return inet_is_own(&end->ip) ? 0 : -EADDRNOTAVAIL;
 }
 
 int inet_tcp_bind(struct socket *base, const struct socket_address *address)
@@ -51,7 +53,7 @@ int inet_tcp_bind(struct socket *base, const struct socket_address *address)
 
 	if (result)
 		return result;
-	if (socket->state != INET_TCP_IDLE || socket->inet.local.port)
+	if (socket->state != INET_TCP_IDLE || socket->is_listed)
 		return -EINVAL;
 	has_port = end.port;
 	result = inet_tcp_take_port(socket, &end);
@@ -142,13 +144,12 @@ static int start(struct inet_tcp *socket, const struct socket_address *address)
 	struct inet_end local, remote;
 	int result = find_ends(socket, address, &local, &remote);
 
-	if (!result && local.port && inet_tcp_is_connected(&local, &remote))
-		result = -EADDRNOTAVAIL;
-	if (!result && !local.port) {
-		result = inet_tcp_take_port(socket, &local);
+	if (!result && !socket->is_listed) {
+		local.port = 0;
+		result = inet_tcp_take_port(socket, &local) ? -EADDRNOTAVAIL : 0;
 		local.port = socket->inet.local.port;
-		if (result)
-			result = -EADDRNOTAVAIL;
+	} else if (!result && inet_tcp_is_connected(&local, &remote)) {
+		result = -EADDRNOTAVAIL;
 	}
 	if (!result)
 		result = begin(socket, &local, &remote);
@@ -200,6 +201,7 @@ int inet_tcp_connect(struct socket *base, const struct socket_address *address, 
 
 	if (address->length < sizeof(address->family))
 		return -EINVAL;
+	inet_await_address(&socket->inet, address);
 	net_enter();
 	if (address->family == SOCKET_FAMILY_NONE)
 		return disconnect(socket);
@@ -282,8 +284,9 @@ int inet_tcp_listen(struct socket *base, unsigned backlog)
 		return -EINVAL;
 	net_enter();
 	if (socket->state == INET_TCP_IDLE) {
-		if (!socket->inet.local.port)
-			result = inet_tcp_take_port(socket, &socket->inet.local);
+		if (!socket->is_listed)
+			result = inet_tcp_take_port(socket,
+			                            &(struct inet_end){socket->inet.local.ip, 0});
 		else if (!inet_tcp_may_listen(socket))
 			result = -EADDRINUSE;
 		if (!result)

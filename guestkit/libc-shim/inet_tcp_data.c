@@ -116,11 +116,11 @@ static int wait_for_room(struct inet_tcp *socket, uint64_t deadline)
 	return may_send(socket) ? 0 : -EPIPE;
 }
 
-/* Queue the next piece: bytes, or a negative errno. *is_bad: a bad pointer follows. */
-static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message, bool *is_bad)
+/* Queue the next piece, all of it or nothing: bytes, or a negative errno. */
+static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message)
 {
 	size_t segment = socket->pcb->mss, room = inet_tcp_send_room(socket);
-	size_t length = BOUNCE / segment * segment, taken;
+	size_t length = BOUNCE / segment * segment;
 	err_t error;
 
 	if (length > message->data.total)
@@ -129,29 +129,27 @@ static int64_t send_piece(struct inet_tcp *socket, struct socket_message *messag
 		length = SHORT_PIECE;
 	if (length > room)
 		length = room;
-	taken = message_take(message, bounce, length);
-	*is_bad = taken < length;
-	if (!taken)
+	if (message_take(message, bounce, length) < length)
 		return -EFAULT;
 	if (!socket->waits_since)
 		socket->waits_since = clock_monotonic();
-	error = tcp_write(socket->pcb, bounce, (u16_t)taken,
+	error = tcp_write(socket->pcb, bounce, (u16_t)length,
 	                  TCP_WRITE_FLAG_COPY | (message->data.total ? TCP_WRITE_FLAG_MORE : 0));
-	return error == ERR_OK ? (int64_t)taken : net_errno(error);
+	return error == ERR_OK ? (int64_t)length : net_errno(error);
 }
 
 static int64_t send_all(struct inet_tcp *socket, struct socket_message *message)
 {
 	uint64_t deadline = socket_deadline(socket->inet.socket.send_timeout, message->flags);
-	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked, is_bad = false;
+	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked;
 	int64_t done = 0, result = wait_for_state(socket, deadline);
 
 	if (!result && !may_send(socket))
 		result = -EPIPE;
-	while (!result && message->data.total && !is_bad) {
+	while (!result && message->data.total) {
 		result = wait_for_room(socket, deadline);
 		if (!result)
-			result = send_piece(socket, message, &is_bad);
+			result = send_piece(socket, message);
 		if (result < 0)
 			break;
 		done += result;
@@ -408,7 +406,7 @@ int64_t inet_tcp_receive(struct socket *base, struct socket_message *message)
 	if (socket->state == INET_TCP_LISTENING)
 		return -ENOTCONN;
 	if (message->flags & MESSAGE_OUT_OF_BAND)
-		return socket->state == INET_TCP_IDLE ? -ENOTCONN : -EINVAL;
+		return -EINVAL; /* there never is anything */
 	net_enter();
 	result = receive(socket, message);
 	net_finish();

@@ -6,32 +6,11 @@
 
 #include "guestkit/string.h"
 
-#define TYPE_LOOPBACK    772 /* ARPHRD_LOOPBACK */
-#define LOOPBACK_MTU     65536
 #define METRIC_IPV6      256  /* IP6_RT_PRIO_ADDRCONF */
 #define METRIC_GATEWAY   1024 /* IP6_RT_PRIO_USER */
 #define LONGEST_IPV4_NET 31   /* bits: networks of two hosts have no broadcast address */
 
-static const struct interface loopback = {
-        .name = "lo",
-        .index = INTERFACE_LOOPBACK,
-        .flags = INTERFACE_UP | INTERFACE_IS_LOOPBACK | INTERFACE_RUNNING | INTERFACE_LOWER_UP,
-        .type = TYPE_LOOPBACK,
-        .mtu = LOOPBACK_MTU,
-        .address_count = 2,
-        .addresses = {{.prefix = 8, .bytes = {127, 0, 0, 1}},
-                      {.is_ipv6 = true, .prefix = 128, .bytes = {[15] = 1}}},
-};
-
 /* ---- the list ---- */
-
-bool interface_get(unsigned place, struct interface *interface)
-{
-	if (place)
-		return false;
-	*interface = loopback;
-	return true;
-}
 
 bool interface_find(unsigned index, struct interface *interface)
 {

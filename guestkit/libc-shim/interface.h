@@ -52,6 +52,10 @@ struct interface {
 	struct interface_counters received, sent;
 };
 
+/* Start the network where there is a device, and wait a while for its addresses: before anything is
+ * described. May sleep. (This and the next function: net_interfaces.c.) */
+void interface_settle(void);
+
 /* Describe the interface at a place in the list, from 0: false behind the last. */
 bool interface_get(unsigned place, struct interface *interface);
 
@@ -77,6 +81,16 @@ bool interface_broadcast(const struct interface *interface, const struct interfa
 
 /* RT_SCOPE_* of an address: the host's, the link's or everybody's. */
 uint8_t interface_address_scope(const struct interface_address *address);
+
+/* Somebody on a link whose address is known. */
+struct interface_neighbour {
+	unsigned index; /* of the interface */
+	unsigned char ip[4], mac[INTERFACE_MAC_SIZE];
+};
+
+/* Give each to @visit. (net_interfaces.c) */
+void interface_neighbours(void (*visit)(const struct interface_neighbour *neighbour, void *context),
+                          void *context);
 
 /* ---- routes: they follow from the interfaces ---- */
 

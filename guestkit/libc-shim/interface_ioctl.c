@@ -157,12 +157,13 @@ int64_t interface_ioctl(unsigned family, unsigned request, uint64_t argument)
 	char *alias;
 	int result;
 
-	if (request == SIOCGIFCONF)
-		return list_all(argument);
 	if (is_change(request))
 		return -EPERM;
-	if (!is_known(family, request))
+	if (request != SIOCGIFCONF && !is_known(family, request))
 		return -ENOTTY;
+	interface_settle();
+	if (request == SIOCGIFCONF)
+		return list_all(argument);
 	if (user_read(&asked, argument, sizeof(asked)))
 		return -EFAULT;
 	if (request == SIOCGIFNAME) {

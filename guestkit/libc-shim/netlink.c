@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/rtnetlink.h>
 
+#include "guestkit/libc-shim/interface.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
@@ -220,6 +221,7 @@ static int64_t netlink_send(struct socket *base, struct socket_message *message)
 	if (message_take(message, request, length) < length)
 		result = -EFAULT;
 	if (!result) {
+		interface_settle();
 		netlink_answer(&answer, request, length);
 		queue_answers(socket, &answer);
 	}

@@ -217,8 +217,27 @@ int netlink_get_address(struct netlink_answer *answer, const struct netlink_requ
 
 /* ---- neighbours ---- */
 
+static void put_neighbour(const struct interface_neighbour *neighbour, void *context)
+{
+	struct netlink_answer *answer = context;
+	struct ndmsg *message = netlink_begin(answer, RTM_NEWNEIGH, sizeof(*message));
+
+	if (!message)
+		return;
+	message->ndm_family = SOCKET_FAMILY_INET;
+	message->ndm_ifindex = (int)neighbour->index;
+	message->ndm_state = NUD_REACHABLE;
+	message->ndm_type = RTN_UNICAST;
+	netlink_put(answer, NDA_DST, neighbour->ip, sizeof(neighbour->ip));
+	netlink_put(answer, NDA_LLADDR, neighbour->mac, sizeof(neighbour->mac));
+	netlink_end(answer);
+}
+
 int netlink_get_neighbour(struct netlink_answer *answer, const struct netlink_request *request)
 {
-	(void)answer;
-	return netlink_is_dump(request) ? 0 : -ENOENT;
+	if (!netlink_is_dump(request))
+		return -ENOENT;
+	if (request->family != SOCKET_FAMILY_INET6)
+		interface_neighbours(put_neighbour, answer);
+	return 0;
 }

@@ -67,6 +67,7 @@ void proc_net_dev(struct text *text)
 	static const unsigned char sent[8] = {8, 7, 4, 4, 4, 5, 7, 10};
 	struct interface interface;
 
+	interface_settle();
 	text_string(text, "Inter-|   Receive                                                |"
 	                  "  Transmit\n");
 	text_string(text, " face |bytes    packets errs drop fifo frame compressed multicast|"
@@ -86,6 +87,7 @@ void proc_net_if_inet6(struct text *text)
 {
 	struct interface interface;
 
+	interface_settle();
 	for (unsigned i = 0; interface_get(i, &interface); i++) {
 		for (unsigned j = 0; j < interface.address_count; j++) {
 			const struct interface_address *address = &interface.addresses[j];
@@ -163,6 +165,7 @@ static bool put_route(const struct interface_route *route, void *context)
 
 void proc_net_route(struct text *text)
 {
+	interface_settle();
 	text_string(text, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU"
 	                  "\tWindow\tIRTT");
 	text_pad(text, 0, ROUTE_WIDTH);
@@ -199,15 +202,34 @@ static bool put_ipv6_route(const struct interface_route *route, void *context)
 
 void proc_net_ipv6_route(struct text *text)
 {
+	interface_settle();
 	interface_routes(true, put_ipv6_route, text);
 }
 
 /* ---- neighbours ---- */
 
+static void put_neighbour(const struct interface_neighbour *neighbour, void *context)
+{
+	struct text *text = context;
+	struct interface interface;
+	size_t line = text->length;
+
+	for (unsigned i = 0; i < 4; i++)
+		text_print(text, "%s%u", i ? "." : "", neighbour->ip[i]);
+	text_pad(text, line, 17);
+	text_string(text, "0x1         0x2         ");
+	for (unsigned i = 0; i < INTERFACE_MAC_SIZE; i++) {
+		text_string(text, i ? ":" : "");
+		text_hex(text, neighbour->mac[i], 2);
+	}
+	text_print(text, "     *        %s\n", interface_name(neighbour->index, &interface));
+}
+
 void proc_net_arp(struct text *text)
 {
 	text_string(text, "IP address       HW type     Flags       HW address            Mask     "
 	                  "Device\n");
+	interface_neighbours(put_neighbour, text);
 }
 
 /* ---- AF_UNIX sockets ---- */

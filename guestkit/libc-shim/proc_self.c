@@ -347,8 +347,30 @@ static bool find_mount(size_t index, uint64_t *fs_id)
 	return is_mounted;
 }
 
+/* A path as these files have it: what separates fields is written in octal. */
+static void append_path(struct text *text, const char *path)
+{
+	for (; *path; path++) {
+		const char byte[2] = {*path};
+
+		if (*path == ' ' || *path == '\t' || *path == '\n' || *path == '\\')
+			text_print(text, "\\%u%u%u", (unsigned)*path >> 6 & 7,
+			           (unsigned)*path >> 3 & 7, (unsigned)*path & 7);
+		else
+			text_string(text, byte);
+	}
+}
+
+static const char *options_of(const struct inode *root)
+{
+	return root->ops->set_attributes ? "rw,relatime" : "ro,relatime";
+}
+
 void proc_mounts(struct text *text)
 {
+	const char *path;
+	struct inode *root;
+
 	for (size_t i = 0; i < MOUNT_LINES; i++) {
 		const char *type = mount_lines[i].type;
 		uint64_t fs_id;
@@ -357,10 +379,18 @@ void proc_mounts(struct text *text)
 			text_print(text, "%s %s %s %s 0 0\n", type, mount_lines[i].path, type,
 			           mount_lines[i].options);
 	}
+	for (unsigned i = 0; (path = vfs_mounted(i, &root)) != NULL; i++) {
+		text_print(text, "share%u ", i);
+		append_path(text, path);
+		text_print(text, " virtiofs %s 0 0\n", options_of(root));
+	}
 }
 
 void proc_mountinfo(struct text *text)
 {
+	const char *path;
+	struct inode *root;
+
 	for (size_t i = 0; i < MOUNT_LINES; i++) {
 		const char *type = mount_lines[i].type;
 		uint64_t fs_id;
@@ -369,5 +399,11 @@ void proc_mountinfo(struct text *text)
 			text_print(text, "%lu %u 0:%lu / %s %s - %s %s %s\n", (uint64_t)i + 1,
 			           mount_lines[i].parent, fs_id, mount_lines[i].path,
 			           mount_lines[i].options, type, type, mount_lines[i].options);
+	}
+	for (unsigned i = 0; (path = vfs_mounted(i, &root)) != NULL; i++) {
+		text_print(text, "%lu 1 0:%lu / ", (uint64_t)MOUNT_LINES + i + 1, root->fs_id);
+		append_path(text, path);
+		text_print(text, " %s - virtiofs share%u %s\n", options_of(root), i,
+		           options_of(root));
 	}
 }

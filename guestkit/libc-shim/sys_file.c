@@ -22,8 +22,12 @@
 
 static int64_t seek_plain(struct file *file, int64_t offset, int whence)
 {
-	int64_t size = (int64_t)file->inode->size, base = 0;
+	int64_t size, base = 0;
+	int result = whence == SEEK_SET || whence == SEEK_CUR ? 0 : inode_refresh(file->inode);
 
+	if (result)
+		return result;
+	size = (int64_t)file->inode->size;
 	switch (whence) {
 	case SEEK_CUR: base = (int64_t)file->position; break;
 	case SEEK_END: base = size; break;
@@ -217,6 +221,7 @@ int64_t sys_fallocate(const uint64_t *arg)
 		return -EFBIG;
 	if (!file->ops->allocate)
 		return -EOPNOTSUPP;
+	(void)inode_refresh(file->inode);
 	if (!((uint32_t)arg[1] & FALLOC_FL_KEEP_SIZE) && (uint64_t)end > file->inode->size &&
 	    (uint64_t)end > process_limit(RESOURCE_FSIZE)->soft) {
 		signal_send_self(SIGXFSZ);

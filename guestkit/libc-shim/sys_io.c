@@ -15,6 +15,7 @@
 #include "guestkit/user.h"
 
 #define IOV_COUNT_MAX 1024 /* UIO_MAXIOV */
+#define COPY_PAGES    64   /* at a time, from file to file: each may cost an exit */
 
 /* Can a buffer be the application's at all? Linux refuses others before it moves anything. */
 static bool is_user_buffer(uint64_t buffer, uint64_t length)
@@ -143,8 +144,10 @@ static int limit_write(const struct file *file, uint64_t position, uint64_t *len
 
 static void seek_append(const struct file *file, uint64_t *position)
 {
-	if (file->flags & O_APPEND)
-		*position = file->inode->size;
+	if (!(file->flags & O_APPEND))
+		return;
+	(void)inode_refresh(file->inode); /* the write says what is wrong */
+	*position = file->inode->size;
 }
 
 static int64_t write_once(struct file *file, uint64_t buffer, uint64_t length, uint64_t *position)
@@ -295,13 +298,14 @@ int64_t sys_pwritev(const uint64_t *arg)
 	return move_pieces_at(arg, true);
 }
 
-/* preadv2, pwritev2: hints change nothing here. */
+/* preadv2, pwritev2: hints change nothing here, and what is to be on the disk is made so. */
 static int64_t move_pieces_flagged(const uint64_t *arg, bool write)
 {
 	const uint32_t hints = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT;
-	const struct file *file = descriptor_file((int)arg[0]);
+	struct file *file = descriptor_file((int)arg[0]);
 	uint32_t flags = (uint32_t)arg[5];
 	uint64_t end;
+	int64_t result;
 
 	if (arg[3] != UINT64_MAX && (int64_t)arg[3] < 0)
 		return -EINVAL;
@@ -309,13 +313,20 @@ static int64_t move_pieces_flagged(const uint64_t *arg, bool write)
 		if (!write || flags & ~(hints | RWF_APPEND))
 			return -EOPNOTSUPP;
 		if (!file->ops->not_seekable) {
+			(void)inode_refresh(file->inode);
 			end = file->inode->size;
 			if (arg[3] != UINT64_MAX)
 				return move_pieces(arg, &end, write);
-			descriptor_file((int)arg[0])->position = end;
+			file->position = end;
 		}
 	}
-	return arg[3] == UINT64_MAX ? move_pieces(arg, NULL, write) : move_pieces_at(arg, write);
+	result = arg[3] == UINT64_MAX ? move_pieces(arg, NULL, write) : move_pieces_at(arg, write);
+	if (result > 0 && write && flags & (RWF_DSYNC | RWF_SYNC) && file->inode->ops->sync) {
+		int status = file->inode->ops->sync(file->inode, file, !(flags & RWF_SYNC));
+
+		result = status ? status : result;
+	}
+	return result;
 }
 
 int64_t sys_preadv2(const uint64_t *arg)
@@ -330,23 +341,27 @@ int64_t sys_pwritev2(const uint64_t *arg)
 
 /* ---- from file to file ---- */
 
-/* Copy through a frame. Positions advance by what was written. */
+/* Copy through frames. Positions advance by what was written. */
 static int64_t copy_between(struct file *in, uint64_t *in_position, struct file *out,
                             uint64_t *out_position, uint64_t length)
 {
 	uint64_t frame, done = 0;
+	size_t pages = length < COPY_PAGES * PAGE_SIZE ? 1 : COPY_PAGES;
 	int64_t result = 0;
 
 	if (!in->ops->read_kit || !out->ops->write_kit)
 		return -EINVAL;
-	frame = page_alloc(1);
+	frame = page_alloc(pages);
+	if (!frame)
+		frame = page_alloc(pages = 1);
 	if (!frame)
 		return -ENOMEM;
 	file_get(in);
 	file_get(out);
 	while (done < length) {
 		uint64_t at = *in_position;
-		size_t piece = length - done < PAGE_SIZE ? length - done : PAGE_SIZE;
+		size_t piece =
+		        length - done < pages * PAGE_SIZE ? length - done : pages * PAGE_SIZE;
 
 		result = in->ops->read_kit(in, direct_map(frame), piece, &at);
 		if (result <= 0)
@@ -369,7 +384,7 @@ static int64_t copy_between(struct file *in, uint64_t *in_position, struct file 
 	}
 	file_put(out);
 	file_put(in);
-	page_free(frame, 1);
+	page_free(frame, pages);
 	return done ? (int64_t)done : result;
 }
 
@@ -437,6 +452,9 @@ int64_t sys_copy_file_range(const uint64_t *arg)
 		result = -EINVAL;
 	if (!result)
 		result = check_copy(in, out);
+	if (result)
+		return result;
+	result = inode_refresh(in->inode);
 	if (result)
 		return result;
 	if (*from >= in->inode->size)

@@ -13,6 +13,7 @@
 #include "guestkit/page_table.h"
 #include "guestkit/user.h"
 #include "guestkit/vma.h"
+#include "guestkit/write_back.h"
 
 int64_t sys_mmap(const uint64_t *arg)
 {
@@ -57,7 +58,23 @@ int64_t sys_madvise(const uint64_t *arg)
 	return address_space_advise(arg[0], arg[1], (int)arg[2]);
 }
 
-/* Shared mappings are the file's own frames: there is nothing to write back. */
+/* MS_SYNC: what was written is on the disk afterwards. */
+static int sync_mapped(uint64_t start, uint64_t end)
+{
+	int result = 0;
+
+	for (size_t i = vma_index(start); i < vma_count() && vma_at(i)->start < end; i++) {
+		const struct vma *vma = vma_at(i);
+		int status = 0;
+
+		if (write_back_is_for(vma) && vma->file->inode->ops->sync)
+			status = vma->file->inode->ops->sync(vma->file->inode, vma->file, true);
+		result = result ? result : status;
+	}
+	return result;
+}
+
+/* Most shared mappings are the file's own frames, with nothing to write back. */
 int64_t sys_msync(const uint64_t *arg)
 {
 	uint64_t length = page_round_up(arg[1]);
@@ -68,7 +85,10 @@ int64_t sys_msync(const uint64_t *arg)
 		return -EINVAL;
 	if (arg[0] + length < arg[0])
 		return -ENOMEM;
-	return vma_covers(arg[0], arg[0] + length) ? 0 : -ENOMEM;
+	if (!vma_covers(arg[0], arg[0] + length))
+		return -ENOMEM;
+	return flags & MS_SYNC ? sync_mapped(arg[0], arg[0] + length)
+	                       : write_back_range(arg[0], arg[0] + length);
 }
 
 int64_t sys_mincore(const uint64_t *arg)

@@ -130,6 +130,7 @@ static int file_open_text(struct inode *inode, struct file *file)
 	struct interface interface;
 	struct text *text;
 
+	interface_settle();
 	if (!interface_find(net_of(inode)->index, &interface))
 		return -ENODEV;
 	text = heap_alloc(sizeof(*text));
@@ -275,6 +276,7 @@ static int net_lookup(struct inode *dir, const char *name, size_t length, struct
 
 	if (is_name(name, length, ".."))
 		return pseudo_fs_parent(dir, found);
+	interface_settle();
 	for (unsigned i = 0; interface_get(i, &interface); i++) {
 		if (!is_name(name, length, interface.name))
 			continue;
@@ -291,6 +293,7 @@ static int net_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *en
 
 	if (*cookie < 2)
 		return pseudo_fs_dots(dir, cookie, entry);
+	interface_settle();
 	if (!interface_get((unsigned)(*cookie - 2), &interface))
 		return 0;
 	(*cookie)++;

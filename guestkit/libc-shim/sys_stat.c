@@ -41,8 +41,11 @@ static int64_t split_time(uint64_t time, uint32_t *nanoseconds)
 static int64_t give_stat(struct inode *inode, uint64_t user)
 {
 	struct stat out = {0};
+	int result = inode_refresh(inode);
 	uint32_t ns;
 
+	if (result)
+		return result;
 	out.st_dev = inode->fs_id;
 	out.st_ino = inode->number;
 	out.st_nlink = inode->links;
@@ -123,7 +126,10 @@ static uint32_t device_minor(uint64_t device)
 static int64_t give_statx(struct inode *inode, uint64_t user)
 {
 	struct statx out = {0};
+	int result = inode_refresh(inode);
 
+	if (result)
+		return result;
 	out.stx_mask = STATX_BASIC_STATS;
 	out.stx_blksize = PAGE_SIZE;
 	out.stx_nlink = inode->links;

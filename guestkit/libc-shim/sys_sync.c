@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hints, and waiting for storage: there is none, what is written is where it stays. */
+/* Hints, and waiting for storage: only some file systems have any. */
 #include <linux/errno.h>
 #include <linux/fadvise.h>
 #include <linux/fs.h>
@@ -11,29 +11,43 @@
 #define SYNC_FLAGS \
 	(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
 
-int64_t sys_fsync(const uint64_t *arg)
+static int64_t sync_file(struct file *file, bool data_only)
 {
-	const struct file *file = file_of(arg[0]);
+	struct inode *inode;
 
 	if (!file)
 		return -EBADF;
-	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ? 0 : -EINVAL;
+	inode = file->inode;
+	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode))
+		return -EINVAL;
+	return inode->ops->sync ? inode->ops->sync(inode, file, data_only) : 0;
+}
+
+int64_t sys_fsync(const uint64_t *arg)
+{
+	return sync_file(file_of(arg[0]), false);
 }
 
 int64_t sys_fdatasync(const uint64_t *arg)
 {
-	return sys_fsync(arg);
+	return sync_file(file_of(arg[0]), true);
 }
 
+/* Errors are for those who ask about one file. */
 int64_t sys_sync(const uint64_t *arg)
 {
 	(void)arg;
+	vfs_sync();
 	return 0;
 }
 
 int64_t sys_syncfs(const uint64_t *arg)
 {
-	return file_of(arg[0]) ? 0 : -EBADF;
+	struct file *file = file_of(arg[0]);
+
+	if (!file)
+		return -EBADF;
+	return file->inode->ops->sync_all ? file->inode->ops->sync_all(file->inode) : 0;
 }
 
 int64_t sys_readahead(const uint64_t *arg)
@@ -60,7 +74,7 @@ int64_t sys_fadvise64(const uint64_t *arg)
 
 int64_t sys_sync_file_range(const uint64_t *arg)
 {
-	const struct file *file = file_of(arg[0]);
+	struct file *file = file_of(arg[0]);
 	int64_t offset = (int64_t)arg[1], length = (int64_t)arg[2], end;
 
 	if (!file)
@@ -68,6 +82,8 @@ int64_t sys_sync_file_range(const uint64_t *arg)
 	if ((uint32_t)arg[3] & ~(uint32_t)SYNC_FLAGS || offset < 0 || length < 0 ||
 	    __builtin_add_overflow(offset, length, &end))
 		return -EINVAL;
+	if (S_ISREG(file->inode->mode) && arg[3])
+		return sync_file(file, true);
 	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ||
 	                       S_ISLNK(file->inode->mode) || S_ISBLK(file->inode->mode)
 	               ? 0

@@ -9,6 +9,7 @@
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/wait.h"
+#include "guestkit/machine.h"
 #include "guestkit/memory.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
@@ -28,7 +29,9 @@ static bool has_host_name, has_domain_name;
 
 const char *system_host_name(void)
 {
-	return has_host_name ? host_name : SYSTEM_NODE;
+	if (has_host_name)
+		return host_name;
+	return machine.hostname ? machine.hostname : SYSTEM_NODE;
 }
 
 int64_t sys_uname(const uint64_t *arg)
@@ -42,7 +45,7 @@ int64_t sys_uname(const uint64_t *arg)
 	};
 	const char *host = system_host_name();
 
-	memcpy(name.nodename, host, strlen(host));
+	memcpy(name.nodename, host, strnlen(host, __NEW_UTS_LEN));
 	if (has_domain_name)
 		memcpy(name.domainname, domain_name, sizeof(domain_name));
 	return user_write(arg[0], &name, sizeof(name));

@@ -5,6 +5,7 @@
 #include <linux/stat.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/name_files.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/vfs.h"
@@ -12,7 +13,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
 
-#define VFS_MOUNT_MAX 8
+#define VFS_MOUNT_MAX 24
 #define NS_PER_DAY    (86400 * 1000000000ull)
 
 #define TYPE_DIRECTORY (S_IFDIR >> 12) /* DT_DIR */
@@ -22,8 +23,9 @@ struct mount {
 	struct inode *parent; /* referenced */
 	struct inode *root;   /* referenced; NULL: nobody has looked there yet */
 	struct inode *(*make)(void);
-	uint8_t length; /* of the name */
-	char name[15];
+	uint8_t length;   /* of the name */
+	const char *name; /* lives as long as the mount */
+	const char *path; /* of vfs_mount_made(); NULL: it is one that every guest has */
 };
 
 static struct mount mounts[VFS_MOUNT_MAX];
@@ -81,7 +83,8 @@ int inode_truncate(struct inode *inode, uint64_t size)
 
 static struct mount *mount_by_name(const struct inode *dir, const char *name, size_t length)
 {
-	for (struct mount *mount = mounts; mount < mounts + mount_count; mount++)
+	/* Of two in one place the last one counts. */
+	for (struct mount *mount = mounts + mount_count; mount-- > mounts;)
 		if (mount->length == length && !memcmp(mount->name, name, length) &&
 		    inode_is_same(mount->parent, dir))
 			return mount;
@@ -112,10 +115,9 @@ bool vfs_is_mount(const struct inode *dir, const char *name, size_t length)
 /* Mount @root as @name in @parent; takes over both references. */
 static int mount_at(struct inode *parent, const char *name, struct inode *root)
 {
-	size_t length = strlen(name);
 	struct mount *mount;
 
-	if (!root || mount_count == VFS_MOUNT_MAX || length >= sizeof(mounts->name)) {
+	if (!root || mount_count == VFS_MOUNT_MAX) {
 		inode_put(parent);
 		inode_put(root);
 		return root ? -ENOSPC : -ENOMEM;
@@ -123,8 +125,8 @@ static int mount_at(struct inode *parent, const char *name, struct inode *root)
 	mount = &mounts[mount_count++];
 	mount->parent = parent;
 	mount->root = root;
-	mount->length = (uint8_t)length;
-	memcpy(mount->name, name, length + 1);
+	mount->length = (uint8_t)strlen(name);
+	mount->name = name;
 	return 0;
 }
 
@@ -136,23 +138,90 @@ static void mount_later(const char *name, struct inode *(*make)(void))
 	mount->parent = inode_get(vfs_root);
 	mount->make = make;
 	mount->length = (uint8_t)strlen(name);
-	memcpy(mount->name, name, mount->length + 1u);
+	mount->name = name;
 }
 
-int vfs_mount(const char *path, struct inode *root)
+/* The directory that a path leads to, made with all above it where it is missing. */
+static int make_path(const char *path, struct inode **found)
 {
-	char name[VFS_NAME_MAX + 1];
-	struct inode *parent;
-	int result;
+	struct inode *dir = inode_get(vfs_root), *next;
+	int result = 0;
 
-	if (!root)
-		return -ENOMEM;
-	result = vfs_walk_parent(-1, path, &parent, name);
+	while (!result && *path) {
+		size_t length = 0;
+
+		while (path[length] && path[length] != '/')
+			length++;
+		if (length)
+			result = vfs_lookup(dir, path, length, &next);
+		if (result == -ENOENT && dir->ops->create)
+			result = dir->ops->create(dir, path, length, S_IFDIR | 0755, 0, &next);
+		if (length && !result) {
+			inode_put(dir);
+			dir = next;
+			result = S_ISDIR(dir->mode) ? 0 : -ENOTDIR;
+		}
+		path += length + (path[length] == '/');
+	}
+	if (result)
+		inode_put(dir);
+	else
+		*found = dir;
+	return result;
+}
+
+int vfs_mount_made(const char *path, struct inode *root)
+{
+	size_t length = strlen(path);
+	char *copy = heap_alloc(length + 1), *name = NULL;
+	struct inode *parent = NULL;
+	int result = copy ? 0 : -ENOMEM;
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	if (!result && (path[0] != '/' || length < 2))
+		result = -EINVAL;
+	if (!result) {
+		memcpy(copy, path, length);
+		name = strrchr(copy, '/') + 1;
+		name[-1] = '\0';
+		result = *name && strlen(name) <= VFS_NAME_MAX ? make_path(copy, &parent) : -EINVAL;
+		name[-1] = '/';
+	}
 	if (result) {
+		heap_free(copy);
 		inode_put(root);
 		return result;
 	}
-	return mount_at(parent, name, root);
+	result = mount_at(parent, name, root);
+	if (!result)
+		mounts[mount_count - 1].path = copy;
+	return result;
+}
+
+const char *vfs_mounted(unsigned index, struct inode **root)
+{
+	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++) {
+		if (!mount->path || index--)
+			continue;
+		*root = mount->root;
+		return mount->path;
+	}
+	return NULL;
+}
+
+int vfs_sync(void)
+{
+	int result = 0;
+
+	for (const struct mount *mount = mounts; mount < mounts + mount_count; mount++) {
+		int status = mount->root && mount->root->ops->sync_all
+		                     ? mount->root->ops->sync_all(mount->root)
+		                     : 0;
+
+		result = result ? result : status;
+	}
+	return result;
 }
 
 static bool is_name(const char *name, size_t length, const char *wanted)
@@ -186,6 +255,7 @@ int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode 
 
 	struct mount *mount = mount_by_name(dir, name, length);
 
+	name_files_look(dir, name, length);
 	if (mount) {
 		if (!mount_root(mount))
 			return -ENOMEM;
@@ -202,7 +272,7 @@ static int readdir_mounts(struct inode *dir, uint64_t *cookie, struct dir_entry 
 		struct mount *mount = &mounts[i];
 		struct inode *own;
 
-		if (!inode_is_same(mount->parent, dir))
+		if (mount != mount_by_name(dir, mount->name, mount->length))
 			continue;
 		if (dir->ops->lookup && !dir->ops->lookup(dir, mount->name, mount->length, &own)) {
 			inode_put(own);
@@ -315,7 +385,7 @@ const char *vfs_working_path(void)
 
 /* ---- start ---- */
 
-int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical, const char *cwd)
+int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical)
 {
 	struct inode *dev;
 	int result;
@@ -342,14 +412,20 @@ int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical,
 			return result;
 		descriptor_install(file, stream, false);
 	}
-	if (cwd && strcmp(cwd, "/")) {
-		struct inode *dir;
+	return 0;
+}
 
-		result = vfs_walk(-1, cwd, WALK_DIRECTORY, &dir);
-		if (result)
-			return result;
-		inode_put(vfs_working_directory);
-		vfs_working_directory = dir;
-	}
+int vfs_start_in(const char *path)
+{
+	struct inode *dir;
+	int result;
+
+	if (!path || !strcmp(path, "/"))
+		return 0;
+	result = vfs_walk(-1, path, WALK_DIRECTORY, &dir);
+	if (result)
+		return result;
+	inode_put(vfs_working_directory);
+	vfs_working_directory = dir;
 	return 0;
 }

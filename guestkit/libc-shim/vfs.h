@@ -67,6 +67,14 @@ struct inode_ops {
 	int (*readdir)(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
 	/* Target without NUL into @buffer, cut at @size; its full length is returned [-EINVAL] */
 	int64_t (*readlink)(struct inode *inode, char *buffer, size_t size);
+	/* Bring the attributes up to date where others can change them, too; optional. lookup() has
+	 * done so for what it found */
+	int (*refresh)(struct inode *inode);
+	/* Have what was written to a regular file or a directory on the disk, @file being open on
+	 * it [there is no disk] */
+	int (*sync)(struct inode *inode, struct file *file, bool data_only);
+	/* The same for its whole file system [there is no disk] */
+	int (*sync_all)(struct inode *inode);
 	/* Change the size of a regular file [-EROFS] */
 	int (*truncate)(struct inode *inode, uint64_t size);
 	/* Store inode->mode, uid, gid and times, which the caller has already changed [-EROFS] */
@@ -128,6 +136,16 @@ size_t vector_write(struct vector *vector, const void *from, size_t length);
  * -EFAULT. */
 int vector_open(struct vector *vector, uint64_t pieces, uint64_t count);
 
+/* A lock outside of the guest, of those that file_lock.c keeps inside. */
+struct file_lock_request {
+	uint64_t start, last; /* bytes; last inclusive */
+	short type;           /* F_RDLCK, F_WRLCK, F_UNLCK */
+	bool is_flock;
+	bool is_of_process; /* else of the open file */
+	bool is_question;   /* what is in the way? F_UNLCK: nothing; else its type and range */
+	int owner;          /* answer: its process on the host, or 0 */
+};
+
 /* Operations of an open file; a missing one means the errno in brackets. */
 struct file_ops {
 	/* Read or write at *position and advance it; short results are allowed [-EINVAL].
@@ -160,6 +178,12 @@ struct file_ops {
 	 * @make, a hole is filled with a zeroed frame owned by the file; -EFAULT past its end
 	 * [-ENODEV]. */
 	int (*page)(struct file *file, uint64_t index, bool make, uint64_t *physical);
+	/* Shared mappings are copies: bytes that were written through one, in pages that page() has
+	 * given, are to be stored; optional */
+	int (*write_back)(struct file *file, uint64_t first, uint64_t count);
+	/* Take, give back or look for a lock that others than this guest see, too; it does not wait
+	 * [nobody else can open the file] */
+	int (*lock)(struct file *file, struct file_lock_request *request);
 	/* The last reference is gone: free what open() made. */
 	void (*close)(struct file *file);
 	bool not_seekable; /* pipes and terminals: pread gives -ESPIPE, lseek without seek() too */
@@ -194,16 +218,30 @@ uint64_t vfs_new_fs_id(void);
 /* After a read: bring atime up to date as "relatime" mounts do. */
 void inode_accessed(struct inode *inode);
 
+/* Bring the attributes up to date, if others than the guest can change them. */
+static inline int inode_refresh(struct inode *inode)
+{
+	return inode->ops->refresh ? inode->ops->refresh(inode) : 0;
+}
+
 /* Change the size of a file: -EROFS, -EISDIR, -EINVAL (no regular file), or what the file system
  * says. */
 int inode_truncate(struct inode *inode, uint64_t size);
 
 /**
- * vfs_mount() - Put a file system's root where a path points.
- * @path: its parent directory must exist; its last component need not
+ * vfs_mount_made() - Put a file system's root where a path points.
+ * @path: absolute; copied. Directories that are missing above its last component are made, symbolic
+ *        links are not followed
  * @root: one reference is taken over, also on failure
  */
-int vfs_mount(const char *path, struct inode *root);
+int vfs_mount_made(const char *path, struct inode *root);
+
+/* The file systems that vfs_mount_made() has mounted: path and root of the one at @index, or NULL.
+ */
+const char *vfs_mounted(unsigned index, struct inode **root);
+
+/* Have all that was written on the disks. */
+int vfs_sync(void);
 
 /* Find one name in a directory, mounts, "." and ".." included; *found is referenced. */
 int vfs_lookup(struct inode *dir, const char *name, size_t length, struct inode **found);
@@ -220,6 +258,13 @@ int vfs_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry);
  * Touching them is SIGBUS or faults in what the file then has.
  */
 void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool with_copies);
+
+/* Provided by the memory manager (write_back.c): is any of the file mapped? */
+bool memory_file_is_mapped(const struct inode *inode);
+/* Hand what was written through shared mappings, of this file or of all, to ops->write_back: 0 or
+ * the first error. */
+int memory_file_write_back(struct inode *inode);
+int memory_write_back_all(void);
 
 extern struct inode *vfs_root; /* referenced; set at start and by chroot */
 
@@ -282,9 +327,6 @@ int descriptor_available(int minimum);
 bool descriptor_close_on_exec(int fd);
 void descriptor_set_close_on_exec(int fd, bool close_on_exec);
 
-/* Close all of them. */
-void descriptors_close_all(void);
-
 /* Close what is to be closed when another program runs. */
 void descriptors_close_on_exec(void);
 
@@ -309,8 +351,12 @@ struct inode *builtin_root_create(void);
  * address. Prints why to stderr and returns NULL when the image is damaged. */
 struct inode *erofs_root_create(const void *image, uint64_t size, uint64_t physical);
 
-/* Mounts everything and opens descriptors 0, 1, 2 on the console; 0 or a negative errno. */
-int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical, const char *cwd);
+/* Mounts what every guest has and opens descriptors 0, 1, 2 on the console; 0 or a negative errno.
+ */
+int vfs_init(const void *root_image, uint64_t root_size, uint64_t root_physical);
+
+/* Make a path the first working directory; NULL: it is the root. */
+int vfs_start_in(const char *path);
 
 /* An open file on the console stream 0, 1 or 2 (console_file.c). */
 int console_file_open(int stream, struct file **opened);

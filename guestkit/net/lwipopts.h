@@ -56,6 +56,8 @@
 #define LWIP_IPV6_DHCP6                0
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 3
 #define LWIP_IPV6_ADDRESS_LIFETIMES    1
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS  0 /* an address is the guest's at once */
+#define LWIP_IPV6_NUM_ADDRESSES        4
 #define IP_REASSEMBLY                  1
 #define IP_FRAG                        1
 #define IP_REASS_MAX_PBUFS             256
@@ -64,6 +66,7 @@
 #define IP_FORWARD                     0
 #define IP_OPTIONS_ALLOWED             1
 #define SO_REUSE                       1
+#define SO_REUSE_RXTOALL               1 /* what goes to a group goes to all sockets in it */
 #define IP_SOF_BROADCAST               1
 #define IP_SOF_BROADCAST_RECV          0
 #define ARP_QUEUEING                   1
@@ -105,6 +108,7 @@
 #define LWIP_ALTCP                0
 
 /* Sequence numbers begin anywhere. What segments may do is asked before they are looked at. */
+#define LWIP_HOOK_ND6_GET_GW(netif, to)                                 net_config_gateway6(netif)
 #define LWIP_HOOK_FILENAME                                              "net_hooks.h"
 #define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) net_random()
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, length, length1, options2, packet) \

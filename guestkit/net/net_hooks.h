@@ -11,4 +11,9 @@ struct tcp_pcb;
 signed char net_tcp_input_hook(struct tcp_pcb *pcb, struct tcp_hdr *header, const void *options2,
                                struct pbuf *packet);
 
+/* The router that the device tree names for an interface, or NULL. */
+struct netif;
+struct ip6_addr;
+const struct ip6_addr *net_config_gateway6(struct netif *netif);
+
 #endif

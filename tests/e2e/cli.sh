@@ -59,6 +59,96 @@ test_doctor_without_kvm() {
 	expect_status 1
 	expect_in out '^PROBLEM +/dev/kvm '
 	expect_in out 'cannot run microVMs'
+	expect_in out '^optional +/dev/net/tun +missing'
+	expect_not_in out 'TAP interface'
+}
+
+# Says what is missing for some uses; the exit status is that of the rest.
+doctor_advises() { # CHECK TEXT COMMAND...
+	try "${@:3}"
+	expect_in out "^optional +$1 +.*$2"
+	expect_not_in out "^PROBLEM +$1"
+}
+
+# A passt of that script, in a folder that is all there is on PATH.
+put_passt() { # SHELL-COMMAND
+	mkdir -p bin
+	printf '#!/bin/sh\n%s\n' "$1" >bin/passt
+	chmod +x bin/passt
+}
+
+test_doctor_passt() {
+	local start
+	mkdir empty
+	doctor_advises passt 'not found.*apt install passt' env PATH="$PWD/empty" "$mote" doctor
+	put_passt 'printf "passt 1999_01_01\033[2J\n  -s, --socket PATH\n" >&2; exit 1'
+	doctor_advises passt 'does not know --fd.*passt 1999_01_01\)$' env PATH="$PWD/bin" "$mote" doctor
+	put_passt 'echo "passt 2099_01_01"; echo "  -F, --fd FD"'
+	try env PATH="$PWD/bin" "$mote" doctor
+	expect_in out '^ok +passt .*\(passt 2099_01_01\)$'
+	put_passt 'while :; do echo y; done'
+	doctor_advises passt 'does not know --fd' env PATH="$PWD/bin" "$mote" doctor
+	put_passt 'exec /bin/sleep 60'
+	start=$EPOCHREALTIME
+	doctor_advises passt 'does not know --fd' env PATH="$PWD/bin" "$mote" doctor
+	[ "$(since "$start")" -lt 12000 ] || fail "waited for it"
+	chmod -x bin/passt
+	doctor_advises passt 'cannot be started: Permission denied' env PATH="$PWD/bin" "$mote" doctor
+}
+
+test_doctor_shares() {
+	(
+		ulimit -n 100
+		doctor_advises 'open files' 'at most 100:' "$mote" doctor
+	)
+	unshare --mount --map-root-user mount -t tmpfs none /proc 2>unshare.log ||
+		skip "this user may not make a mount namespace"
+	# shellcheck disable=SC2016 # the inner shell expands it
+	doctor_advises 'shared directories' '/proc is not mounted' \
+		unshare --mount --map-root-user sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$mote" doctor
+}
+
+# What doctor says is done to the letter; then it is content, and the guest has its network.
+test_doctor_tap() {
+	need_kvm
+	need_tool ip
+	# shellcheck disable=SC2016 # the inner shell expands it
+	local -a namespace=(unshare --mount --net --map-root-user sh -euc
+		'mount -t sysfs none /sys; [ ! -e recipe ] || . ./recipe; exec "$@"' sh)
+	"${namespace[@]}" ip tuntap add dev probe mode tap 2>unshare.log ||
+		skip "this user may not make interfaces in a namespace"
+	export USER=root
+	doctor_advises 'TAP interface' 'none for this user' "${namespace[@]}" "$mote" doctor
+	sed -n 's/sudo //g; s/.*Make one: \(.*\); then: .*/\1/p' out >recipe
+	sed -n 's/.*; then: mote run \(--net .*\)/\1/p' out >options
+	[ -s recipe ] || fail "it does not say how to make one"
+	try "${namespace[@]}" "$mote" doctor
+	expect_in out '^ok +TAP interface +for this user: mote0$'
+	# shellcheck disable=SC2046 # two words
+	try "${namespace[@]}" "$mote" run $(<options) "$images/hello"
+	expect_status 0
+	expect_out 'Hello from a microVM!'
+}
+
+# An interface is its owner's, and of those who administer the network.
+test_doctor_tap_of_another() {
+	local -a other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	need_tool ip
+	[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
+	chmod 755 .
+	cp "$mote" mote
+	"${other[@]}" test -x "$PWD/mote" || skip "another user cannot reach this folder"
+	# shellcheck disable=SC2016 # the inner shell expands it
+	local -a namespace=(unshare --mount --net sh -euc
+		'mount -t sysfs none /sys; mount -t tmpfs -o mode=755,dev none /dev; mkdir /dev/net
+		mknod -m "$1" /dev/net/tun c 10 200; chmod "$1" /dev/net/tun
+		ip tuntap add dev taken mode tap user root vnet_hdr
+		ip tuntap add dev given mode tap user 65534 vnet_hdr; shift; exec "$@"' sh)
+	"${namespace[@]}" 666 sh -c ': <>/dev/net/tun' 2>unshare.log || skip "root may not make this namespace"
+	try "${namespace[@]}" 666 "${other[@]}" "$PWD/mote" doctor
+	expect_in out '^ok +TAP interface +for this user: given$'
+	doctor_advises /dev/net/tun 'no permission.*chmod 666' "${namespace[@]}" 600 "${other[@]}" "$PWD/mote" doctor
+	expect_not_in out 'TAP interface'
 }
 
 # Runs a command where there is no /dev/kvm.

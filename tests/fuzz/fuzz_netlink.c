@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target of netlink requests: what is answered is well-formed, and bounded. */
 #define MOTE_HOSTED
+#include "../unit/interface_fakes.h"
 #include "../unit/kit_fakes.h"
 
 #include "../../guestkit/libc-shim/interface.c"

@@ -55,7 +55,7 @@ UNUSED static const char *host_read(const char *name)
 	return content;
 }
 
-static void open_server(bool read_only, enum fs_cache cache)
+UNUSED static void open_server(bool read_only, enum fs_cache cache)
 {
 	struct mote_error err;
 
@@ -98,8 +98,9 @@ UNUSED static void teardown(void)
 }
 
 /* A request with arguments and what follows them; the answer's body gets `room` bytes. */
-static int request_with_room(uint32_t opcode, uint64_t node, const void *args, size_t args_size,
-                             const void *more, size_t more_size, size_t room)
+UNUSED static int request_with_room(uint32_t opcode, uint64_t node, const void *args,
+                                    size_t args_size, const void *more, size_t more_size,
+                                    size_t room)
 {
 	struct fuse_in_header in = {
 	        .len = (uint32_t)(sizeof in + args_size + more_size),

@@ -68,6 +68,20 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 	return 0;
 }
 
+/* Frames that a file system has copies in, until they are asked for. */
+static uint64_t arena_cached;
+static size_t arena_cached_count;
+
+bool memory_reclaim_cache(void)
+{
+	size_t count = arena_cached_count;
+
+	arena_cached_count = 0;
+	if (count)
+		page_free(arena_cached, count);
+	return count > 0;
+}
+
 #ifndef ARENA_WITH_MEMORY_MANAGER
 /* Frames that somebody keeps back until they are asked for: a range to be freed, or no frames. */
 static uint64_t arena_kept;

@@ -24,6 +24,8 @@
 
 #include "guestkit/retired.c"
 
+#include "guestkit/write_back.c"
+
 #include "guestkit/populate.c"
 
 #include "guestkit/address_space.c"

@@ -253,9 +253,25 @@ Test(kit_pages, frames_kept_back_are_asked_for_when_memory_is_short)
 	cr_assert_eq(page_alloc(3), all + 10 * PAGE_SIZE);
 	arena_kept_count = 3;
 	cr_assert_eq(page_alloc(2), all + 10 * PAGE_SIZE);
-	cr_assert_eq(arena_reclaims, 3);
+	cr_assert_eq(arena_reclaims, 4);
 	cr_assert_eq(page_alloc(1), all + 12 * PAGE_SIZE);
-	cr_assert_eq(arena_reclaims, 3, "not while there is enough");
+	cr_assert_eq(arena_reclaims, 4, "not while there is enough");
+}
+
+Test(kit_pages, copies_of_files_go_when_nothing_else_is_left)
+{
+	size_t total = page_total_count();
+	uint64_t all = page_alloc(total);
+
+	arena_kept = all + 10 * PAGE_SIZE;
+	arena_kept_count = 3;
+	arena_cached = all + 20 * PAGE_SIZE;
+	arena_cached_count = 5;
+	cr_assert_eq(page_alloc(3), all + 10 * PAGE_SIZE);
+	cr_assert_eq(arena_cached_count, 5, "not before");
+	cr_assert_eq(page_alloc(4), all + 20 * PAGE_SIZE);
+	cr_assert_eq(arena_cached_count, 0);
+	cr_assert_eq(page_alloc(2), 0);
 }
 
 /* Random operations against a list of who has what. */

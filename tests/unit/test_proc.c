@@ -3,6 +3,8 @@
 #include "tests/unit/special_fakes.h"
 #include "tests/unit/thread_fakes.h"
 
+#include "interface_fakes.h"
+
 #include "guestkit/libc-shim/interface.c"
 #include "guestkit/libc-shim/proc_cpuinfo.c"
 #include "guestkit/libc-shim/proc_fd.c"
@@ -136,6 +138,15 @@ void random_fill(void *buffer, size_t length)
 }
 
 /* Mounted are the root, /tmp and /dev/shm. */
+const char *vfs_mounted(unsigned index, struct inode **root)
+{
+	static const struct inode_ops read_only;
+	static struct inode share = {.ops = &read_only, .fs_id = 77};
+
+	*root = &share;
+	return index ? NULL : "/a share";
+}
+
 int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found)
 {
 	static struct inode root, tmp = {.fs_id = 77}, shm = {.fs_id = 78};
@@ -296,13 +307,16 @@ Test(proc, limits)
 
 Test(proc, mounts)
 {
-	cr_assert_str_eq(fake_content(proc, "1/mounts"), "overlay / overlay rw,relatime 0 0\n"
-	                                                 "tmpfs /tmp tmpfs rw,relatime 0 0\n"
-	                                                 "tmpfs /dev/shm tmpfs rw,relatime 0 0\n");
+	cr_assert_str_eq(fake_content(proc, "1/mounts"),
+	                 "overlay / overlay rw,relatime 0 0\n"
+	                 "tmpfs /tmp tmpfs rw,relatime 0 0\n"
+	                 "tmpfs /dev/shm tmpfs rw,relatime 0 0\n"
+	                 "share0 /a\\040share virtiofs ro,relatime 0 0\n");
 	cr_assert_str_eq(fake_content(proc, "1/mountinfo"),
 	                 "1 0 0:2 / / rw,relatime - overlay overlay rw,relatime\n"
 	                 "2 1 0:77 / /tmp rw,relatime - tmpfs tmpfs rw,relatime\n"
-	                 "4 3 0:78 / /dev/shm rw,relatime - tmpfs tmpfs rw,relatime\n");
+	                 "4 3 0:78 / /dev/shm rw,relatime - tmpfs tmpfs rw,relatime\n"
+	                 "7 1 0:77 / /a\\040share ro,relatime - virtiofs share0 ro,relatime\n");
 }
 
 /* ---- descriptors ---- */

@@ -77,10 +77,6 @@ const struct process_limit *process_limit(unsigned resource)
 	return &limit;
 }
 
-void process_leave(void)
-{
-}
-
 void end_by_signal(int signal)
 {
 	ended_by = signal;
