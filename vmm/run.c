@@ -130,6 +130,7 @@ static void drain_devices(struct vm *vm)
 {
 	const unsigned rounds = DRAIN_NS / DRAIN_ROUND_NS;
 
+	devices_serve(&vm->devices);
 	for (unsigned i = 0; i < rounds && devices_drain(&vm->devices); i++)
 		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
 			break;

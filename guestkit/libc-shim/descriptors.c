@@ -320,6 +320,13 @@ int descriptor_close(int fd)
 	return 0;
 }
 
+void descriptors_close_all(void)
+{
+	for (int fd = 0; fd < VFS_OPEN_MAX; fd++)
+		if (descriptor_file(fd))
+			descriptor_close(fd);
+}
+
 void descriptors_close_on_exec(void)
 {
 	for (int fd = 0; fd < VFS_OPEN_MAX; fd++)

@@ -28,6 +28,7 @@
 
 #include "guestkit/libc-shim/posix_timer.h"
 #include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/process_leave.h"
 #include "guestkit/libc-shim/signal_frame.h"
 #include "guestkit/memory.h"
 #include "guestkit/process_end.h"
@@ -398,6 +399,7 @@ static _Noreturn void crash(const struct context *context, int signal,
 static _Noreturn void act_by_default(const struct context *context, int signal,
                                      const struct signal_cause *cause)
 {
+	process_leave();
 	if (is_in(REPORTED_BY_DEFAULT, signal))
 		crash(context, signal, cause, NULL);
 	end_by_signal(signal);

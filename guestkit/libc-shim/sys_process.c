@@ -3,6 +3,7 @@
 #include <asm/prctl.h>
 #include <linux/errno.h>
 
+#include "guestkit/libc-shim/process_leave.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/memory.h"
 #include "guestkit/process_end.h"
@@ -10,6 +11,7 @@
 
 int64_t sys_exit_group(const uint64_t *arg)
 {
+	process_leave();
 	end_exit((int)arg[0]);
 }
 

@@ -9,6 +9,7 @@
 #include "guestkit/console.h"
 #include "guestkit/libc-shim/futex.h"
 #include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/process_leave.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/process_end.h"
 #include "guestkit/thread.h"
@@ -142,8 +143,10 @@ int64_t sys_exit(const uint64_t *arg)
 
 	if (thread_current->id == PROCESS_ID)
 		first_status = (int)arg[0] & 0xff;
-	if (thread_count == 1)
+	if (thread_count == 1) {
+		process_leave();
 		end_exit(first_status >= 0 ? first_status : (int)arg[0]);
+	}
 	futex_thread_end(thread_current);
 	thread_end();
 }

@@ -327,6 +327,9 @@ int descriptor_available(int minimum);
 bool descriptor_close_on_exec(int fd);
 void descriptor_set_close_on_exec(int fd, bool close_on_exec);
 
+/* Close all of them. */
+void descriptors_close_all(void);
+
 /* Close what is to be closed when another program runs. */
 void descriptors_close_on_exec(void);
 

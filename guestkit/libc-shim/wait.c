@@ -56,6 +56,11 @@ void shim_look_at_host(void)
 	take_events(0, wanted_events());
 }
 
+void shim_wait_for_host(uint64_t deadline)
+{
+	take_events(deadline, virtio_events());
+}
+
 void virtio_kick(void)
 {
 	take_events(0, virtio_events());

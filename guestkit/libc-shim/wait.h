@@ -57,6 +57,9 @@ void shim_look_at_host(void);
 /* How often the VMM has been asked for news. */
 extern uint64_t shim_host_looks;
 
+/* Sleep until there is news of a device, or the deadline; no thread runs meanwhile. */
+void shim_wait_for_host(uint64_t deadline);
+
 /* For the scheduler: sleep until there is a runnable thread. */
 void shim_idle(void);
 

@@ -77,6 +77,10 @@ const struct process_limit *process_limit(unsigned resource)
 	return &limit;
 }
 
+void process_leave(void)
+{
+}
+
 void end_by_signal(int signal)
 {
 	ended_by = signal;
