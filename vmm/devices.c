@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "virtio/block.h"
 #include "virtio/entropy.h"
 #include "virtio/fs.h"
 #include "virtio/virtio_mmio.h"
 #include "virtio/vsock.h"
 #include "vmm/devices_net.h"
+#include "vmm/disk.h"
 
 #define NODE_BOUND \
 	1024 /* bytes of the device tree that a device takes at most, but for its config */
@@ -89,10 +91,30 @@ static int open_shares(struct devices *devices, const struct share_options *opti
 	return 0;
 }
 
+static int open_disks(struct devices *devices, const struct disk_options *options,
+                      const struct guest_memory *memory, struct mote_error *err)
+{
+	for (unsigned i = 0; i < options->count; i++) {
+		struct virtio_device *device;
+		struct block_backing backing;
+
+		if (disk_open(&options->list[i], &backing, err))
+			return -1;
+		device = block_create(&backing, memory);
+		if (!device)
+			return out_of_memory(err);
+		devices->needs.groups |= CONFINE_DISK;
+		if (add(devices, device, err))
+			return -1;
+	}
+	return 0;
+}
+
 int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err)
 {
 	if ((options->entropy && open_entropy(devices, memory, err)) ||
+	    open_disks(devices, &options->disks, memory, err) ||
 	    open_shares(devices, &options->shares, memory, err) ||
 	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)) ||
 	    (options->net.kind != NET_NONE && open_net(devices, &options->net, memory, err)))

@@ -310,6 +310,12 @@ static int apply_net(struct run_parse *parse, const struct run_option *option, c
 	return net_options_parse(&parse->options->net, value, parse->err);
 }
 
+static int apply_disk(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	return disk_options_parse(&parse->options->disks, value, parse->err);
+}
+
 #define FIELD(member) offsetof(struct run_options, member)
 
 const struct run_option run_option_table[] = {
@@ -341,6 +347,8 @@ const struct run_option run_option_table[] = {
         {"net", OPTION_VALUE, "NETWORK", "user[,publish=PORT:PORT]..., tap=NAME or none (default)",
          apply_net, 0},
         {"hostname", OPTION_VALUE, "NAME", "host name of the guest", apply_hostname, 0},
+        {"disk", OPTION_VALUE, "FILE[,OPT]...",
+         "a disk, /dev/vda and so on; ro, direct, id=NAME; repeatable", apply_disk, 0},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmm/error.h"
+#include "vmm/options_disk.h"
 #include "vmm/options_net.h"
 #include "vmm/options_share.h"
 
@@ -68,6 +69,7 @@ struct run_options {
 	bool entropy;           /* a virtio entropy device */
 	bool verify;            /* an application image whole, before it is used */
 	struct net_options net;
+	struct disk_options disks;
 	const char *kit_path; /* NULL: the kit that belongs to this mote */
 };
 

@@ -6,6 +6,7 @@
 #include <linux/stat.h>
 #include <linux/virtio_ids.h>
 
+#include "guestkit/libc-shim/block_file.h"
 #include "guestkit/libc-shim/console_file.h"
 #include "guestkit/libc-shim/pseudo_fs.h"
 #include "guestkit/memory.h"
@@ -265,8 +266,9 @@ static const struct pseudo_node dev_nodes[] = {
 
 struct inode *devfs_create(void)
 {
-	struct inode *root =
-	        pseudo_fs_create(dev_nodes, sizeof(dev_nodes) / sizeof(dev_nodes[0]), TMPFS_MAGIC);
+	size_t count = sizeof(dev_nodes) / sizeof(dev_nodes[0]);
+	const struct pseudo_node *nodes = block_dev_nodes(dev_nodes, &count);
+	struct inode *root = pseudo_fs_create(nodes, count, TMPFS_MAGIC);
 	struct inode *console;
 
 	if (!root)

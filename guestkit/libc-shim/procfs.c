@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 
+#include "guestkit/libc-shim/block_file.h"
 #include "guestkit/libc-shim/proc_net.h"
 #include "guestkit/libc-shim/proc_self.h"
 #include "guestkit/libc-shim/proc_system.h"
@@ -108,6 +109,7 @@ static const struct pseudo_node proc_nodes[] = {
         TEXT("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
         TEXT("cmdline", "\n"),
         MADE("cpuinfo", proc_cpuinfo),
+        MADE("diskstats", proc_diskstats),
         TEXT("filesystems",
              "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\n\terofs\n"),
         MADE("loadavg", proc_loadavg),
@@ -115,7 +117,7 @@ static const struct pseudo_node proc_nodes[] = {
         TEXT("modules", ""),
         LINK("mounts", "self/mounts"),
         LINK("net", "self/net"),
-        LINK("net", "self/net"),
+        MADE("partitions", proc_partitions),
         LINK("self", DECIMAL_OF(PROCESS_ID)),
         MADE("stat", proc_system_stat),
         TEXT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),

@@ -18,7 +18,7 @@ static int64_t sync_file(struct file *file, bool data_only)
 	if (!file)
 		return -EBADF;
 	inode = file->inode;
-	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode))
+	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode) && !S_ISBLK(inode->mode))
 		return -EINVAL;
 	return inode->ops->sync ? inode->ops->sync(inode, file, data_only) : 0;
 }

@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 
+#include "guestkit/libc-shim/block_file.h"
 #include "guestkit/libc-shim/pseudo_fs.h"
 #include "guestkit/libc-shim/sys_net.h"
 
@@ -63,5 +64,8 @@ static const struct pseudo_node sys_nodes[] = {
 
 struct inode *sysfs_create(void)
 {
-	return pseudo_fs_create(sys_nodes, sizeof(sys_nodes) / sizeof(sys_nodes[0]), SYSFS_MAGIC);
+	size_t count = sizeof(sys_nodes) / sizeof(sys_nodes[0]);
+	const struct pseudo_node *nodes = block_sys_nodes(sys_nodes, &count);
+
+	return pseudo_fs_create(nodes, count, SYSFS_MAGIC);
 }

@@ -70,7 +70,7 @@ struct inode_ops {
 	/* Bring the attributes up to date where others can change them, too; optional. lookup() has
 	 * done so for what it found */
 	int (*refresh)(struct inode *inode);
-	/* Have what was written to a regular file or a directory on the disk, @file being open on
+	/* Have what was written to a regular file, directory or disk on stable storage, @file being open on
 	 * it [there is no disk] */
 	int (*sync)(struct inode *inode, struct file *file, bool data_only);
 	/* The same for its whole file system [there is no disk] */
