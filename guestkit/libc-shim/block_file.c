@@ -138,43 +138,56 @@ static int read_cached(struct block_disk *disk, unsigned char *to, size_t length
 	return 0;
 }
 
-/*
- * Write up to @length bytes at @offset: whole blocks, or a part of one whose rest is kept. Return:
- * how many, or a negative errno.
- */
-static int64_t write_copied(struct block_disk *disk, const struct place *from, size_t done,
-                            size_t length, uint64_t offset)
+/* Blocks that are whole in the kit's memory. */
+static int store(struct block_disk *disk, uint64_t offset, unsigned char *bytes, size_t length)
 {
-	size_t block = disk->logical_size, head = offset % block, size = block, copied;
-	bool is_part = head || length < block;
-	unsigned char *bounce;
-	int status = 0;
+	int status = block_transfer(disk, true, offset / BLOCK_SECTOR, bytes, length);
 
-	if (!is_part)
-		size = length < BOUNCE_MAX || block >= BOUNCE_MAX ? length - length % block
-		                                                  : BOUNCE_MAX;
-	if (is_part && length > block - head)
-		length = block - head;
-	else if (!is_part)
-		length = size;
-	bounce = heap_alloc(size);
-	if (!bounce)
-		return -ENOMEM;
-	if (is_part)
-		status = read_cached(disk, bounce, block, offset - head);
-	copied = status ? 0 : take(from, done, bounce + head, length);
-	/* Before a bad pointer, whole blocks and parts alike: the rest of a block has to be known.
-	 */
-	if (!status && copied < length && !is_part)
-		size = copied - copied % block, copied = size;
-	if (!status && !copied)
-		status = -EFAULT;
 	if (!status)
-		status = block_transfer(disk, true, (offset - head) / BLOCK_SECTOR, bounce, size);
-	if (!status)
-		block_cache_store(disk, offset - head, bounce, size);
+		block_cache_store(disk, offset, bytes, length);
+	return status;
+}
+
+/* Write to a part of one block, whose rest is kept: how many bytes, or a negative errno. */
+static int64_t write_part(struct block_disk *disk, const struct place *from, size_t done,
+                          size_t length, uint64_t offset)
+{
+	size_t block = disk->logical_size, head = offset % block, copied = 0;
+	unsigned char *bounce = heap_alloc(block);
+	int status = bounce ? read_cached(disk, bounce, block, offset - head) : -ENOMEM;
+
+	if (!status) {
+		copied = take(from, done, bounce + head,
+		              length < block - head ? length : block - head);
+		status = copied ? store(disk, offset - head, bounce, block) : -EFAULT;
+	}
 	heap_free(bounce);
 	return status ? status : (int64_t)copied;
+}
+
+/* Write whole blocks, at most what fits a bounce buffer; before a bad pointer, what there is. */
+static int64_t write_blocks(struct block_disk *disk, const struct place *from, size_t done,
+                            size_t length, uint64_t offset)
+{
+	size_t block = disk->logical_size, most = BOUNCE_MAX > block ? BOUNCE_MAX : block, copied;
+	unsigned char *bounce;
+	int64_t result;
+
+	length = length < most ? length : most;
+	length -= length % block;
+	bounce = heap_alloc(length);
+	if (!bounce)
+		return -ENOMEM;
+	copied = take(from, done, bounce, length);
+	if (copied < block) {
+		result = copied ? write_part(disk, from, done, copied, offset) : -EFAULT;
+	} else {
+		copied -= copied % block;
+		result = store(disk, offset, bounce, copied);
+		result = result ? result : (int64_t)copied;
+	}
+	heap_free(bounce);
+	return result;
 }
 
 /* ---- read and write ---- */
@@ -223,11 +236,14 @@ static int64_t write_some(struct block_disk *disk, const struct place *from, siz
 		size_t left = length - done;
 		uint64_t at = offset + done;
 
-		moved = 0;
-		if (!from->kit && at % disk->logical_size == 0 && left >= disk->logical_size)
-			moved = move_straight(disk, true, from->user + done, left, at);
-		if (moved == 0)
-			moved = write_copied(disk, from, done, left, at);
+		if (at % disk->logical_size || left < disk->logical_size) {
+			moved = write_part(disk, from, done, left, at);
+		} else {
+			moved = from->kit ? 0
+			                  : move_straight(disk, true, from->user + done, left, at);
+			if (moved == 0)
+				moved = write_blocks(disk, from, done, left, at);
+		}
 		if (moved < 0)
 			break;
 		done += (size_t)moved;
