@@ -230,6 +230,13 @@ int block_flush(struct block_disk *disk)
 	return disk->can_flush ? run_one(disk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0) : 0;
 }
 
+void block_flush_all(void)
+{
+	for (unsigned i = 0; i < BLOCK_DISKS; i++)
+		if (disks[i] && disks[i]->channel)
+			block_flush(disks[i]);
+}
+
 /* In steps that the device takes; the range goes through memory that it can reach. */
 static int run_range(struct block_disk *disk, uint32_t type, uint64_t sector, uint64_t count,
                      uint32_t most, uint32_t flags)

@@ -14,6 +14,7 @@
  * Return: 0, or -1: not there, not a regular file or block device, not whole sectors, empty, in use
  * by somebody else, or not to be had past the page cache.
  */
-int disk_open(const struct disk_option *disk, struct block_backing *backing, struct mote_error *err);
+int disk_open(const struct disk_option *disk, struct block_backing *backing,
+              struct mote_error *err);
 
 #endif

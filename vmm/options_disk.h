@@ -24,7 +24,8 @@ struct disk_options {
 
 /**
  * disk_options_parse() - Read one --disk, FILE[,ro][,direct][,id=NAME], and add it.
- * @value: is cut into pieces; the list keeps pointers into it. Two commas are one of the file's name
+ * @value: is cut into pieces; the list keeps pointers into it. Two commas are one of the file's
+ * name
  *
  * Return: 0, or -1 with @err set.
  */

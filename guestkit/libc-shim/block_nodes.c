@@ -18,11 +18,6 @@ void block_name(unsigned index, char name[BLOCK_NAME_MAX])
 	name[2] = (char)(name[2] + index);
 }
 
-static uint64_t device_number(unsigned index)
-{
-	return PSEUDO_DEVICE(BLOCK_MAJOR, index * BLOCK_MINORS);
-}
-
 /* ---- tables under construction ---- */
 
 struct table {
@@ -81,15 +76,17 @@ const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_
 		const struct block_disk *disk = block_disk(i);
 		struct pseudo_node *node;
 		char name[BLOCK_NAME_MAX];
+		const char *target;
 
 		block_name(i, name);
 		node = add(&table, MAKE(&table, "%s", name), S_IFBLK | 0660);
-		node->device = device_number(i);
+		node->device = PSEUDO_DEVICE(BLOCK_MAJOR, i * BLOCK_MINORS);
 		node->ops = &block_inode_ops;
 		if (!disk || !*disk->id)
 			continue;
+		target = MAKE(&table, "../../%s", name);
 		node = add(&table, MAKE(&table, "disk/by-id/virtio-%s", disk->id), S_IFLNK | 0777);
-		node->content = MAKE(&table, "../../%s", name);
+		node->content = target;
 	}
 	*count = table.count;
 	return table.nodes;
@@ -97,29 +94,37 @@ const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_
 
 /* ---- /sys/block ---- */
 
-static void add_text(struct table *table, const char *name, const char *file, uint64_t value)
+static void add_text(struct table *table, const char *name, const char *file, const char *content)
 {
-	add(table, MAKE(table, "block/%s/%s", name, file), S_IFREG | 0444)->content =
-	        MAKE(table, "%lu\n", value);
+	struct pseudo_node *node =
+	        add(table, MAKE(table, "block/%s/%s", name, file), S_IFREG | 0444);
+
+	node->content = content;
+}
+
+static void add_number(struct table *table, const char *name, const char *file, uint64_t value)
+{
+	const char *content = MAKE(table, "%lu\n", value);
+
+	add_text(table, name, file, content);
 }
 
 static void add_disk(struct table *table, const struct block_disk *disk)
 {
+	const char *number = MAKE(table, "%d:%u\n", BLOCK_MAJOR, disk->index * BLOCK_MINORS);
 	char name[BLOCK_NAME_MAX];
 
 	block_name(disk->index, name);
 	add(table, MAKE(table, "block/%s", name), S_IFDIR | 0555);
-	add(table, MAKE(table, "block/%s/dev", name), S_IFREG | 0444)->content =
-	        MAKE(table, "%d:%u\n", BLOCK_MAJOR, disk->index * BLOCK_MINORS);
-	add(table, MAKE(table, "block/%s/serial", name), S_IFREG | 0444)->content =
-	        MAKE(table, "%s", disk->id);
-	add_text(table, name, "removable", 0);
-	add_text(table, name, "ro", disk->is_read_only);
-	add_text(table, name, "size", disk->sectors);
+	add_text(table, name, "dev", number);
+	add_text(table, name, "serial", disk->id);
+	add_number(table, name, "removable", 0);
+	add_number(table, name, "ro", disk->is_read_only);
+	add_number(table, name, "size", disk->sectors);
 	add(table, MAKE(table, "block/%s/queue", name), S_IFDIR | 0555);
-	add_text(table, name, "queue/logical_block_size", disk->logical_size);
-	add_text(table, name, "queue/physical_block_size", disk->physical_size);
-	add_text(table, name, "queue/rotational", 0);
+	add_number(table, name, "queue/logical_block_size", disk->logical_size);
+	add_number(table, name, "queue/physical_block_size", disk->physical_size);
+	add_number(table, name, "queue/rotational", 0);
 }
 
 const struct pseudo_node *block_sys_nodes(const struct pseudo_node *nodes, size_t *count)

@@ -7,6 +7,7 @@
 
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/virtio_block.h"
 
 #define SYNC_FLAGS \
 	(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
@@ -38,6 +39,7 @@ int64_t sys_sync(const uint64_t *arg)
 {
 	(void)arg;
 	vfs_sync();
+	block_flush_all();
 	return 0;
 }
 

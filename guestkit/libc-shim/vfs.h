@@ -70,8 +70,8 @@ struct inode_ops {
 	/* Bring the attributes up to date where others can change them, too; optional. lookup() has
 	 * done so for what it found */
 	int (*refresh)(struct inode *inode);
-	/* Have what was written to a regular file, directory or disk on stable storage, @file being open on
-	 * it [there is no disk] */
+	/* Have what was written to a regular file, a directory or a disk on stable storage, @file
+	 * being open on it [there is none] */
 	int (*sync)(struct inode *inode, struct file *file, bool data_only);
 	/* The same for its whole file system [there is no disk] */
 	int (*sync_all)(struct inode *inode);

@@ -139,11 +139,11 @@ test_refused() {
 	run --disk odd "$hello"
 	expect_status 0
 	run --disk image,rw "$hello"
-	expect_error 125 'none of ro, direct and id='
+	expect_error 125 'is not ro, direct or id='
 	run --disk image,id=a/b "$hello"
-	expect_error 125 'an identity has'
+	expect_error 125 'an id has'
 	run --disk ,ro "$hello"
-	expect_error 125 'names no file'
+	expect_error 125 'name of the file is empty'
 	run --disk image --disk image "$hello"
 	expect_error 125 'is in use'
 }

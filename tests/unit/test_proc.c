@@ -5,6 +5,7 @@
 
 #include "interface_fakes.h"
 
+#include "guestkit/libc-shim/block_nodes.c"
 #include "guestkit/libc-shim/interface.c"
 #include "guestkit/libc-shim/proc_cpuinfo.c"
 #include "guestkit/libc-shim/proc_fd.c"
@@ -63,6 +64,25 @@ const struct signal_action *signal_action(int signal)
 bool descriptor_close_on_exec(int fd)
 {
 	return fd == 1;
+}
+
+/* One disk, of which something was read and nothing written. */
+const struct inode_ops block_inode_ops;
+
+struct block_disk *block_disk(unsigned index)
+{
+	static struct block_disk disk = {.sectors = 2049,
+	                                 .logical_size = 512,
+	                                 .physical_size = 4096,
+	                                 .id = "serial",
+	                                 .done[BLOCK_READ] = {3, 40, 5000000}};
+
+	return index ? NULL : &disk;
+}
+
+unsigned block_disk_count(void)
+{
+	return 1;
 }
 
 /* Every other page is there; of those every other one is a copy. */
@@ -445,6 +465,37 @@ Test(proc, system)
 	cr_assert_str_eq(fake_content(proc, "sys/kernel/ostype"), "Linux\n");
 	cr_assert_str_eq(fake_content(proc, "sys/fs/file-max"), "1024\n");
 	cr_assert_str_eq(fake_target(proc, "mounts"), "self/mounts");
+}
+
+Test(proc, disks)
+{
+	cr_assert_str_eq(fake_content(proc, "partitions"),
+	                 "major minor  #blocks  name\n\n 254        0       1024 vda\n");
+	cr_assert_str_eq(fake_content(proc, "diskstats"),
+	                 " 254       0 vda 3 0 40 5 0 0 0 0 0 5 5 0 0 0 0 0 0\n");
+}
+
+/* The tables of /dev and /sys with a disk behind what they have. */
+Test(proc, nodes_of_disks)
+{
+	const struct pseudo_node table[] = {{.path = "", .mode = S_IFDIR | 0755},
+	                                    {.path = "block", .mode = S_IFDIR | 0755}};
+	size_t count = 1;
+	const struct pseudo_node *nodes = block_dev_nodes(table, &count);
+	struct inode *root = pseudo_fs_create(nodes, count, 1), *disk;
+
+	disk = pseudo_fs_inode(root, "vda");
+	cr_assert_not_null(disk);
+	cr_assert_eq(disk->mode, S_IFBLK | 0660);
+	cr_assert_eq(disk->device, 254 << 8);
+	cr_assert_str_eq(fake_target(root, "disk/by-id/virtio-serial"), "../../vda");
+	count = 2;
+	nodes = block_sys_nodes(table, &count);
+	root = pseudo_fs_create(nodes, count, 1);
+	cr_assert_str_eq(fake_content(root, "block/vda/size"), "2049\n");
+	cr_assert_str_eq(fake_content(root, "block/vda/dev"), "254:0\n");
+	cr_assert_str_eq(fake_content(root, "block/vda/serial"), "serial");
+	cr_assert_str_eq(fake_content(root, "block/vda/queue/physical_block_size"), "4096\n");
 }
 
 Test(proc, uuid)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz target of the block device with its queue: the input is guest memory, rings and requests in
+ * it, and accesses to registers. The disk is a memory file.
+ */
+#define _GNU_SOURCE 1
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "../../virtio/block.c"
+#include "../../virtio/virtio_device.c"
+#include "../../virtio/virtio_mmio.c"
+/* Both have such a name. */
+#define broken   virtqueue_broken
+#define is_empty virtqueue_is_empty
+#include "../../virtio/virtqueue.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define RAM     0x8000u
+#define SECTORS 64u
+
+static unsigned char ram[RAM];
+static const struct guest_memory memory = {.host = ram, .size = RAM};
+static unsigned told;
+
+void console_report(const char *text, size_t length)
+{
+	if (!length || text[length - 1] != '\n')
+		abort();
+	told++;
+}
+
+void *guest_range(const struct guest_memory *where, mote_gpa_t gpa, uint64_t length)
+{
+	if (gpa.value > where->size || length > where->size - gpa.value)
+		return NULL;
+	return where->host + gpa.value;
+}
+
+int fdt_property(void *tree, const char *name, const void *value, int length)
+{
+	(void)tree;
+	(void)name;
+	(void)value;
+	return length < 0;
+}
+
+static struct virtio_device *make_device(bool is_read_only)
+{
+	static int file = -1;
+	struct block_backing backing = {.name = "fuzz",
+	                                .direct_file = -1,
+	                                .is_read_only = is_read_only,
+	                                .sectors = SECTORS,
+	                                .logical_size = BLOCK_SECTOR,
+	                                .physical_size = 8 * BLOCK_SECTOR,
+	                                .id = "twenty bytes exactly"};
+
+	if (file < 0)
+		file = memfd_create("disk", 0);
+	if (file < 0 || ftruncate(file, SECTORS * BLOCK_SECTOR))
+		abort();
+	backing.file = file;
+	return block_create(&backing, &memory);
+}
+
+/* The queue lies where the input's rings are: at 0, then as devices_place() has it. */
+static void take_features(struct virtio_device *device, uint64_t features)
+{
+	struct virtqueue *queue = &device->queues[0];
+
+	queue->size = 64;
+	queue->descriptors.value = 0;
+	queue->driver_area.value = 1024;
+	queue->device_area.value = 2048;
+	device->driver_features = features;
+	virtio_device_enable_queue(device, 0);
+	virtio_device_prepare(device, features);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct virtio_device *device;
+	uint16_t *available = (uint16_t *)(void *)(ram + 1024);
+	uint8_t how;
+	struct stat status;
+
+	if (!size)
+		return 0;
+	how = *data++;
+	size--;
+	memset(ram, 0, sizeof ram);
+	memcpy(ram, data, size < sizeof ram ? size : sizeof ram);
+	told = 0;
+	device = make_device(how & 1);
+	take_features(device,
+	              how & 2 ? device->features
+	                      : device->features & ~(VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) |
+	                                             VIRTIO_FEATURE(VIRTIO_RING_F_EVENT_IDX)));
+	/* Nobody guesses an index that is a little ahead. */
+	if (how & 4)
+		available[1] = (uint16_t)(how >> 4);
+	for (int round = 0; round < 3; round++) {
+		virtio_device_serve(device);
+		for (size_t i = 0; how & 8 && i + 8 <= size && i < 256; i += 8) {
+			uint64_t value;
+			uint32_t length = 1u << (data[i] & 3);
+
+			virtio_mmio_read(device, data[i] * 4u, &value, length);
+			memcpy(&value, data + i, sizeof value);
+			virtio_mmio_write(device, data[i + 1] * 4u, &value, length);
+		}
+	}
+	if (told > 1 || fstat(block_of(device)->backing.file, &status) ||
+	    status.st_size != SECTORS * BLOCK_SECTOR)
+		abort();
+	free(device);
+	return 0;
+}
