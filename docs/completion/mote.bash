@@ -15,7 +15,7 @@ _mote_words() {
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
 _mote_run_value() {
 	case $1 in
-	--root | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
+	--root | --disk | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
 	--cwd) _mote_files "$2" -d ;;
 	--cpu) _mote_words "$2" 'host baseline' ;;
 	--cpus) _mote_words "$2" '1' ;;
@@ -92,7 +92,7 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --disk --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --output -o --help' ;;
 	inspect)
