@@ -119,6 +119,16 @@ void fuse_begin_attributes(struct fuse_request *request, const struct fuse_inode
 {
 	fuse_begin(request, FUSE_GETATTR, inode->node, sizeof(request->argument.getattr),
 	           sizeof(request->result.attributes));
+	if (!S_ISREG(inode->base.mode))
+		return;
+	/* By a handle the file is found even if the host has taken its name away. */
+	for (const struct fuse_file *file = inode->file.files; file; file = file->next) {
+		if (file->has_handle) {
+			request->argument.getattr.getattr_flags = FUSE_GETATTR_FH;
+			request->argument.getattr.fh = file->handle;
+			return;
+		}
+	}
 }
 
 void fuse_take_attributes(const struct fuse_request *request, struct fuse_inode *inode, bool is_own)
