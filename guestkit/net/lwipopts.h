@@ -104,8 +104,11 @@
 #define TCP_ENSURE_LOCAL_PORT_RANGE(port)     \
 	((u16_t)(TCP_LOCAL_PORT_RANGE_START + \
 	         (port) % (TCP_LOCAL_PORT_RANGE_END - TCP_LOCAL_PORT_RANGE_START)))
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 0
-#define LWIP_ALTCP                0
+#define LWIP_TCP_PCB_NUM_EXT_ARGS         0
+#define UDP_LOCAL_PORT_RANGE_START        TCP_LOCAL_PORT_RANGE_START
+#define UDP_LOCAL_PORT_RANGE_END          TCP_LOCAL_PORT_RANGE_END
+#define UDP_ENSURE_LOCAL_PORT_RANGE(port) TCP_ENSURE_LOCAL_PORT_RANGE(port)
+#define LWIP_ALTCP                        0
 
 /* Sequence numbers begin anywhere. What segments may do is asked before they are looked at. */
 #define LWIP_HOOK_ND6_GET_GW(netif, to)                                 net_config_gateway6(netif)

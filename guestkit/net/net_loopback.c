@@ -162,6 +162,7 @@ static err_t init(struct netif *netif)
 	netif->name[0] = 'l';
 	netif->name[1] = 'o';
 	netif->mtu = LOOPBACK_MTU;
+	netif->flags = NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
 	netif->output = output4;
 	netif->output_ip6 = output6;
 	return ERR_OK;

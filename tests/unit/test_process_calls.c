@@ -15,6 +15,8 @@
 
 #include "guestkit/libc-shim/sys_thread.c"
 
+struct machine machine;
+
 #define CALL(name, ...) sys_##name((const uint64_t[6]){__VA_ARGS__})
 #define AT(object)      ((uint64_t)(object))
 #define BAD             16 /* an address that is never mapped */
