@@ -9,11 +9,13 @@
 #include <linux/sockios.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/time_value.h"
 #include "guestkit/memory.h"
 #include "guestkit/user.h"
 #include "lwip/priv/tcp_priv.h"
 
 #define NS_PER_MS     1000000ull
+#define NS_PER_SECOND 1000000000ull
 #define FIRST_RTO_MS  1000u  /* RFC 6298, 2.1 */
 #define SEND_LIMIT    16384u /* net.ipv4.tcp_wmem: told, and outgrown, where nothing else is said */
 #define RECEIVE_LIMIT 131072u /* net.ipv4.tcp_rmem */
@@ -196,15 +198,49 @@ void inet_tcp_renew(struct inet_tcp *socket)
 	wait_queue_wake(&socket->inet.socket.queue);
 }
 
+/* Has lwIP to send, or to hear that it has arrived, what was given to it? */
+static bool is_under_way(const struct tcp_pcb *pcb)
+{
+	return pcb->state != SYN_SENT && (pcb->unsent || pcb->unacked);
+}
+
+/* SO_LINGER: the end waits until all that was sent has arrived, or for some seconds. */
+static void linger(struct inet_tcp *socket)
+{
+	const struct socket *base = &socket->inet.socket;
+	uint64_t deadline = time_deadline_after((uint64_t)base->linger[1] * NS_PER_SECOND);
+
+	if (!(socket->closed & SOCKET_CLOSED_WRITE))
+		tcp_shutdown(socket->pcb, 0, 1);
+	socket->closed |= SOCKET_CLOSED_WRITE;
+	net_finish();
+	while (socket->pcb && is_under_way(socket->pcb))
+		if (socket_wait(&socket->inet.socket.queue, deadline))
+			break;
+	net_enter();
+}
+
+/* A connection ends as its program has left it: in order, or with a RST where something is unread.
+ */
+static void close_connection(struct inet_tcp *socket)
+{
+	const struct socket *base = &socket->inet.socket;
+	bool is_connected = socket->state == INET_TCP_CONNECTED && socket->pcb;
+	bool is_reset = socket->received || (base->linger[0] && !base->linger[1]);
+
+	if (is_connected && !is_reset && base->linger[0] > 0 && base->linger[1] > 0)
+		linger(socket);
+	inet_tcp_let_go(socket, is_reset && is_connected);
+}
+
 static void close_socket(struct socket *base)
 {
 	struct inet_tcp *socket = inet_tcp_of(base);
-	bool is_reset = socket->received || (base->linger[0] && !base->linger[1]);
 
 	net_enter();
 	if (socket->state == INET_TCP_LISTENING)
 		inet_tcp_drop_pending(socket);
-	inet_tcp_let_go(socket, is_reset && socket->state == INET_TCP_CONNECTED);
+	close_connection(socket);
 	inet_tcp_unlist(socket);
 	inet_tcp_drop_received(socket);
 	inet_tcp_limit_waiting();
