@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct fs_device {
 	struct virtio_device device;
@@ -90,6 +91,7 @@ struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
 	}
 	virtio_device_init(&fs->device, &fs_ops, 0, memory);
 	fs->share = share;
+	umask(0); /* the modes of new files are the guest's to say */
 	snprintf((char *)fs->config.tag, sizeof fs->config.tag, "share%u", index);
 	fs->config.num_request_queues = 1;
 	if (fs_server_open(&fs->server, share->host_directory, share->is_read_only, share->cache,

@@ -241,7 +241,7 @@ int64_t sys_flock(const uint64_t *arg)
 	lock.is_exclusive = operation == LOCK_EX;
 	/* As on Linux, a lock that is changed is given up first: another may come in between. */
 	if (operation != LOCK_UN && file->has_locks) {
-		int result = set_lock(&lock, false);
+		int result = set_after(file, &lock, false, false);
 
 		if (result)
 			return result;

@@ -191,7 +191,9 @@ void fuse_file_free(struct fuse_inode *inode)
 bool fuse_writable_handle(const struct fuse_inode *inode, uint64_t *handle)
 {
 	for (const struct fuse_file *file = inode->file.files; file; file = file->next) {
-		if (!file->has_handle || (file->file->flags & O_ACCMODE) == O_RDONLY)
+		uint32_t access = file->file->flags & O_ACCMODE;
+
+		if (!file->has_handle || (access != O_WRONLY && access != O_RDWR))
 			continue;
 		*handle = file->handle;
 		return true;

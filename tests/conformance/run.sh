@@ -6,6 +6,9 @@
 #        run.sh --record FOLDER         writes what the programs print on Linux, and runs nothing else
 #        run.sh --recorded FOLDER       compares with that instead of running the programs on Linux
 #
+# PROGRAM-share runs a program in a folder that is shared with the guest (mote run --share) instead of in
+# the guest's memory; its cases are PROGRAM-share.CASE in known.txt.
+#
 # BUILD              the build folder (build); the programs are in $BUILD/conformance/
 # CONFORMANCE_LIMIT  seconds that the cases that share a process may take (20)
 #
@@ -21,6 +24,8 @@ BUILD=$(cd "${BUILD:-$here/../../build}" && pwd)
 programs=$BUILD/conformance
 limit=${CONFORMANCE_LIMIT:-20}
 mode=both recorded=
+# What is about files runs on a share, too.
+on_shares='attributes files files_calls paths'
 
 case ${1-} in
 --record | --recorded)
@@ -46,7 +51,7 @@ export LC_ALL=C
 run_on_linux() { # PROGRAM ARGUMENT...
 	rm -rf "$scratch/run"
 	mkdir "$scratch/run"
-	program=$programs/$1
+	program=$programs/${1%-share}
 	shift
 	(cd "$scratch/run" && exec env -i PATH=/bin timeout -k 1 "$limit" setsid "$program" "$@")
 }
@@ -55,6 +60,15 @@ run_on_linux() { # PROGRAM ARGUMENT...
 run_in_mote() { # PROGRAM ARGUMENT...
 	name=$1
 	shift
+	case $name in
+	*-share)
+		rm -rf "$scratch/share"
+		mkdir "$scratch/share"
+		timeout -k 1 "$limit" "$BUILD/mote" run --share "$scratch/share:/tmp" --cwd /tmp \
+			"$programs/${name%-share}" -- "$@"
+		return
+		;;
+	esac
 	if [ -e "$programs/$name.erofs" ]; then
 		set -- --root "$programs/$name.erofs" "/$name" -- "$@"
 	else
@@ -139,11 +153,12 @@ compare() { # PROGRAM LIST LINUX MOTE
 }
 
 run_program() { # PROGRAM [CASE]
-	if [ ! -x "$programs/$1" ]; then
-		printf 'run.sh: %s is missing: run make conformance-programs first\n' "$programs/$1" >&2
+	if [ ! -x "$programs/${1%-share}" ]; then
+		printf 'run.sh: %s is missing: run make conformance-programs first\n' \
+			"$programs/${1%-share}" >&2
 		exit 2
 	fi
-	"$programs/$1" list >"$work/list"
+	"$programs/${1%-share}" list >"$work/list"
 	first=0 last=$(($(wc -l <"$work/list") - 1))
 	if [ -n "${2-}" ]; then
 		if ! grep -qx "$2" "$work/list"; then
@@ -180,6 +195,9 @@ if [ $# -eq 0 ]; then
 		*.erofs | *.tree) ;;
 		*) set -- "$@" "${file##*/}" ;;
 		esac
+	done
+	for name in $on_shares; do
+		set -- "$@" "$name-share"
 	done
 fi
 : >"$work/results"
