@@ -118,8 +118,13 @@ $(BUILD)/bench/memory: tests/bench/memory.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/tree-walk: tests/bench/tree.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
+
 .PHONY: bench
-bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory
+bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
+	$(BUILD)/bench/tree-walk
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

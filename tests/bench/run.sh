@@ -91,6 +91,8 @@ judge_stat() { # WHAT LIMIT UNIT KEY [OBJECT]
 source "$bench/micro.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/memory.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$bench/share.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -198,7 +200,8 @@ bench_python() {
 
 main() {
 	local tool
-	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" "$hello"; do
+	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" \
+		"$out/tree-walk" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -216,6 +219,7 @@ main() {
 	bench_python
 	bench_micro
 	bench_memory
+	bench_share
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"
