@@ -322,7 +322,9 @@ static int store_attributes(struct inode *base)
 	            (base->atime != inode->known.atime ? FATTR_ATIME : 0u) |
 	            (base->mtime != inode->known.mtime ? FATTR_MTIME : 0u);
 	/* Where nothing differs, the host still has to say whether it may be set. */
-	if (base->mode != inode->known.mode || !in->valid)
+	if (!in->valid && S_ISLNK(base->mode))
+		in->valid = FATTR_UID | FATTR_GID;
+	else if (!in->valid || base->mode != inode->known.mode)
 		in->valid |= FATTR_MODE;
 	in->mode = base->mode;
 	in->uid = base->uid;
