@@ -19,7 +19,37 @@ jobs_max=${E2E_JOBS:-2}
 time_limit=20
 export BUILD
 
-readonly topics=(cli hello build strace stdio tty limits memory signals threads sockets disk vsock virtio share_programs exec root traps busybox lua sqlite programs python hostile cut badelf badroot fuzz)
+readonly topics=(
+	cli
+	hello
+	build
+	strace
+	stdio
+	tty
+	limits
+	memory
+	signals
+	threads
+	sockets
+	disk
+	vsock
+	virtio
+	share_programs
+	servers
+	exec
+	root
+	traps
+	busybox
+	lua
+	sqlite
+	programs
+	python
+	hostile
+	cut
+	badelf
+	badroot
+	fuzz
+)
 
 # The tests of a topic in the order in which they are written.
 tests_of() { # TOPIC
