@@ -12,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BUILD=${BUILD:-build}
 libfdt=$BUILD/third_party/device-tree-compiler/libfdt
+lwip=$BUILD/third_party/lwip/src/include
 jobs_max=${LINT_JOBS:-2}
 status=0
 
@@ -50,7 +51,7 @@ run() { # NAME COMMAND...
 c_folders=(vmm packer guestkit virtio snapshot include tests tools images)
 # The flags of the makefile as far as an analyser needs them.
 common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt")
-kit=(-ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mno-red-zone -fno-stack-protector)
+kit=(-Iguestkit/net -isystem "$lwip" -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mno-red-zone -fno-stack-protector)
 
 format() { # OPTIONS...
 	need clang-format

@@ -153,7 +153,7 @@ ci: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(FUZZERS)
 # ---- lint ----
 
 .PHONY: lint
-lint: $(FDT_STAMP) $(BUILD)/seccomp_filters.h
+lint: $(FDT_STAMP) $(LWIP_STAMP) $(BUILD)/seccomp_filters.h
 	$(Q)BUILD=$(BUILD) scripts/lint.sh
 
 -include $(UNIT_LIB_OBJ:.o=.d) $(UNIT_TEST_OBJ:.o=.d) $(FUZZERS:=.d)

@@ -689,8 +689,11 @@ struct virtio_device *vsock_create(const struct vsock_host *host, const struct g
 	/* Touched only as far as connections are made use of. */
 	unsigned char *rings = calloc(VSOCK_CONNECTIONS, VSOCK_BUFFER);
 
-	if (!vsock || !rings)
+	if (!vsock || !rings) {
+		free(vsock);
+		free(rings);
 		return NULL;
+	}
 	for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++) {
 		vsock->connections[i].fd = -1;
 		vsock->connections[i].ring = rings + (size_t)i * VSOCK_BUFFER;

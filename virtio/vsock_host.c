@@ -146,12 +146,14 @@ int vsock_host_open(struct vsock_host *host, const char *path, struct mote_error
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	if (strlen(path) + PORT_DIGITS >= sizeof address.sun_path)
+	size_t length = strlen(path);
+
+	if (length + PORT_DIGITS >= sizeof address.sun_path)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "--vsock %s: the path of a Unix socket, with a port behind "
 		                      "it, has at most %zu bytes",
 		                      path, sizeof address.sun_path - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, length);
 	host->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (host->listener < 0 || bind_to(host->listener, &address) ||
 	    listen(host->listener, BACKLOG)) {

@@ -111,6 +111,7 @@ static int ask_tool(char *name, char *option, char text[static TOOL_TEXT])
 	int ends[2], status;
 	pid_t pid;
 
+	text[0] = '\0';
 	if (pipe2(ends, O_CLOEXEC))
 		return errno;
 	posix_spawn_file_actions_init(&actions);
@@ -158,8 +159,7 @@ void doctor_check_passt(struct host *host, struct finding *finding)
 		return;
 	}
 	takes_socket = strstr(text, "--fd") != NULL;
-	if (ask_tool(name, version, text))
-		text[0] = '\0';
+	(void)ask_tool(name, version, text);
 	if (takes_socket)
 		found(finding, OK, "takes a socket that is connected already (%s)",
 		      first_line(text));

@@ -54,7 +54,7 @@ uint8_t inet_tos(const struct inet_socket *socket, bool is_v6)
 
 uint8_t inet_ttl(const struct inet_socket *socket, bool is_v6)
 {
-	int16_t said = is_v6 ? socket->options.hop_limit : socket->options.ttl;
+	int said = is_v6 ? socket->options.hop_limit : socket->options.ttl;
 
 	return said < 0 ? IP_DEFAULT_TTL : (uint8_t)said;
 }
@@ -202,7 +202,7 @@ static int get_option6(const struct inet_socket *socket, unsigned option, int *v
 	const struct inet_options *options = &socket->options;
 
 	if (is_switch6(option)) {
-		*value = options->switches6[option / 64] >> option % 64 & 1;
+		*value = (int)(options->switches6[option / 64] >> option % 64 & 1);
 		return 0;
 	}
 	switch (option) {

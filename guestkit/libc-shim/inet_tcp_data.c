@@ -275,7 +275,7 @@ static void open_window(struct inet_tcp *socket, size_t bytes)
 static void consume(struct inet_tcp *socket, size_t bytes)
 {
 	socket->received -= bytes;
-	while (bytes) {
+	while (bytes && socket->first) {
 		struct pbuf *buffer = socket->first;
 		size_t left = buffer->len - socket->first_read;
 

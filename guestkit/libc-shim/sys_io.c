@@ -321,7 +321,8 @@ static int64_t move_pieces_flagged(const uint64_t *arg, bool write)
 		}
 	}
 	result = arg[3] == UINT64_MAX ? move_pieces(arg, NULL, write) : move_pieces_at(arg, write);
-	if (result > 0 && write && flags & (RWF_DSYNC | RWF_SYNC) && file->inode->ops->sync) {
+	if (result > 0 && write && file && flags & (RWF_DSYNC | RWF_SYNC) &&
+	    file->inode->ops->sync) {
 		int status = file->inode->ops->sync(file->inode, file, !(flags & RWF_SYNC));
 
 		result = status ? status : result;

@@ -67,11 +67,12 @@ static struct pbuf *share(struct pbuf *original)
 	size_t size =
 	        sizeof(struct shared_packet) + pbuf_clen(original) * sizeof(struct shared_piece);
 	struct shared_packet *packet = mem_malloc(size + HEADER_MAX);
-	unsigned char *header = (unsigned char *)packet + size;
+	unsigned char *header;
 	struct pbuf *first;
 
 	if (!packet)
 		return NULL;
+	header = (unsigned char *)packet + size;
 	packet->references = 0;
 	packet->original = original;
 	pbuf_ref(original);
