@@ -74,15 +74,32 @@ static int parse_run_options(struct build *build, int words, char **list, struct
 	return -1;
 }
 
+static int add_share(struct app_manifest *manifest, const char *guest, struct mote_error *err)
+{
+	if (!share_is_place(guest))
+		return usage_error(err, "--share",
+		                   " is not an absolute path in the guest, without a comma. Which "
+		                   "directory of the host is there, mote run is told");
+	if (manifest->share_count == SHARES_MAX)
+		return usage_error(err, "--share", " is given more often than a microVM can have");
+	manifest->shares[manifest->share_count++] = guest;
+	return 0;
+}
+
 /* Sorts the options: into @build, or into @list for parse_run_options(). Returns 1 for help. */
 static int sort_options(struct build *build, int argc, char **argv, char **list, int *words,
                         struct mote_error *err)
 {
 	static const struct option options[] = {
-	        {"output", required_argument, NULL, 'o'}, {"root", required_argument, NULL, 'r'},
-	        {"entry", required_argument, NULL, 'p'},  {"env", required_argument, NULL, 'e'},
-	        {"cwd", required_argument, NULL, 'e'},    {"mem", required_argument, NULL, 'e'},
-	        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+	        {"output", required_argument, NULL, 'o'},
+	        {"root", required_argument, NULL, 'r'},
+	        {"entry", required_argument, NULL, 'p'},
+	        {"env", required_argument, NULL, 'e'},
+	        {"cwd", required_argument, NULL, 'e'},
+	        {"mem", required_argument, NULL, 'e'},
+	        {"share", required_argument, NULL, 's'},
+	        {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0},
 	};
 	int option, index;
 
@@ -98,6 +115,10 @@ static int sort_options(struct build *build, int argc, char **argv, char **list,
 		case 'o': build->output = optarg; break;
 		case 'r': build->root = optarg; break;
 		case 'p': build->entry = optarg; break;
+		case 's':
+			if (add_share(&build->manifest, optarg, err))
+				return -1;
+			break;
 		case 'h': return 1;
 		default:
 			if (asprintf(&list[(*words)++], "--%s=%s", options[index].name, optarg) < 0)

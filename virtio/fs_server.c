@@ -23,11 +23,14 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "vmm/console.h"
 
 /* ---- buffers ---- */
 
@@ -255,6 +258,34 @@ static ssize_t perform(struct fs_server *server, struct fs_request *request,
 	return operation->serve(server, request);
 }
 
+/* Removed by the host: nothing is found in it any more. */
+static bool is_root_gone(struct fs_server *server)
+{
+	struct statx status;
+
+	return fs_status(server->root, &status) == 0 && status.stx_nlink == 0;
+}
+
+/* What is not the guest's fault the host should know of, once. */
+static void complain(struct fs_server *server, const struct fs_request *request, int error)
+{
+	const char *reason = NULL;
+	char text[256];
+	int length;
+
+	if (error == ENOSPC || error == EDQUOT || error == EIO ||
+	    (error == EROFS && !server->is_read_only))
+		reason = strerror(error);
+	else if (error == ENOENT && request->header.nodeid == FUSE_ROOT_ID && is_root_gone(server))
+		reason = "the directory was removed";
+	if (!reason)
+		return;
+	server->has_complained = true;
+	length = snprintf(text, sizeof text, "mote: share %.128s: %s. The guest gets an error\n",
+	                  server->name, reason);
+	console_report(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+}
+
 static size_t answer(const struct fs_request *request, struct fs_cursor out, ssize_t result)
 {
 	struct fuse_out_header header = {
@@ -299,6 +330,8 @@ size_t fs_serve(struct fs_server *server, const struct iovec *in, size_t in_coun
 		                        total_size(in, in_count));
 		if (!result)
 			result = perform(server, &request, operation);
+		if (result < 0 && !server->has_complained)
+			complain(server, &request, (int)-result);
 	}
 	return has_answer ? answer(&request, reply, result) : 0;
 }
@@ -353,6 +386,7 @@ int fs_server_open(struct fs_server *server, const char *host_directory, bool re
 	        .proc = -1,
 	        .is_read_only = read_only,
 	        .cache = cache,
+	        .name = host_directory,
 	        .user = geteuid(),
 	        .group = getegid(),
 	};

@@ -60,13 +60,15 @@ struct fs_server {
 	bool is_read_only;
 	enum fs_cache cache;
 	uint32_t user, group; /* of this process; the guest sees them as 0, see fs_host.c */
+	const char *name;     /* the caller's, for messages */
+	bool has_complained;
 	struct fs_state *state;
 };
 
 /**
  * fs_server_open() - Make the server of a directory.
  * @server:         filled
- * @host_directory: path; symbolic links in it are followed now and never again
+ * @host_directory: path, which must stay; symbolic links in it are followed now and never again
  * @read_only:      every request that would change something is EROFS
  * @cache:          how long the guest may believe what it was told
  * @err:            filled on failure
@@ -90,7 +92,8 @@ int fs_server_open(struct fs_server *server, const char *host_directory, bool re
  * @out_count: how many
  *
  * Whatever the bytes are, the answer is one of the protocol. Blocks as long as the host's file
- * system does.
+ * system does. What the host's file system cannot do any more (no space, an I/O error, the shared
+ * directory was removed) is an error for the guest and, the first time, a line on stderr.
  *
  * Return: bytes of answer in @out; 0 when there is none, because the request has none, @in is
  * shorter than a header, or @out is.

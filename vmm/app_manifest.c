@@ -15,11 +15,20 @@
 
 #define HEX "0123456789abcdef"
 
-enum key { KEY_APP, KEY_ENTRY, KEY_ARGUMENT, KEY_ENV, KEY_DIRECTORY, KEY_MEMORY, KEY_COUNT };
+enum key {
+	KEY_APP,
+	KEY_ENTRY,
+	KEY_ARGUMENT,
+	KEY_ENV,
+	KEY_DIRECTORY,
+	KEY_MEMORY,
+	KEY_SHARE,
+	KEY_COUNT
+};
 
 static const char *const key_names[KEY_COUNT] = {
-        [KEY_APP] = "app", [KEY_ENTRY] = "entry",   [KEY_ARGUMENT] = "arg",
-        [KEY_ENV] = "env", [KEY_DIRECTORY] = "cwd", [KEY_MEMORY] = "mem",
+        [KEY_APP] = "app",       [KEY_ENTRY] = "entry", [KEY_ARGUMENT] = "arg", [KEY_ENV] = "env",
+        [KEY_DIRECTORY] = "cwd", [KEY_MEMORY] = "mem",  [KEY_SHARE] = "share",
 };
 
 static bool is_escaped(unsigned char c)
@@ -103,6 +112,13 @@ static const char *apply(struct app_manifest *manifest, enum key key, char *valu
 	case KEY_MEMORY:
 		manifest->memory_bytes = read_memory(value);
 		return manifest->memory_bytes ? NULL : "mem is not a size in bytes that can be had";
+	case KEY_SHARE:
+		if (!share_is_place(value))
+			return "a share is not an absolute path without a comma";
+		if (manifest->share_count == SHARES_MAX)
+			return "it has more shares than a microVM can have";
+		manifest->shares[manifest->share_count++] = value;
+		return NULL;
 	case KEY_COUNT: break;
 	}
 	manifest->program = value;
@@ -130,7 +146,7 @@ static bool may_follow(enum key key, enum key last)
 	if (last == KEY_COUNT)
 		return key <= KEY_ENTRY;
 	if (key == last)
-		return key == KEY_ARGUMENT || key == KEY_ENV;
+		return key == KEY_ARGUMENT || key == KEY_ENV || key == KEY_SHARE;
 	return key > KEY_ENTRY && key > last;
 }
 
@@ -263,5 +279,7 @@ size_t app_manifest_write(const struct app_manifest *manifest, char *text)
 			*--digit = (char)('0' + left % 10);
 		put_line(&writer, KEY_MEMORY, digit);
 	}
+	for (unsigned int i = 0; i < manifest->share_count; i++)
+		put_line(&writer, KEY_SHARE, manifest->shares[i]);
 	return writer.is_full ? 0 : writer.length;
 }

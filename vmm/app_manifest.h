@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/options_share.h"
+
 /* More than the longest manifest, in which every byte of every string is escaped. */
 #define APP_MANIFEST_MAX (1u << 20)
 
@@ -21,6 +23,9 @@ struct app_manifest {
 	int env_count;
 	const char *cwd;       /* absolute; NULL: not said */
 	uint64_t memory_bytes; /* 0: not said */
+	/* Where it wants directories of the host; which ones is for the user to say. */
+	const char *shares[SHARES_MAX];
+	unsigned int share_count;
 
 	void *storage; /* of app_manifest_read(); NULL otherwise */
 };

@@ -34,6 +34,22 @@ static void apply_env(struct run_options *options, const struct app_manifest *ma
 	options->env[options->env_count] = NULL;
 }
 
+/* An image says where it wants a directory, and never which: that would be the maker's choice of
+ * what of the user's it gets. */
+static int check_shares(const struct run_options *options, const struct app_manifest *manifest,
+                        struct mote_error *err)
+{
+	for (unsigned int i = 0; i < manifest->share_count; i++) {
+		if (!share_options_find(&options->shares, manifest->shares[i]))
+			return mote_error_set(
+			        err, MOTE_STATUS_FAILED,
+			        "the application image wants a directory of the host at "
+			        "%s: name one with --share HOSTDIR:%s",
+			        manifest->shares[i], manifest->shares[i]);
+	}
+	return 0;
+}
+
 int app_options_apply(struct run_options *options, const struct app_manifest *manifest,
                       struct mote_error *err)
 {
@@ -42,6 +58,10 @@ int app_options_apply(struct run_options *options, const struct app_manifest *ma
 	char **env = calloc(env_count + 1 + argument_count + 1, sizeof *env);
 	char **argv;
 
+	if (check_shares(options, manifest, err)) {
+		free(env);
+		return -1;
+	}
 	if (env == NULL)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "the options of %s", options->app);
 	argv = env + env_count + 1;

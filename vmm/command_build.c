@@ -55,5 +55,7 @@ void command_build_help(void)
 	       "  --env K=V             set a variable; --env K copies it from the host; "
 	       "repeatable\n"
 	       "  --cwd DIR             directory of the guest to start in\n"
-	       "  --mem SIZE            memory of the guest, 4M to 64G\n");
+	       "  --mem SIZE            memory of the guest, 4M to 64G\n"
+	       "  --share GUESTDIR      the program wants a directory of the host there: mote run\n"
+	       "                        needs a --share HOSTDIR:GUESTDIR; repeatable\n");
 }

@@ -133,6 +133,8 @@ static void print_readable(const struct inspection *inspection)
 		print_line("cwd", manifest->cwd);
 	if (manifest->memory_bytes)
 		printf("%-10s %" PRIu64 " KiB\n", "mem", manifest->memory_bytes >> 10);
+	for (unsigned int i = 0; i < manifest->share_count; i++)
+		print_line("share", manifest->shares[i]);
 	printf("\n%-10s %12s %12s  %-32s\n", "section", "offset", "bytes", "checksum");
 	for (size_t i = 0; i < KIND_COUNT; i++) {
 		const struct app_section *section = &image->sections[kinds[i]];
@@ -196,7 +198,7 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-static void print_list(const char *key, char *const *strings, int count)
+static void print_list(const char *key, const char *const *strings, int count)
 {
 	printf("\"%s\": [", key);
 	for (int i = 0; i < count; i++) {
@@ -216,8 +218,9 @@ static void print_json(const struct inspection *inspection)
 	       APP_IMAGE_VERSION, image->size, manifest->is_in_root ? "entry" : "app");
 	print_string(manifest->program);
 	printf(", ");
-	print_list("args", manifest->arguments, manifest->argument_count);
-	print_list("env", manifest->env, manifest->env_count);
+	print_list("args", (const char *const *)manifest->arguments, manifest->argument_count);
+	print_list("env", (const char *const *)manifest->env, manifest->env_count);
+	print_list("shares", manifest->shares, (int)manifest->share_count);
 	printf("\"cwd\": ");
 	if (manifest->cwd)
 		print_string(manifest->cwd);

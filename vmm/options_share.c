@@ -45,17 +45,29 @@ static int read_words(struct fs_share *share, char *word, struct mote_error *err
 	return 0;
 }
 
+bool share_is_place(const char *guest)
+{
+	return *guest == '/' && strlen(guest) < FS_MOUNT_POINT_MAX && !strchr(guest, ',');
+}
+
+const struct fs_share *share_options_find(const struct share_options *shares, const char *guest)
+{
+	for (unsigned int i = 0; i < shares->count; i++) {
+		if (strcmp(shares->list[i].mount_point, guest) == 0)
+			return &shares->list[i];
+	}
+	return NULL;
+}
+
 /* Two shares in one place would hide one another. */
 static int check_place(const struct share_options *shares, const char *guest,
                        struct mote_error *err)
 {
-	if (strlen(guest) >= FS_MOUNT_POINT_MAX)
+	if (!share_is_place(guest))
 		return share_error(err, "'%.64s'... is longer than %d bytes", guest,
 		                   FS_MOUNT_POINT_MAX - 1);
-	for (unsigned int i = 0; i < shares->count; i++) {
-		if (strcmp(shares->list[i].mount_point, guest) == 0)
-			return share_error(err, "%s is given twice", guest);
-	}
+	if (share_options_find(shares, guest))
+		return share_error(err, "%s is given twice", guest);
 	return 0;
 }
 

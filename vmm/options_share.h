@@ -22,4 +22,10 @@ struct share_options {
  */
 int share_options_parse(struct share_options *shares, char *value, struct mote_error *err);
 
+/** share_is_place() - Whether a text can be a GUESTDIR. */
+bool share_is_place(const char *guest);
+
+/** share_options_find() - The share at a place of the guest, or NULL. */
+const struct fs_share *share_options_find(const struct share_options *shares, const char *guest);
+
 #endif

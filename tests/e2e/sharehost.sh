@@ -68,6 +68,22 @@ test_read_only() {
 	[ "$(<share/file)" = content ] || fail "the file has changed"
 }
 
+# An image says where it wants a directory, the user says which.
+test_image() {
+	need_busybox
+	make_share
+	"$mote" build -o app.mote --share /data "$busybox" cat /data/file || fail "not built"
+	run app.mote
+	expect_error 125 'wants a directory of the host at /data: name one with --share HOSTDIR:/data'
+	run --share share:/data app.mote
+	expect_status 0
+	expect_out content
+	"$mote" inspect app.mote >out
+	expect_in out '^share +/data$'
+	try "$mote" build -o bad.mote --share share:/data "$busybox"
+	expect_error 125 'is not an absolute path in the guest'
+}
+
 # Directories and files are exchanged with links to what is outside, all the time.
 test_exchanged_in_flight() {
 	make_share
@@ -115,7 +131,8 @@ test_links_and_pipes() {
 	expect_status 124
 	expect_not_in out secret
 	kill -0 $! 2>/dev/null || fail "a pipe of the host was opened"
-	kill $! && wait $! 2>/dev/null || true
+	kill $!
+	wait $! 2>/dev/null || true
 	run --share share:/data "$busybox" ln -s ../../secret /data/made
 	expect_status 0
 	[ "$(readlink share/made)" = ../../secret ] || fail "not the text that was asked for"
@@ -135,6 +152,8 @@ test_full_disk() {
 	expect_in out '^write: No space left on device$'
 	expect_in out '^1048576 bytes$'
 	expect_in left ' 1048576 '
+	expect_in err '^mote: share share: No space left on device. The guest gets an error$'
+	[ "$(wc -l <err)" -eq 1 ] || fail "one line for the host is enough"
 }
 
 test_file_size_limit() {
@@ -158,6 +177,7 @@ test_directory_deleted() {
 	expect_in out '^links: 0$'
 	expect_in out '^stat: No such file or directory$'
 	expect_in out '^create: No such file or directory$'
+	expect_in err '^mote: share share: the directory was removed. The guest gets an error$'
 }
 
 test_file_truncated() {

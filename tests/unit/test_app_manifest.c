@@ -42,7 +42,7 @@ static void expect_same(const char *text)
 Test(app_manifest, reads_all_lines)
 {
 	cr_assert_eq(read_text("entry /bin/sh\narg -c\narg echo  $A\narg \nenv A=1\nenv B=\n"
-	                       "cwd /tmp\nmem 67108864\n"),
+	                       "cwd /tmp\nmem 67108864\nshare /data\nshare /x y\n"),
 	             0);
 	cr_assert_str_eq(manifest.program, "/bin/sh");
 	cr_assert(manifest.is_in_root);
@@ -56,6 +56,9 @@ Test(app_manifest, reads_all_lines)
 	cr_assert_null(manifest.env[2]);
 	cr_assert_str_eq(manifest.cwd, "/tmp");
 	cr_assert_eq(manifest.memory_bytes, 64u << 20);
+	cr_assert_eq(manifest.share_count, 2);
+	cr_assert_str_eq(manifest.shares[0], "/data");
+	cr_assert_str_eq(manifest.shares[1], "/x y");
 	app_manifest_free(&manifest);
 	app_manifest_free(&manifest);
 }
@@ -79,6 +82,7 @@ Test(app_manifest, writes_what_it_reads)
 	expect_same("app with space\narg a b\n");
 	expect_same("entry /x\nenv A=\\x0a\\x5c\\x7f\\x01\xff\xc3\xa4\n");
 	expect_same("app x\ncwd /\nmem 4194304\n");
+	expect_same("app x\nmem 4194304\nshare /a\nshare /\\x0a\n");
 }
 
 Test(app_manifest, decodes_escapes)
@@ -178,6 +182,12 @@ Test(app_manifest, refuses_bad_values)
 	expect_refused("app x\nenv A\n", "K=V");
 	expect_refused("app x\nenv =A\n", "K=V");
 	expect_refused("app x\ncwd x\n", "cwd");
+	expect_refused("app x\nshare x\n", "share");
+	expect_refused("app x\nshare /x,ro\n", "share");
+	expect_refused("app x\nshare /x\nmem 4194304\n", "order");
+	expect_refused("app x\nshare /1\nshare /2\nshare /3\nshare /4\nshare /5\nshare /6\n"
+	               "share /7\nshare /8\nshare /9\n",
+	               "more shares");
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		snprintf(text, sizeof text, "app x\nmem %s\n", sizes[i]);
 		expect_refused(text, "mem");

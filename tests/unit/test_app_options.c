@@ -108,6 +108,25 @@ Test(app_options, keeps_what_the_manifest_does_not_say)
 	cr_assert_str_eq(variable("HOME"), "/root");
 }
 
+Test(app_options, an_image_does_not_choose_directories_of_the_host)
+{
+	struct app_manifest manifest = bare;
+	char good[] = "--share=/srv:/data", wrong[] = "--share=/srv:/other";
+
+	manifest.shares[0] = "/data";
+	manifest.share_count = 1;
+	PARSE("x.mote");
+	cr_assert_lt(app_options_apply(&options, &manifest, &err), 0);
+	cr_assert_str_eq(err.text,
+	                 "the application image wants a directory of the host at /data: name one "
+	                 "with --share HOSTDIR:/data");
+	PARSE(wrong, "x.mote");
+	cr_assert_lt(app_options_apply(&options, &manifest, &err), 0);
+	PARSE(good, "x.mote");
+	cr_assert_eq(app_options_apply(&options, &manifest, &err), 0);
+	cr_assert_eq(options.shares.count, 1);
+}
+
 Test(app_options, has_the_limits_of_a_run)
 {
 	static char long_text[RUN_STRINGS_BYTES_MAX - 200];
