@@ -10,6 +10,7 @@ devices=(
 	"vsock 19 3 1 --vsock v"
 	"net 1 2 1 --net user"
 	"share 26 2 1 --share shared:/data"
+	"disk 2 1 0 --disk image,id=tested"
 )
 
 # Sets id, queues, served and options for a device, and makes what the options name.
@@ -23,6 +24,7 @@ choose() { # NAME
 	[ "$name" != net ] || need_tool passt
 	mkdir -p shared
 	echo text >shared/file
+	truncate -s 1M image
 }
 
 handshake() { # NAME
@@ -64,3 +66,6 @@ test_net_anything() { anything net; }
 test_share_handshake() { handshake share; }
 test_share_use() { use share; }
 test_share_anything() { anything share; }
+test_disk_handshake() { handshake disk; }
+test_disk_use() { use disk; }
+test_disk_anything() { anything disk; }

@@ -6,6 +6,7 @@
  * usage: virtio_use INDEX ID
  */
 #include <linux/fuse.h>
+#include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_vsock.h>
@@ -199,6 +200,54 @@ static void use_files(void)
 	EXPECT(answer->major == FUSE_KERNEL_VERSION && answer->minor >= 31);
 }
 
+/* ---- disks (5.2) ---- */
+
+/* The status of a request, whose bytes written are checked. */
+static unsigned disk_request(uint32_t type, uint64_t sector, void *data, uint32_t length,
+                             bool is_in, uint32_t written)
+{
+	static unsigned char *page;
+	struct virtio_blk_outhdr *header;
+	volatile unsigned char *answer;
+
+	if (!page)
+		page = dma_page();
+	header = (void *)page;
+	answer = page + 64;
+	*header = (struct virtio_blk_outhdr){.type = type, .sector = sector};
+	*answer = 0xff;
+
+	const struct part parts[] = {
+	        {header, 7, false}, /* headers may be in pieces (2.7.4) */
+	        {(char *)header + 7, sizeof *header - 7, false},
+	        {data, length, is_in},
+	        {(void *)answer, 1, true},
+	};
+
+	EXPECT(request(&queues[0], parts, 4) == written);
+	return *answer;
+}
+
+static void use_disk(void)
+{
+	unsigned char *out = dma_page(), *in = dma_page();
+	struct virtio_blk_discard_write_zeroes *range = (void *)out;
+
+	memset(out, 0x5a, 1024);
+	EXPECT(disk_request(VIRTIO_BLK_T_OUT, 3, out, 1024, false, 1) == VIRTIO_BLK_S_OK);
+	EXPECT(disk_request(VIRTIO_BLK_T_IN, 3, in, 1024, true, 1025) == VIRTIO_BLK_S_OK);
+	EXPECT(!memcmp(in, out, 1024) && !in[1024]);
+	EXPECT(disk_request(VIRTIO_BLK_T_FLUSH, 0, in, 1, true, 0) == VIRTIO_BLK_S_OK);
+	EXPECT(disk_request(VIRTIO_BLK_T_GET_ID, 0, in, 20, true, 21) == VIRTIO_BLK_S_OK);
+	EXPECT(!strcmp((char *)in, "tested"));
+	EXPECT(disk_request(VIRTIO_BLK_T_IN, ~0ull, in, 512, true, 0) == VIRTIO_BLK_S_IOERR);
+	EXPECT(disk_request(77, 0, in, 512, true, 0) == VIRTIO_BLK_S_UNSUPP);
+	/* Not negotiated. */
+	*range = (struct virtio_blk_discard_write_zeroes){.sector = 3, .num_sectors = 1};
+	EXPECT(disk_request(VIRTIO_BLK_T_WRITE_ZEROES, 0, range, sizeof *range, false, 1) ==
+	       VIRTIO_BLK_S_UNSUPP);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -208,6 +257,7 @@ static const struct {
         {VIRTIO_ID_RNG, 1, use_entropy}, {VIRTIO_ID_RNG, 1, be_told},
         {VIRTIO_ID_RNG, 1, wrap_around}, {VIRTIO_ID_VSOCK, 3, use_sockets},
         {VIRTIO_ID_NET, 2, use_network}, {VIRTIO_ID_FS, 2, use_files},
+        {VIRTIO_ID_BLOCK, 1, use_disk},
 };
 
 int main(int argc, char **argv)
