@@ -183,7 +183,7 @@ int block_run(struct block_disk *disk)
 
 	if (!channel || !channel->added)
 		return 0;
-	virtio_kick();
+	virtio_notify();
 	while ((request = virtio_queue_take(&channel->queue, NULL)))
 		request->is_pending = false;
 	taken = (clock_monotonic() - before) / channel->added;

@@ -122,9 +122,13 @@ $(BUILD)/bench/tree-walk: tests/bench/tree.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/disk: tests/bench/disk.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
+
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
-	$(BUILD)/bench/tree-walk
+	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

@@ -124,7 +124,11 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 		return MOTE_EVENT_WINDOW;
 	devices_serve(&vm->devices);
 	happened = devices_take_events(&vm->devices, events);
-	result = happened ? (int64_t)happened : wait_on_host(vm, deadline, events);
+	/* A plain notification is as short as can be. */
+	if (happened || (!events && !deadline))
+		result = (int64_t)happened;
+	else
+		result = wait_on_host(vm, deadline, events);
 	tick_after_wait(vm);
 	return result;
 }

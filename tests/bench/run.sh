@@ -93,6 +93,8 @@ source "$bench/micro.sh"
 source "$bench/memory.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/share.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$bench/disk.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -201,7 +203,7 @@ bench_python() {
 main() {
 	local tool
 	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" \
-		"$out/tree-walk" "$hello"; do
+		"$out/tree-walk" "$out/disk" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -220,6 +222,7 @@ main() {
 	bench_micro
 	bench_memory
 	bench_share
+	bench_disk
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"
