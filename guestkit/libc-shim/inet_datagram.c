@@ -141,6 +141,11 @@ static void tell_ipv6(const struct inet_datagram *socket, const struct inet_pack
 	}
 	if (wants6(socket, IPV6_RECVPKTINFO))
 		socket_extra_add(extra, INET_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	/* RFC 2292 has the old names, which ping uses. */
+	if (wants6(socket, IPV6_2292PKTINFO))
+		socket_extra_add(extra, INET_IPV6, IPV6_2292PKTINFO, &info, sizeof(info));
+	if (is_v6 && wants6(socket, IPV6_2292HOPLIMIT))
+		socket_extra_add(extra, INET_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof(ttl));
 	if (is_v6 && wants6(socket, IPV6_RECVHOPLIMIT))
 		socket_extra_add(extra, INET_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 	if (is_v6 && wants6(socket, IPV6_RECVTCLASS))

@@ -49,7 +49,6 @@ struct inet_datagram {
 	struct inet_group *groups; /* DATAGRAM_GROUPS; heap; NULL: none */
 	uint32_t icmp_filter;      /* ICMP_FILTER: bit n: type n is not wanted */
 	uint32_t icmp6_filter[8];  /* ICMPV6_FILTER: the same */
-	bool has_header;           /* IP_HDRINCL */
 	struct inet_datagram *next, *previous; /* in the list of its protocol */
 };
 
@@ -114,6 +113,9 @@ int inet_datagram_bind_end(const struct inet_socket *socket, const struct socket
  */
 int inet_way_find(struct inet_datagram *socket, const struct socket_message *message,
                   struct inet_way *way);
+
+/* The end that a struct sockaddr_in names, which a socket of either family may be given. */
+int inet_way_read_ipv4(const struct socket_address *name, struct inet_end *to);
 
 /* The same to where connect(2) says. */
 int inet_way_to(struct inet_datagram *socket, const struct inet_end *to, struct inet_way *way);

@@ -27,7 +27,8 @@ static const uint8_t switches6[] = {IPV6_RECVPKTINFO,   IPV6_RECVHOPLIMIT, IPV6_
                                     IPV6_RECVERR,       IPV6_DONTFRAG,     IPV6_FREEBIND,
                                     IPV6_AUTOFLOWLABEL, IPV6_TRANSPARENT,  IPV6_RECVRTHDR,
                                     IPV6_RECVHOPOPTS,   IPV6_RECVDSTOPTS,  IPV6_FLOWINFO_SEND,
-                                    IPV6_RECVPATHMTU,   IPV6_RECVFRAGSIZE, IPV6_RECVORIGDSTADDR};
+                                    IPV6_RECVPATHMTU,   IPV6_RECVFRAGSIZE, IPV6_RECVORIGDSTADDR,
+                                    IPV6_2292PKTINFO,   IPV6_2292HOPLIMIT};
 
 static bool is_switch4(unsigned option)
 {

@@ -182,6 +182,22 @@ static void disconnect(struct inet_datagram *socket)
 		attach(socket);
 }
 
+/* The end that connect(2) names: an AF_INET6 socket may be given an IPv4 name as it is. */
+static int read_peer(const struct inet_socket *socket, const struct socket_address *address,
+                     struct inet_end *to)
+{
+	int result;
+
+	if (socket->socket.family == SOCKET_FAMILY_INET || address->family != SOCKET_FAMILY_INET) {
+		result = inet_end_read(socket, address, to);
+		return !result && socket->options.is_v6only && IP_IS_V4_VAL(to->ip) ? -ENETUNREACH
+		                                                                    : result;
+	}
+	if (socket->options.is_v6only || (socket->has_bound_ip && IP_IS_V6_VAL(socket->local.ip)))
+		return -EAFNOSUPPORT;
+	return inet_way_read_ipv4(address, to);
+}
+
 static int udp_socket_connect(struct socket *base, const struct socket_address *address,
                               uint32_t flags)
 {
@@ -203,11 +219,9 @@ static int udp_socket_connect(struct socket *base, const struct socket_address *
 		if (take_port(socket, &any))
 			return -EAGAIN;
 	}
-	result = inet_end_read(&socket->inet, address, &to);
+	result = read_peer(&socket->inet, address, &to);
 	if (result)
 		return result;
-	if (socket->inet.options.is_v6only && IP_IS_V4_VAL(to.ip))
-		return -ENETUNREACH;
 	if (!socket->inet.has_bound_ip)
 		socket->inet.local.ip = inet_any(&socket->inet);
 	result = inet_way_to(socket, &to, &way);

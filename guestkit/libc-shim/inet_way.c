@@ -102,13 +102,19 @@ static int take_wishes(const struct inet_socket *socket, const struct socket_ext
 
 /* ---- the way ---- */
 
+int inet_way_read_ipv4(const struct socket_address *name, struct inet_end *to)
+{
+	const struct inet_socket ipv4 = {.socket.family = SOCKET_FAMILY_INET};
+
+	return inet_end_read(&ipv4, name, to);
+}
+
 /* The end that a name says: 0, 1 where it says none, or what sendto(2) says. */
 static int read_name(const struct inet_socket *socket, const struct socket_address *name,
                      struct inet_end *to)
 {
 	bool is_v6 = socket->socket.family == SOCKET_FAMILY_INET6;
 	struct socket_address copy;
-	struct inet_socket other;
 	int result;
 
 	if (!name || !name->length)
@@ -122,12 +128,8 @@ static int read_name(const struct inet_socket *socket, const struct socket_addre
 	copy = *name;
 	if (copy.family == SOCKET_FAMILY_NONE)
 		copy.family = SOCKET_FAMILY_INET;
-	if (is_v6 && copy.family == SOCKET_FAMILY_INET) { /* a plain IPv4 name will do, too */
-		other.socket.family = SOCKET_FAMILY_INET;
-		result = inet_end_read(&other, &copy, to);
-	} else {
-		result = inet_end_read(socket, &copy, to);
-	}
+	result = copy.family == SOCKET_FAMILY_INET ? inet_way_read_ipv4(&copy, to)
+	                                           : inet_end_read(socket, &copy, to);
 	if (!result && socket->options.is_v6only && IP_IS_V4_VAL(to->ip))
 		return -ENETUNREACH;
 	return result;
