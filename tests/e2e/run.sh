@@ -36,6 +36,7 @@ readonly topics=(
 	virtio
 	share_programs
 	servers
+	names
 	exec
 	root
 	traps
