@@ -231,7 +231,7 @@ ssize_t fs_op_fsync(struct fs_server *server, struct fs_request *request)
 
 	if (fd < 0)
 		return fd;
-	if (in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd))
+	if ((in->fsync_flags & FUSE_FSYNC_FDATASYNC) ? fdatasync(fd) : fsync(fd))
 		return fs_errno();
 	return 0;
 }

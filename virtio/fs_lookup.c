@@ -76,7 +76,7 @@ ssize_t fs_op_getattr(struct fs_server *server, struct fs_request *request)
 {
 	const struct fuse_getattr_in *in = request->args;
 	struct fuse_attr_out *out = request->body;
-	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : 0;
+	uint64_t fh = (in->getattr_flags & FUSE_GETATTR_FH) ? in->fh : 0;
 	struct fs_reached reached;
 	int result = fs_reach_by(server, request, fh, &reached);
 

@@ -352,6 +352,14 @@ static int open_root(struct fs_server *server, const char *host_directory, struc
 	close(fd);
 	if (server->root < 0 || result)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot share %s", host_directory);
+	fd = fs_open_at(server->root, ".", O_PATH, 0);
+	if (fd < 0) {
+		errno = -fd;
+		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot share %s: openat2",
+		                 host_directory);
+		return mote_error_hint(err, "--share needs Linux 5.6 or later");
+	}
+	close(fd);
 	/* A file of overlayfs is born anew when it is first written to. */
 	server->state->has_birth_times = statfs.f_type != OVERLAYFS_SUPER_MAGIC;
 	return 0;

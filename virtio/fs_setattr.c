@@ -102,7 +102,7 @@ ssize_t fs_op_setattr(struct fs_server *server, struct fs_request *request)
 {
 	const struct fuse_setattr_in *in = request->args;
 	struct fuse_attr_out *out = request->body;
-	uint64_t fh = in->valid & FATTR_FH ? in->fh : 0;
+	uint64_t fh = (in->valid & FATTR_FH) ? in->fh : 0;
 	struct fs_reached reached;
 	int result = fs_reach_by(server, request, fh, &reached);
 

@@ -138,6 +138,18 @@ test_links_and_pipes() {
 	[ "$(readlink share/made)" = ../../secret ] || fail "not the text that was asked for"
 }
 
+# Without privileges all is one user's: the guest's root. A user namespace makes us somebody.
+test_owners() {
+	need_busybox
+	need_kvm
+	mkdir share
+	unshare --user --map-user=1000 --map-group=1000 true 2>/dev/null || skip "no user namespaces here"
+	try unshare --user --map-user=1000 --map-group=1000 "$mote" run --share share:/data "$guests/share_host" own /data/file
+	expect_status 0
+	expect_out $'open: ok\nchown to root: ok\nchown to another: Operation not permitted\nowner 0, group 0'
+	[ "$(stat -c %u share/file)" = "$(id -u)" ] || fail "the file is not ours"
+}
+
 # ---- failures of the host ----
 
 test_full_disk() {

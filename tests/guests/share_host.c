@@ -124,6 +124,19 @@ static int change(const char *directory)
 	return 0;
 }
 
+/* Whose is what one makes, and can it be given away? */
+static int own(const char *path)
+{
+	struct stat status;
+
+	report("open", open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+	report("chown to root", chown(path, 0, 0));
+	report("chown to another", chown(path, 5, 5));
+	if (stat(path, &status) == 0)
+		printf("owner %u, group %u\n", status.st_uid, status.st_gid);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -135,5 +148,7 @@ int main(int argc, char **argv)
 		return hold(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "change") == 0)
 		return change(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "own") == 0)
+		return own(argv[2]);
 	return 2;
 }
