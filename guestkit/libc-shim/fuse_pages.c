@@ -139,6 +139,8 @@ static uint64_t missing(const struct fuse_inode *inode, uint64_t index, uint64_t
 	uint64_t next = inode->file.pages.count ? page_tree_next(&inode->file.pages, index) : end;
 	uint64_t limit = inode->share->data_max / PAGE_SIZE;
 
+	if (index >= end)
+		return 0;
 	end = next < end ? next : end;
 	most = most < limit ? most : limit;
 	return end - index < most ? end - index : most;
@@ -191,8 +193,12 @@ int fuse_page_get(struct fuse_inode *inode, struct file *file, uint64_t index, u
 	result = fuse_file_ready(file);
 	if (result)
 		return result;
+	ahead = missing(inode, index, ahead);
+	if (!ahead)
+		return 0; /* the size has changed */
+	fuse_pages_make_room(ahead); /* which may be at the expense of the same file */
 	inode->file.pinned++;
-	result = fetch_pages(inode, fuse_file(file)->handle, index, missing(inode, index, ahead));
+	result = fetch_pages(inode, fuse_file(file)->handle, index, ahead);
 	inode->file.pinned--;
 	if (!result)
 		*frame = page_tree_find(&inode->file.pages, index);

@@ -152,6 +152,55 @@ test_sqlite() {
 	done
 }
 
+# Kills a command and all its processes, and waits until they are gone.
+kill_after() { # SECONDS COMMAND...
+	local pid
+	setsid "${@:2}" <&0 &
+	pid=$!
+	sleep "$1"
+	kill -KILL -- "-$pid" 2>kill.log || true
+	wait "$pid" 2>>kill.log || true
+	while kill -0 -- "-$pid" 2>>kill.log; do
+		sleep 0.01
+	done
+}
+
+# mote is killed at any moment: what was committed is there, and the database is in order.
+test_sqlite_survives_kill() {
+	local round mode committed found rounds=${SHARE_KILL_ROUNDS:-10}
+	need_kvm
+	need_image sqlite3
+	mkdir tree
+	for mode in delete wal; do
+		"$images/sqlite3" "tree/$mode.db" "PRAGMA journal_mode=$mode; CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);" >/dev/null
+	done
+	# Each transaction tells its number once it is over.
+	for ((round = 1; round <= 400; round++)); do
+		echo "BEGIN; INSERT INTO t SELECT NULL, hex(randomblob(400)) FROM (VALUES (1), (2), (3));"
+		echo "UPDATE t SET b = hex(randomblob(300)) WHERE a % 17 = $((round % 17)); COMMIT;"
+		echo "SELECT max(a) FROM t;"
+	done >work.sql
+	for ((round = 0; round < rounds; round++)); do
+		mode=delete
+		[ $((round % 2)) -eq 0 ] || mode=wal
+		kill_after "0.$(printf %03d $((RANDOM % 300 + 30)))" "$mote" run --share "$PWD/tree:/data" \
+			"$images/sqlite3" -- -batch -bail "/data/$mode.db" <work.sql >committed 2>err
+		# The last line may have been cut.
+		committed=$(sed '$d' committed | tail -n 1)
+		if [ $((round % 3)) -eq 0 ]; then
+			run --share "$PWD/tree:/data" "$images/sqlite3" -- -batch "/data/$mode.db" \
+				'PRAGMA integrity_check; SELECT count(*) FROM t;'
+		else
+			try "$images/sqlite3" -batch "tree/$mode.db" 'PRAGMA integrity_check; SELECT count(*) FROM t;'
+		fi
+		expect_status 0
+		[ "$(head -n 1 out)" = ok ] || fail "round $round: the database is damaged"
+		found=$(tail -n 1 out)
+		[ "$found" -ge "${committed:-0}" ] || fail "round $round: $committed rows were there, and $found are"
+		[ $((found % 3)) -eq 0 ] || fail "round $round: a part of a transaction"
+	done
+}
+
 test_python_compiles() {
 	local image=$images/python.erofs
 	[ -e "$image" ] || skip "$image is not built (./build.sh images, with Python installed)"
