@@ -268,7 +268,7 @@ int fuse_unlink(struct inode *dir, const char *name, size_t length, bool directo
 int fuse_rename(struct inode *from, const char *from_name, size_t from_length, struct inode *to,
                 const char *to_name, size_t to_length, unsigned flags);
 
-/* ---- regular files (fuse_file.c, fuse_pages.c) ---- */
+/* ---- regular files (fuse_file.c) ---- */
 
 struct fuse_file {
 	struct fuse_file *next; /* of the same inode */
@@ -298,11 +298,22 @@ void fuse_file_made(struct fuse_inode *inode, const struct fuse_open_out *open);
 int fuse_file_ready(struct file *file);
 /* A handle to write by, for an operation on the inode. */
 bool fuse_writable_handle(const struct fuse_inode *inode, uint64_t *handle);
+/* The inode goes: what is left of its files. */
+void fuse_file_free(struct fuse_inode *inode);
+
+/* ---- operations of inodes and files (fuse_write.c) ---- */
+
+int64_t fuse_write(struct file *file, uint64_t buffer, size_t length, uint64_t *position);
+int64_t fuse_write_vector(struct file *file, struct vector *vector, uint64_t *position);
+int64_t fuse_write_kit(struct file *file, const void *buffer, size_t length, uint64_t *position);
+int fuse_write_back(struct file *file, uint64_t first, uint64_t count);
+int fuse_allocate(struct file *file, unsigned mode, uint64_t offset, uint64_t length);
+uint64_t fuse_extent(struct file *file, uint64_t offset, bool data);
 int fuse_truncate(struct inode *inode, uint64_t size);
 int fuse_sync(struct inode *inode, struct file *file, bool data_only);
 int fuse_sync_all(struct inode *inode);
-/* The inode goes: what is left of its files. */
-void fuse_file_free(struct fuse_inode *inode);
+
+/* ---- the page cache (fuse_pages.c) ---- */
 
 /* Frame of a page, read with those that follow it, up to @ahead pages, if it is not there; 0: the
  * file ends before it. */

@@ -195,7 +195,7 @@ int fuse_page_get(struct fuse_inode *inode, struct file *file, uint64_t index, u
 		return result;
 	ahead = missing(inode, index, ahead);
 	if (!ahead)
-		return 0; /* the size has changed */
+		return 0;            /* the size has changed */
 	fuse_pages_make_room(ahead); /* which may be at the expense of the same file */
 	inode->file.pinned++;
 	result = fetch_pages(inode, fuse_file(file)->handle, index, ahead);

@@ -22,6 +22,7 @@
 #include "guestkit/libc-shim/fuse_lock.c"
 #include "guestkit/libc-shim/fuse_name.c"
 #include "guestkit/libc-shim/fuse_pages.c"
+#include "guestkit/libc-shim/fuse_write.c"
 #undef flock
 
 #include "virtio/fs_server.h"
