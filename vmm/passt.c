@@ -29,6 +29,7 @@
 #define MAC          "02:6d:6f:74:65:02"
 
 #define SOCKET_IN_CHILD 3
+#define SOCKET_BUFFER   (16 << 20) /* bytes; the system allows less (net.core.wmem_max) */
 #define ARGUMENTS_MAX   (40 + 2 * NET_PUBLISH_MAX)
 
 extern char **environ;
@@ -248,6 +249,7 @@ int passt_start(const struct net_options *net, struct net_passt *passt,
                 struct net_addresses *addresses, struct mote_error *err)
 {
 	struct command command = {.count = 0};
+	const int buffer = SOCKET_BUFFER;
 	int ends[2], messages[2];
 
 	for (unsigned i = 0; i < net->publish_count; i++)
@@ -257,6 +259,8 @@ int passt_start(const struct net_options *net, struct net_passt *passt,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) ||
 	    pipe2(messages, O_CLOEXEC | O_NONBLOCK))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a socket for passt");
+	/* passt drops what does not fit into its end, and looks after it two seconds later. */
+	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
 	errno = spawn(&command, ends[1], messages[1]);
 	if (errno) {
 		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot start passt");

@@ -133,6 +133,8 @@ int64_t inet_tcp_receive(struct socket *socket, struct socket_message *message);
 
 /* Queue what arrived; the reference is taken over. */
 void inet_tcp_queue(struct inet_tcp *socket, struct pbuf *data);
+/* A connection is there: let the window be as wide as it may be. */
+void inet_tcp_open_window(struct inet_tcp *socket);
 /* Forget what was received. */
 void inet_tcp_drop_received(struct inet_tcp *socket);
 

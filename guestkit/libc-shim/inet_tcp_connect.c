@@ -110,6 +110,7 @@ static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error)
 	(void)pcb;
 	socket->state = INET_TCP_CONNECTED;
 	socket->waits_since = 0;
+	inet_tcp_open_window(socket);
 	wait_queue_wake(&socket->inet.socket.queue);
 	return ERR_OK;
 }
@@ -234,6 +235,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
 	made->state = INET_TCP_CONNECTED;
 	inet_tcp_list(made);
 	inet_tcp_attach(made, pcb);
+	inet_tcp_open_window(made);
 	*(listener->last_pending ? &listener->last_pending->next_pending
 	                         : &listener->first_pending) = made;
 	listener->last_pending = made;

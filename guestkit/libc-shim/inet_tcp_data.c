@@ -14,7 +14,8 @@
 #define SHORT_PIECE  1024          /* bytes to be sent while memory is short */
 #define JOIN_MAX     1024          /* bytes of segments that are joined */
 #define JOIN_ROOM    1960          /* of a pbuf that they are joined in */
-#define RECVED_MAX   UINT16_MAX    /* that tcp_recved() takes at a time */
+#define WINDOW_FIRST UINT16_MAX
+#define RECVED_MAX   UINT16_MAX /* that tcp_recved() takes at a time */
 #define SIGNAL_PIPE  13
 #define WINDOW_LEAST 2 /* segments */
 
@@ -238,21 +239,45 @@ void inet_tcp_queue(struct inet_tcp *socket, struct pbuf *data)
 
 /* ---- receiving ---- */
 
-/* Bytes that the program has read: the window opens by as much, but for what SO_RCVBUF takes off.
- */
-static void open_window(struct inet_tcp *socket, size_t bytes)
+/* The window that the other side should see at most. */
+static size_t window_limit(const struct inet_tcp *socket)
 {
 	const struct socket *base = &socket->inet.socket;
+	const struct tcp_pcb *pcb = socket->pcb;
+	const struct net_device *device =
+	        net_device_of(inet_route(&pcb->local_ip, &pcb->remote_ip));
+	size_t limit = TCP_WND_MAX(pcb), least = WINDOW_LEAST * (size_t)pcb->mss;
+
+	if (device && device->window_max && limit > device->window_max)
+		limit = device->window_max;
+	if (base->has_receive_limit && limit > base->receive_limit)
+		limit = base->receive_limit < least ? least : base->receive_limit;
+	return limit < TCP_WND_MAX(pcb) ? limit : TCP_WND_MAX(pcb);
+}
+
+void inet_tcp_open_window(struct inet_tcp *socket)
+{
 	struct tcp_pcb *pcb = socket->pcb;
-	size_t least, limit = base->receive_limit, withhold;
+	size_t limit = window_limit(socket);
+
+	/* As much was promised with the first packet. */
+	if (limit < WINDOW_FIRST)
+		limit = WINDOW_FIRST;
+	if (limit >= pcb->rcv_wnd)
+		return;
+	socket->withheld = (uint32_t)(TCP_WND_MAX(pcb) - limit);
+	pcb->rcv_wnd = pcb->rcv_ann_wnd = (tcpwnd_size_t)limit;
+}
+
+/* Bytes that the program has read: the window opens by as much, but for what is to be withheld. */
+static void reopen_window(struct inet_tcp *socket, size_t bytes)
+{
+	struct tcp_pcb *pcb = socket->pcb;
+	size_t withhold;
 
 	if (!pcb || socket->state != INET_TCP_CONNECTED)
 		return;
-	least = WINDOW_LEAST * (size_t)pcb->mss;
-	if (limit < least)
-		limit = least;
-	withhold =
-	        base->has_receive_limit && limit < TCP_WND_MAX(pcb) ? TCP_WND_MAX(pcb) - limit : 0;
+	withhold = TCP_WND_MAX(pcb) - window_limit(socket);
 	if (withhold > socket->withheld) {
 		size_t part =
 		        withhold - socket->withheld < bytes ? withhold - socket->withheld : bytes;
@@ -371,7 +396,7 @@ static int64_t receive(struct inet_tcp *socket, struct socket_message *message)
 			done += moved;
 			if (!is_peek) {
 				consume(socket, moved);
-				open_window(socket, moved);
+				reopen_window(socket, moved);
 			}
 			if (is_bad || !message->data.total)
 				break;

@@ -78,6 +78,10 @@ struct net_device {
 	bool has_segmentation4; /* cuts segments: F_HOST_TSO4 (needs has_checksum) */
 	bool has_segmentation6; /* F_HOST_TSO6 (the same) */
 	bool is_link_up;        /* at first; later net_set_link() */
+	/* Bytes that others may have under way to a connection, where more would be lost; 0: as
+	 * many as they like. One with frames of 10 KB and more has a socket behind it, and a limit.
+	 */
+	uint32_t window_max;
 
 	struct netif
 	        netif;   /* zero at first; the stack's from net_add() on. netif.state: the device */

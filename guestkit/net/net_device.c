@@ -24,8 +24,11 @@
 #include "lwip/prot/tcp.h"
 #include "netif/ethernet.h"
 
-#define MTU_MIN 1280 /* RFC 8200, 5 */
-#define MTU_MAX (NET_FRAME_MAX - SIZEOF_ETH_HDR)
+#define MTU_MIN      1280 /* RFC 8200, 5 */
+#define MTU_MAX      (NET_FRAME_MAX - SIZEOF_ETH_HDR)
+#define MTU_OF_WIRES 10000
+/* Fits what a Unix socket holds by default (net.core.wmem_max, twice 212992 bytes). */
+#define WINDOW_OF_SOCKETS 262144u
 #define CHECKED                                                                          \
 	(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP | \
 	 NETIF_CHECKSUM_CHECK_ICMP | NETIF_CHECKSUM_CHECK_ICMP6)
@@ -202,6 +205,8 @@ int net_add(struct net_device *device)
 		count++;
 	if (count == NET_DEVICES_MAX)
 		return -ENOSPC;
+	if (!device->window_max && device->mtu > MTU_OF_WIRES)
+		device->window_max = WINDOW_OF_SOCKETS;
 	netif_add(&device->netif, NULL, NULL, NULL, device, init, ethernet_input);
 	*last = device;
 	if (!count)
