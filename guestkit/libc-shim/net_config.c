@@ -63,7 +63,7 @@ static void use_static_ipv4(struct netif *netif, const unsigned char *property)
 
 	memcpy(&address.addr, property, sizeof(address.addr));
 	memcpy(&gateway.addr, property + 8, sizeof(gateway.addr));
-	mask.addr = prefix ? lwip_htonl(UINT32_MAX << (32 - (prefix > 32 ? 32 : prefix))) : 0;
+	mask.addr = lwip_htonl((uint32_t)(UINT64_MAX << (32 - (prefix > 32 ? 32 : prefix))));
 	netif_set_addr(netif, &address, &mask, &gateway);
 }
 

@@ -469,7 +469,7 @@ Test(options, unknown_options_name_the_nearest)
 
 Test(options, unknown_options_like_none_get_no_suggestion)
 {
-	const char *const words[] = {"--network", "-x", "--=", "--=64M", "---", "--x=mem"};
+	const char *const words[] = {"--zebra", "-x", "--=", "--=64M", "---", "--x=mem"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		assert_refused(PARSE(words[i], "app"), "unknown option");
