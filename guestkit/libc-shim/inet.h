@@ -104,6 +104,9 @@ int inet_end_read(const struct inet_socket *socket, const struct socket_address 
 /* The name of an end as a socket of @family has it. */
 void inet_end_tell(unsigned family, const struct inet_end *end, struct socket_address *address);
 
+/* An address as /proc/net has it, 4 or 16 bytes (inet_tcp_proc.c). */
+void proc_net_address(unsigned char *to, const ip_addr_t *ip, bool is_ipv6);
+
 /* Any address, of the kind that the socket takes; of the one that is spoken with @peer. */
 ip_addr_t inet_any(const struct inet_socket *socket);
 

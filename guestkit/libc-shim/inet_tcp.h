@@ -95,6 +95,9 @@ void inet_tcp_renew(struct inet_tcp *socket);
 
 /* ---- inet_tcp_port.c ---- */
 
+/* The next socket that has one; NULL behind the last. @previous: NULL for the first */
+const struct inet_tcp *inet_tcp_next(const struct inet_tcp *previous);
+
 /* The socket has, or no longer has, a local port. */
 void inet_tcp_list(struct inet_tcp *socket);
 void inet_tcp_unlist(struct inet_tcp *socket);

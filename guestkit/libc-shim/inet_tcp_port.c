@@ -16,6 +16,11 @@
 
 static struct inet_tcp *sockets; /* that have a port */
 
+const struct inet_tcp *inet_tcp_next(const struct inet_tcp *previous)
+{
+	return previous ? previous->next : sockets;
+}
+
 void inet_tcp_list(struct inet_tcp *socket)
 {
 	if (socket->is_listed)

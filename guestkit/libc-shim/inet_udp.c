@@ -365,15 +365,6 @@ int inet_udp_create(unsigned family, struct inet_socket **made)
 
 /* ---- /proc/net ---- */
 
-static void copy_address(unsigned char *to, const ip_addr_t *ip, bool is_ipv6)
-{
-	struct inet_end end = {*ip, 0};
-	struct socket_address name;
-
-	inet_end_tell(is_ipv6 ? SOCKET_FAMILY_INET6 : SOCKET_FAMILY_INET, &end, &name);
-	memcpy(to, name.bytes + (is_ipv6 ? 8 : 4), is_ipv6 ? 16 : 4);
-}
-
 void inet_udp_visit(void (*visit)(const struct proc_net_socket *socket, void *context),
                     void *context)
 {
@@ -389,9 +380,9 @@ void inet_udp_visit(void (*visit)(const struct proc_net_socket *socket, void *co
 		        .inode = inet->socket.inode.number,
 		};
 
-		copy_address(told.local, &inet->local.ip, told.is_ipv6);
+		proc_net_address(told.local, &inet->local.ip, told.is_ipv6);
 		if (at->is_connected)
-			copy_address(told.remote, &inet->remote.ip, told.is_ipv6);
+			proc_net_address(told.remote, &inet->remote.ip, told.is_ipv6);
 		visit(&told, context);
 	}
 }

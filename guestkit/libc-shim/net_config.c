@@ -15,10 +15,12 @@
 #include "lwip/nd6.h"
 #include "lwip/priv/nd6_priv.h"
 
-#define NS_PER_MS   1000000ull
-#define WAIT_IPV4   (3000 * NS_PER_MS) /* from the start of the network */
-#define WAIT_IPV6   (1000 * NS_PER_MS)
-#define STATIC_SLOT 1 /* of netif's IPv6 addresses; 0 is link-local */
+#define NS_PER_MS 1000000ull
+#define WAIT_IPV4 (3000 * NS_PER_MS) /* from the start of the network */
+#define WAIT_IPV6 (1000 * NS_PER_MS)
+#define WAIT_LISTED \
+	(150 * NS_PER_MS) /* for IPv6, before addresses are listed: often it never comes */
+#define STATIC_SLOT 1     /* of netif's IPv6 addresses; 0 is link-local */
 
 /* The properties, each of one size. */
 #define IPV4_SIZE 12 /* address, prefix length, gateway: a cell each */
@@ -170,21 +172,27 @@ static bool is_missing(bool is_ipv6)
 	return is_missing;
 }
 
-void net_config_wait(bool is_ipv6)
+/* @span: from the start of the network, ns */
+static void wait_for(bool is_ipv6, uint64_t span)
 {
-	uint64_t deadline = started + (is_ipv6 ? WAIT_IPV6 : WAIT_IPV4);
+	uint64_t deadline = started + span;
 
 	while (is_missing(is_ipv6) && clock_monotonic() < deadline)
 		if (shim_wait_on(&changed, deadline))
 			break;
 }
 
+void net_config_wait(bool is_ipv6)
+{
+	wait_for(is_ipv6, is_ipv6 ? WAIT_IPV6 : WAIT_IPV4);
+}
+
 void net_config_settle(void)
 {
 	if (!net_config_has_device() || net_start())
 		return;
-	net_config_wait(false);
-	net_config_wait(true);
+	wait_for(false, WAIT_IPV4);
+	wait_for(true, WAIT_LISTED);
 }
 
 /* ---- name servers ---- */
@@ -218,9 +226,11 @@ static void write_address(struct text *text, const ip_addr_t *address)
 
 void net_config_write_resolver(struct text *text)
 {
-	if (write_static_servers(text))
+	if (write_static_servers(text) || !net_config_has_device() || net_start())
 		return;
-	net_config_settle();
+	wait_for(false, WAIT_IPV4);
+	if (ip_addr_isany(&net_name_servers[0]))
+		wait_for(true, WAIT_LISTED);
 	for (unsigned i = 0; i < NET_NAME_SERVERS; i++) {
 		const ip_addr_t *server = &net_name_servers[i];
 

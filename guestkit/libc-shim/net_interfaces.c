@@ -58,6 +58,11 @@ static void add_ipv6(struct interface *interface, struct netif *netif)
 
 _Static_assert(1 + LWIP_IPV6_NUM_ADDRESSES <= INTERFACE_ADDRESSES_MAX, "all of them");
 
+static struct interface_counters counters_of(const struct net_counters *counters)
+{
+	return (struct interface_counters){counters->packets, counters->bytes, counters->dropped};
+}
+
 static void describe(struct interface *interface, struct net_device *device, unsigned number)
 {
 	struct netif *netif = &device->netif;
@@ -68,6 +73,8 @@ static void describe(struct interface *interface, struct net_device *device, uns
 	        .flags = INTERFACE_BROADCAST | INTERFACE_MULTICAST | INTERFACE_UP,
 	        .type = TYPE_ETHERNET,
 	        .mtu = device->mtu,
+	        .received = counters_of(&device->received),
+	        .sent = counters_of(&device->sent),
 	};
 	if (netif_is_link_up(netif))
 		interface->flags |= INTERFACE_RUNNING | INTERFACE_LOWER_UP;
@@ -82,6 +89,7 @@ bool interface_get(unsigned place, struct interface *interface)
 
 	if (!place) {
 		*interface = loopback;
+		interface->received = interface->sent = counters_of(&net_loopback_counters);
 		return true;
 	}
 	for (struct net_device *device = net_devices; device; device = device->next) {

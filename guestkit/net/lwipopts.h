@@ -50,7 +50,8 @@
 #define LWIP_DHCP_GET_NTP_SRV          0
 #define LWIP_DHCP_MAX_DNS_SERVERS      3
 #define DHCP_DOES_ARP_CHECK            0
-#define LWIP_DNS                       0
+#define LWIP_DNS                       1 /* name servers are asked for; net.c has the rest */
+#define DNS_MAX_SERVERS                3
 #define LWIP_AUTOIP                    0
 #define LWIP_IPV6_AUTOCONFIG           1
 #define LWIP_IPV6_DHCP6                0

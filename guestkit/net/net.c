@@ -10,6 +10,7 @@
 #include "guestkit/net/net_port.h"
 #include "guestkit/process_end.h"
 #include "guestkit/random.h"
+#include "lwip/dns.h"
 #include "lwip/init.h"
 #include "lwip/ip_addr.h"
 #include "lwip/sys.h"
@@ -75,6 +76,10 @@ int net_errno(err_t error)
 ip_addr_t net_name_servers[NET_NAME_SERVERS];
 
 /* lwIP's own resolver is not there: these are kept for /etc/resolv.conf. */
+void dns_init(void)
+{
+}
+
 void dns_setserver(u8_t number, const ip_addr_t *server)
 {
 	if (number < NET_NAME_SERVERS)

@@ -69,6 +69,11 @@ struct net_device_ops {
 	void (*flush)(struct net_device *device);
 };
 
+/* What went through an interface. */
+struct net_counters {
+	uint64_t packets, bytes, dropped;
+};
+
 /* A device as its driver describes it; it lives for ever. What the driver fills comes first. */
 struct net_device {
 	const struct net_device_ops *ops;
@@ -86,6 +91,7 @@ struct net_device {
 	struct netif
 	        netif;   /* zero at first; the stack's from net_add() on. netif.state: the device */
 	bool has_frames; /* sent since the last flush() */
+	struct net_counters received, sent;
 	struct net_device *next;
 };
 
@@ -156,6 +162,7 @@ const ip_addr_t *dns_getserver(u8_t number);
 
 /* The loopback interface; the first of the devices (next: NULL behind the last). */
 extern struct netif *net_loopback;
+extern struct net_counters net_loopback_counters; /* sent, which is received */
 extern struct net_device *net_devices;
 
 /* The device of an interface, or NULL (loopback). */

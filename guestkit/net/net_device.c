@@ -105,7 +105,13 @@ static err_t output_frame(struct netif *netif, struct pbuf *data)
 		describe_checksum(&frame);
 	net_timers_note_traffic();
 	device->has_frames = true;
-	return device->ops->send(device, &frame) ? ERR_MEM : ERR_OK;
+	if (device->ops->send(device, &frame)) {
+		device->sent.dropped++;
+		return ERR_MEM;
+	}
+	device->sent.packets++;
+	device->sent.bytes += data->tot_len;
+	return ERR_OK;
 }
 
 /* Packets for one of our own addresses never leave. */
@@ -156,7 +162,10 @@ void net_receive(struct net_device *device, struct pbuf *frame, bool is_verified
 
 	net_enter();
 	net_timers_note_traffic();
+	device->received.packets++;
+	device->received.bytes += frame->tot_len;
 	if (frame->len < SIZEOF_ETH_HDR) {
+		device->received.dropped++;
 		pbuf_free(frame);
 		return;
 	}

@@ -35,6 +35,7 @@ struct shared_packet {
 
 static struct netif loopback;
 struct netif *net_loopback = &loopback;
+struct net_counters net_loopback_counters;
 
 static KIT_LARGE struct pbuf *queue[QUEUE_LENGTH];
 static unsigned queue_first, queue_end; /* modulo QUEUE_LENGTH */
@@ -110,6 +111,8 @@ int8_t net_loopback_send(struct pbuf *original)
 		return ERR_MEM;
 	packet->flags |= original->flags & (PBUF_FLAG_LLBCAST | PBUF_FLAG_LLMCAST);
 	queue[queue_end++ % QUEUE_LENGTH] = packet;
+	net_loopback_counters.packets++;
+	net_loopback_counters.bytes += packet->tot_len;
 	return ERR_OK;
 }
 

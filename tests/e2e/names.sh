@@ -5,9 +5,11 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 server_pid=
+space= # a network namespace of the test's own
 
 cleanup() {
 	[ -z "$server_pid" ] || kill "$server_pid" 2>/dev/null || true
+	[ -z "$space" ] || ip netns delete "$space" 2>/dev/null || true
 }
 trap cleanup EXIT
 
@@ -165,6 +167,45 @@ test_network_interface() {
 	expect_in out '^eth0'
 }
 
+# A server on the other end of a TAP gives address, router and name servers.
+test_dhcp() {
+	need_kvm
+	need_busybox
+	need_tool ip
+	[ "$(id -u)" -eq 0 ] || skip "only root may make a network namespace and a TAP"
+	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
+	"$busybox" udhcpd --help 2>&1 | grep -q Usage || skip "busybox has no udhcpd"
+	space=mote-names-$$
+	ip netns add "$space" || skip "no network namespace can be made"
+	ip -n "$space" tuntap add dev mote0 mode tap vnet_hdr
+	ip -n "$space" address add 10.9.0.1/24 dev mote0
+	ip -n "$space" link set mote0 up
+	cat >udhcpd.conf <<-'CONF'
+		start 10.9.0.20
+		end 10.9.0.30
+		max_leases 11
+		interface mote0
+		lease_file leases
+		opt dns 10.9.0.53 10.9.0.54
+		opt subnet 255.255.255.0
+		opt router 10.9.0.1
+	CONF
+	: >leases
+	ip netns exec "$space" "$busybox" udhcpd -f udhcpd.conf 2>/dev/null &
+	server_pid=$!
+	local command
+	for command in "ip addr" "ip route" "cat /etc/resolv.conf" "ping -c 1 10.9.0.1"; do
+		# shellcheck disable=SC2086
+		ip netns exec "$space" timeout 15 "$mote" run --net tap=mote0 "$busybox" -- $command >>out 2>>err ||
+			fail "$command"
+	done
+	expect_in out 'inet 10.9.0.2[0-9]/24 brd 10.9.0.255 scope global dynamic eth0'
+	expect_in out '^default via 10.9.0.1 dev eth0'
+	expect_in out '^nameserver 10.9.0.53$'
+	expect_in out '^nameserver 10.9.0.54$'
+	expect_in out '1 packets received'
+}
+
 # Python's socket module over UDP.
 test_python() {
 	[ -e "$images/python.erofs" ] || skip "$images/python.erofs is not built (./build.sh images, with Python installed)"
@@ -204,6 +245,8 @@ async def main():
     assert await asyncio.wait_for(answer, 5) == b"cba"
 
 asyncio.run(main())
+listener = socket.create_server(("127.0.0.1", 0))
+assert b"%04X" % listener.getsockname()[1] in open("/proc/net/tcp", "rb").read()
 assert [(1, "lo")] == socket.if_nameindex()
 print("ok")
 PYTHON
