@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "virtio/net.h"
 #include "vmm/console.h"
 
 #define PAGEMAP_PRESENT (1ull << 63)
@@ -19,7 +20,7 @@ struct page_counts {
 
 /* Text that grows in a fixed buffer and is cut, never overrun. */
 struct text {
-	char bytes[4096];
+	char bytes[8192];
 	size_t length;
 };
 
@@ -183,6 +184,60 @@ static uint64_t find_exits(const struct vm *vm, struct exit_count exits[EXIT_CAU
 
 /* ---- output ---- */
 
+/* ---- the network ---- */
+
+static const char *protocol_name(const struct net_publish *publish)
+{
+	return publish->is_udp ? "udp" : "tcp";
+}
+
+static void add_net_json(const struct vm *vm, struct text *text)
+{
+	const struct net *net = vm->devices.net;
+	const struct net_options *options = &vm->options->net;
+
+	if (!net)
+		return;
+	add(text,
+	    ",\"net\":{\"is_up\":%s,\"frames_sent\":%llu,\"bytes_sent\":%llu,"
+	    "\"frames_received\":%llu,\"bytes_received\":%llu,\"frames_dropped\":%llu,"
+	    "\"published\":[",
+	    net->backend ? "true" : "false", (unsigned long long)net->sent.frames,
+	    (unsigned long long)net->sent.bytes, (unsigned long long)net->received.frames,
+	    (unsigned long long)net->received.bytes, (unsigned long long)net->dropped);
+	for (unsigned i = 0; i < options->publish_count; i++) {
+		const struct net_publish *publish = &options->publish[i];
+
+		add(text,
+		    "%s{\"protocol\":\"%s\",\"address\":\"%s\",\"host_port\":%u,"
+		    "\"guest_port\":%u}",
+		    i ? "," : "", protocol_name(publish), publish->address, publish->host_port,
+		    publish->guest_port);
+	}
+	add(text, "]}");
+}
+
+static void add_net_text(const struct vm *vm, struct text *text)
+{
+	const struct net *net = vm->devices.net;
+	const struct net_options *options = &vm->options->net;
+
+	if (!net)
+		return;
+	add(text,
+	    "  %7llu frames sent (%llu bytes), %llu received (%llu bytes), %llu dropped%s\n",
+	    (unsigned long long)net->sent.frames, (unsigned long long)net->sent.bytes,
+	    (unsigned long long)net->received.frames, (unsigned long long)net->received.bytes,
+	    (unsigned long long)net->dropped, net->backend ? "" : "; the network is down");
+	for (unsigned i = 0; i < options->publish_count; i++) {
+		const struct net_publish *publish = &options->publish[i];
+
+		add(text, "          %s port %u of %s was port %u of the guest\n",
+		    protocol_name(publish), publish->host_port, publish->address,
+		    publish->guest_port);
+	}
+}
+
 static void print_json(const struct vm *vm, struct text *text, const struct page_counts *pages)
 {
 	struct phase phases[PHASES];
@@ -202,9 +257,11 @@ static void print_json(const struct vm *vm, struct text *text, const struct page
 	    (unsigned long long)run.syscalls, (unsigned long long)pages->resident);
 	if (vm->options->stats == STATS_PAGES)
 		add(text, "\"kit_pages_touched\":%llu,", (unsigned long long)pages->kit_touched);
-	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu}\n",
+	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu",
 	    (unsigned long long)pages->resident * 4,
 	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+	add_net_json(vm, text);
+	add(text, "}\n");
 }
 
 static void print_text(const struct vm *vm, struct text *text, const struct page_counts *pages)
@@ -229,6 +286,7 @@ static void print_text(const struct vm *vm, struct text *text, const struct page
 	add(text, "  %7llu pages backed by the host (%llu KiB), and %llu KiB for the VMM itself\n",
 	    (unsigned long long)pages->resident, (unsigned long long)pages->resident * 4,
 	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+	add_net_text(vm, text);
 }
 
 void stats_print(const struct vm *vm, enum stats_format format)
