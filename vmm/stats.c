@@ -224,8 +224,7 @@ static void add_net_text(const struct vm *vm, struct text *text)
 
 	if (!net)
 		return;
-	add(text,
-	    "  %7llu frames sent (%llu bytes), %llu received (%llu bytes), %llu dropped%s\n",
+	add(text, "  %7llu frames sent (%llu bytes), %llu received (%llu bytes), %llu dropped%s\n",
 	    (unsigned long long)net->sent.frames, (unsigned long long)net->sent.bytes,
 	    (unsigned long long)net->received.frames, (unsigned long long)net->received.bytes,
 	    (unsigned long long)net->dropped, net->backend ? "" : "; the network is down");
