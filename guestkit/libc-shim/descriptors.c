@@ -218,8 +218,8 @@ int file_open(int dirfd, const char *path, uint32_t flags, uint32_t mode, struct
 	return file_open_resolving(dirfd, path, flags, mode, 0, opened);
 }
 
-int file_open_resolving(int dirfd, const char *path, uint32_t flags, uint32_t mode,
-                        uint32_t resolve, struct file **opened)
+static int open_path(int dirfd, const char *path, uint32_t flags, uint32_t mode, uint32_t resolve,
+                     struct file **opened)
 {
 	struct inode *inode;
 	struct walk walk;
@@ -249,6 +249,15 @@ int file_open_resolving(int dirfd, const char *path, uint32_t flags, uint32_t mo
 	}
 	inode_put(inode);
 	return result;
+}
+
+/* -ESTALE: as in vfs_walk(). */
+int file_open_resolving(int dirfd, const char *path, uint32_t flags, uint32_t mode,
+                        uint32_t resolve, struct file **opened)
+{
+	int result = open_path(dirfd, path, flags, mode, resolve, opened);
+
+	return result == -ESTALE ? open_path(dirfd, path, flags, mode, resolve, opened) : result;
 }
 
 /* ---- descriptors ---- */

@@ -183,8 +183,13 @@ int fuse_call(struct fuse_share *share, struct fuse_request *requests, size_t co
 {
 	int result = share->state == FUSE_DEAD ? -EIO : send_all(share, requests, count);
 
-	for (size_t i = 0; result && i < count; i++)
-		requests[i].out.error = result == -ENOMEM ? -ENOMEM : -EIO;
+	for (size_t i = 0; i < count; i++) {
+		if (result)
+			requests[i].out.error = result == -ENOMEM ? -ENOMEM : -EIO;
+		/* The file is elsewhere now, on the host: whoever has walked there walks again. */
+		if (requests[i].out.error == -ESTALE)
+			fuse_name_expire_all();
+	}
 	return result;
 }
 

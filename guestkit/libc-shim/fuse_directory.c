@@ -82,8 +82,6 @@ static int ask(struct fuse_inode *dir, const char *name, size_t length, struct f
 	result = fuse_call_one(dir->share, &request);
 	if (result == -ENOENT)
 		drop_name(dir, name, length);
-	if (result == -ESTALE) /* the directory is elsewhere now: whoever walks here walks again */
-		fuse_name_expire_all();
 	if (result)
 		return result;
 	if (entry->nodeid)

@@ -334,7 +334,7 @@ void walk_end(struct walk *walk)
 	walk->dir = walk->base = NULL;
 }
 
-int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found)
+static int walk_whole(int dirfd, const char *path, unsigned flags, struct inode **found)
 {
 	struct walk walk;
 	struct inode *inode = NULL;
@@ -352,6 +352,15 @@ int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found)
 	if (!result)
 		*found = inode;
 	return result;
+}
+
+/* -ESTALE: a directory was found where it no longer is. Nothing of the kind is believed the second
+ * time. */
+int vfs_walk(int dirfd, const char *path, unsigned flags, struct inode **found)
+{
+	int result = walk_whole(dirfd, path, flags, found);
+
+	return result == -ESTALE ? walk_whole(dirfd, path, flags, found) : result;
 }
 
 int vfs_walk_parent(int dirfd, const char *path, struct inode **parent, char *last)
