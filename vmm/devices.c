@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "virtio/block.h"
+#include "virtio/console.h"
 #include "virtio/entropy.h"
 #include "virtio/fs.h"
 #include "virtio/virtio_mmio.h"
@@ -44,6 +45,13 @@ static int open_entropy(struct devices *devices, const struct guest_memory *memo
 		return out_of_memory(err);
 	entropy_init(device, memory);
 	return add(devices, device, err);
+}
+
+static int open_console(struct devices *devices, const struct guest_memory *memory,
+                        struct mote_error *err)
+{
+	devices->console = virtio_console_create(memory);
+	return devices->console ? add(devices, devices->console, err) : out_of_memory(err);
 }
 
 static int open_vsock(struct devices *devices, const char *path, const struct guest_memory *memory,
@@ -114,6 +122,7 @@ int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err)
 {
 	if ((options->entropy && open_entropy(devices, memory, err)) ||
+	    (options->virtio_console && open_console(devices, memory, err)) ||
 	    open_disks(devices, &options->disks, memory, err) ||
 	    open_shares(devices, &options->shares, memory, err) ||
 	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)) ||

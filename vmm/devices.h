@@ -18,7 +18,8 @@ struct net;
 struct devices {
 	struct virtio_device *list[MOTE_DEVICES_MAX];
 	unsigned count;
-	const struct net *net;      /* one of them; NULL: none */
+	const struct net *net; /* one of them; NULL: none */
+	struct virtio_device *console;
 	struct confine_needs needs; /* of all of them */
 	/* filled by devices_poll() */
 	struct pollfd *polls;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "virtio/console.h"
 #include "vmm/console.h"
 #include "vmm/crash.h"
 #include "vmm/stop.h"
@@ -83,6 +84,18 @@ static uint64_t time_until(const struct vm *vm, uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
+/* A driver of the console is told of the window's size by the device. */
+static bool is_window_of_device(const struct vm *vm, uint64_t events)
+{
+	return vm->devices.console && events & MOTE_EVENT_CONFIG && !(events & MOTE_EVENT_WINDOW);
+}
+
+static void tell_window(struct vm *vm, uint64_t events)
+{
+	if (is_window_of_device(vm, events) && stop_take_window_change())
+		virtio_console_resized(vm->devices.console);
+}
+
 /* Devices may be busy without having news for the guest. */
 static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 {
@@ -95,7 +108,7 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
 		count = devices_poll(&vm->devices, first);
 		ready = stop_poll(polls, first + count, time_until(vm, deadline),
-		                  events & MOTE_EVENT_WINDOW);
+		                  events & MOTE_EVENT_WINDOW || is_window_of_device(vm, events));
 		if (ready <= 0)
 			break;
 		if (first && polls[0].revents)
@@ -104,7 +117,11 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 		happened |= devices_take_events(&vm->devices, events);
 	} while (!happened && time_until(vm, deadline));
 	clock_page_refresh(&vm->clock);
-	if (ready < 0)
+	if (ready < 0) {
+		tell_window(vm, events);
+		happened |= devices_take_events(&vm->devices, events);
+	}
+	if (ready < 0 && !happened)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
 		               ? (int64_t)MOTE_EVENT_WINDOW
 		               : -EINTR;
@@ -122,6 +139,7 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 		return -EINVAL;
 	if (events & MOTE_EVENT_WINDOW && stop_take_window_change())
 		return MOTE_EVENT_WINDOW;
+	tell_window(vm, events);
 	devices_serve(&vm->devices);
 	happened = devices_take_events(&vm->devices, events);
 	/* A plain notification is as short as can be. */

@@ -310,6 +310,17 @@ static int apply_net(struct run_parse *parse, const struct run_option *option, c
 	return net_options_parse(&parse->options->net, value, parse->err);
 }
 
+static int apply_console(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	parse->options->virtio_console = !strcmp(value, "virtio");
+	if (!parse->options->virtio_console && strcmp(value, "hypercall"))
+		return usage_error(parse->err,
+		                   "--%s " QUOTED
+		                   " is not a way to the console: write hypercall or virtio",
+		                   option->name, value);
+	return 0;
+}
+
 static int apply_disk(struct run_parse *parse, const struct run_option *option, char *value)
 {
 	(void)option;
@@ -349,6 +360,8 @@ const struct run_option run_option_table[] = {
         {"hostname", OPTION_VALUE, "NAME", "host name of the guest", apply_hostname, 0},
         {"disk", OPTION_VALUE, "FILE[,OPT]...",
          "a disk, /dev/vda and so on; ro, direct, id=NAME; repeatable", apply_disk, 0},
+        {"console", OPTION_VALUE, "hypercall|virtio",
+         "how stdin and stdout reach the guest (default hypercall)", apply_console, 0},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

@@ -66,6 +66,7 @@ struct run_options {
 	const char *hostname; /* of the guest; NULL: the kit's own idea */
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
+	bool virtio_console;    /* stdin and stdout through a virtio device */
 	bool entropy;           /* a virtio entropy device */
 	bool verify;            /* an application image whole, before it is used */
 	struct net_options net;

@@ -17,6 +17,7 @@ _mote_run_value() {
 	case $1 in
 	--root | --disk | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
 	--cwd) _mote_files "$2" -d ;;
+	--console) _mote_words "$2" 'hypercall virtio' ;;
 	--cpu) _mote_words "$2" 'host baseline' ;;
 	--cpus) _mote_words "$2" '1' ;;
 	--mem) _mote_words "$2" '16M 64M 128M 256M 1G' ;;
@@ -92,7 +93,7 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --disk --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --output -o --help' ;;
 	inspect)

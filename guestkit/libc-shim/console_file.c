@@ -12,6 +12,7 @@
 
 #include "guestkit/clock.h"
 #include "guestkit/console.h"
+#include "guestkit/libc-shim/console_device.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/wait.h"
@@ -31,6 +32,7 @@
 #define STREAMS      3
 #define STREAM_TTY   STREAMS /* /dev/tty and /dev/console: whatever stream is a terminal */
 #define STREAM_NONE  (-1)
+#define STREAM_OUT   1
 #define RETRY_NS     2000000 /* between two tries to write where the host's stream is full */
 #define SIGNAL_PIPE  13
 #define TERMIOS_SIZE 36 /* struct termios of the kernel */
@@ -162,6 +164,8 @@ static int64_t fill_buffer(const struct file *file, size_t length)
 	if (length > CONSOLE_BUFFER)
 		length = CONSOLE_BUFFER;
 	shim_console_reads++;
+	if (virtio_console_works() || virtio_console_has_input())
+		return console_device_read(file, length);
 	return file->flags & O_NONBLOCK ? console_read_buffer(length, 0) : read_blocking(length);
 }
 
@@ -193,6 +197,8 @@ static int64_t console_read_kit(struct file *file, void *buffer, size_t length, 
 /* Writes the buffer's first bytes; waits where the host's stream is full, if the file blocks. */
 static int64_t flush_buffer(const struct file *file, int output, size_t length)
 {
+	if (output == STREAM_OUT && virtio_console_works())
+		return console_device_write(file, length);
 	for (;;) {
 		int64_t result = console_write_buffer(output, length);
 
@@ -201,6 +207,17 @@ static int64_t flush_buffer(const struct file *file, int output, size_t length)
 		if (shim_wait(clock_monotonic() + RETRY_NS) == -EINTR)
 			return -EINTR;
 	}
+}
+
+/* What goes through the device leaves in order, and what does not comes behind it. */
+static int64_t wait_for_device(const struct file *file, int output)
+{
+	if (!virtio_console_works())
+		return 0;
+	if (output == STREAM_OUT)
+		return console_device_reserve(file);
+	console_device_settle();
+	return 0;
 }
 
 /* Next part of what is written into console_buffer: its length, 0 before a bad pointer. */
@@ -217,8 +234,12 @@ static int64_t write_parts(struct file *file, next_part *next, void *source, siz
 		return output;
 	while (done < length) {
 		size_t want = length - done < CONSOLE_BUFFER ? length - done : CONSOLE_BUFFER;
-		size_t part = next(source, done, want);
+		size_t part;
 
+		result = wait_for_device(file, output);
+		if (result < 0)
+			break;
+		part = next(source, done, want);
 		result = part > 0 ? flush_buffer(file, output, part) : -EFAULT;
 		if (result < 0)
 			break;
@@ -292,6 +313,8 @@ static int64_t set_termios(int stream, unsigned operation, uint64_t argument)
 
 	if (user_read(block, argument, sizeof(block)) < 0)
 		return -EFAULT;
+	if (operation == MOTE_CONSOLE_SET_TERMIOS_FLUSH)
+		virtio_console_forget_input();
 	return console_control(stream, operation, block, sizeof(block));
 }
 
@@ -305,6 +328,7 @@ static int64_t flush_input(int stream, uint64_t queue)
 		return -EINVAL;
 	if (queue == TCOFLUSH)
 		return 0; /* output is with the host already */
+	virtio_console_forget_input();
 	result = console_control(stream, MOTE_CONSOLE_GET_TERMIOS, block, sizeof(block));
 	if (result < 0)
 		return result;
@@ -360,7 +384,7 @@ static int64_t count_readable(const struct file *file, uint64_t argument)
 	readable = console_control(input, MOTE_CONSOLE_GET_READABLE, NULL, 0);
 	if (readable < 0)
 		return readable;
-	return put_int(argument, (int32_t)readable);
+	return put_int(argument, (int32_t)readable + (int32_t)virtio_console_buffered());
 }
 
 static int64_t console_ioctl(struct file *file, unsigned request, uint64_t argument)
@@ -380,12 +404,17 @@ static struct poll_state console_poll(struct file *file)
 
 	int stream = stream_of(file->inode);
 
+	if (stream == STREAM_OUT && virtio_console_works()) {
+		state.writable = !virtio_console_is_sending();
+		state.queue = &virtio_console_sent;
+	}
 	if ((stream == 1 || stream == 2) && !is_terminal(stream))
 		return state;
 	if (input_of(file) < 0)
 		return state;
 	state.queue = &shim_console_input;
-	state.readable = console_control(0, MOTE_CONSOLE_GET_READABLE, NULL, 0) > 0 ||
+	state.readable = virtio_console_has_input() ||
+	                 console_control(0, MOTE_CONSOLE_GET_READABLE, NULL, 0) > 0 ||
 	                 shim_console_is_readable();
 	return state;
 }

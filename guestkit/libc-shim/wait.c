@@ -19,6 +19,7 @@
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
 #include "guestkit/virtio.h"
+#include "guestkit/virtio_console.h"
 
 struct wait_queue shim_console_input;
 uint64_t shim_console_reads;
@@ -47,8 +48,8 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 
 static uint64_t wanted_events(void)
 {
-	return MOTE_EVENT_WINDOW | (shim_console_input.first ? MOTE_EVENT_INPUT : 0) |
-	       virtio_events();
+	return (virtio_console_tells_window() ? 0 : MOTE_EVENT_WINDOW) |
+	       (shim_console_input.first ? MOTE_EVENT_INPUT : 0) | virtio_events();
 }
 
 void shim_look_at_host(void)

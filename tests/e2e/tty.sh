@@ -12,7 +12,8 @@ on_tty() { # STEP... -- MOTE-RUN-ARGUMENT...
 		shift
 	done
 	shift
-	try python3 "$root/tests/tools/pty-run.py" "${steps[@]}" -- "$mote" run "$@"
+	# shellcheck disable=SC2086 # several words
+	try python3 "$root/tests/tools/pty-run.py" "${steps[@]}" -- "$mote" run ${MOTE_RUN_OPTIONS-} "$@"
 	[ "$status" -ne 99 ] || fail "$(<err)"
 }
 

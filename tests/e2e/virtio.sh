@@ -11,6 +11,7 @@ devices=(
 	"net 1 2 1 --net user"
 	"share 26 2 1 --share shared:/data"
 	"disk 2 1 0 --disk image,id=tested"
+	"console 3 2 1 --console virtio"
 )
 
 # Sets id, queues, served and options for a device, and makes what the options name.
@@ -27,19 +28,23 @@ choose() { # NAME
 	truncate -s 1M image
 }
 
+# The guest's own output goes where the device does not.
+run_guest() { # ARGUMENT...
+	# shellcheck disable=SC2086 # several words
+	run $options "$@"
+	expect_status 0
+	[ "$name" != console ] || { mv out device && mv err out; }
+}
+
 handshake() { # NAME
 	choose "$1"
-	# shellcheck disable=SC2086 # several words
-	run $options "$guests/virtio_handshake" 0 "$id" "$queues" "$served"
-	expect_status 0
+	run_guest "$guests/virtio_handshake" 0 "$id" "$queues" "$served"
 	expect_out ok
 }
 
 use() { # NAME
 	choose "$1"
-	# shellcheck disable=SC2086
-	run $options "$guests/virtio_use" 0 "$id"
-	expect_status 0
+	run_guest "$guests/virtio_use" 0 "$id"
 	expect_out ok
 }
 
@@ -48,9 +53,7 @@ anything() { # NAME
 	local seed=$RANDOM
 	choose "$1"
 	printf 'seed %d\n' "$seed"
-	# shellcheck disable=SC2086
-	run $options "$guests/hostile_virtio" "$seed" "${HOSTILE_MS:-1500}" 0 "$queues"
-	expect_status 0
+	run_guest "$guests/hostile_virtio" "$seed" "${HOSTILE_MS:-1500}" 0 "$queues"
 	expect_in out '^[0-9]+ acts$'
 }
 
@@ -69,3 +72,9 @@ test_share_anything() { anything share; }
 test_disk_handshake() { handshake disk; }
 test_disk_use() { use disk; }
 test_disk_anything() { anything disk; }
+test_console_handshake() { handshake console; }
+test_console_use() {
+	use console
+	[ "$(head -n 1 device)" = "from two" ] || fail "the device wrote something else"
+}
+test_console_anything() { anything console; }

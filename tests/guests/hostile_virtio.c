@@ -158,6 +158,7 @@ int main(int argc, char **argv)
 	state = strtoull(argv[1], NULL, 10);
 	milliseconds = atol(argv[2]);
 	device_index = (unsigned)atoi(argv[3]);
+	choose_output();
 	queue_count = (unsigned)atoi(argv[4]);
 	for (int i = 0; i < PAGES; i++)
 		pages[i] = dma_page();

@@ -7,6 +7,7 @@
 #define TESTS_GUESTS_VIRTIO_DRIVER_H
 
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 #include <stdarg.h>
@@ -42,6 +43,13 @@ static inline void put(unsigned offset, uint32_t value)
 static inline uint32_t status(void)
 {
 	return get(VIRTIO_MMIO_STATUS);
+}
+
+/* What the guest says goes to stderr where stdout is through the device that is tested. */
+static inline void choose_output(void)
+{
+	if (get(VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_CONSOLE)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
 /* ---- expectations ---- */

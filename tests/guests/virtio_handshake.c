@@ -308,6 +308,7 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		return 2;
 	device_index = (unsigned)atoi(argv[1]);
+	choose_output();
 	id = (unsigned)atoi(argv[2]);
 	queue_count = (unsigned)atoi(argv[3]);
 	identity();

@@ -7,9 +7,11 @@
  */
 #include <linux/fuse.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_vsock.h>
+#include <stddef.h>
 
 #include "virtio_driver.h"
 
@@ -248,6 +250,24 @@ static void use_disk(void)
 	       VIRTIO_BLK_S_UNSUPP);
 }
 
+/* ---- console (5.3) ---- */
+
+static void use_console(void)
+{
+	char *page = dma_page();
+	const struct part out[] = {{page, 4, false}, {page + 100, 5, false}};
+	const struct part in = {page + 200, 100, true};
+
+	memcpy(page, "from", 4);
+	memcpy(page + 100, " two\n", 5);
+	EXPECT(request(&queues[1], out, 2) == 0);
+	put(VIRTIO_MMIO_CONFIG + offsetof(struct virtio_console_config, emerg_wr), '!');
+	/* Nobody types anything, ever. */
+	submit(&queues[0], &in, 1);
+	look();
+	EXPECT(finish(&queues[0], 0) == 0);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -257,7 +277,7 @@ static const struct {
         {VIRTIO_ID_RNG, 1, use_entropy}, {VIRTIO_ID_RNG, 1, be_told},
         {VIRTIO_ID_RNG, 1, wrap_around}, {VIRTIO_ID_VSOCK, 3, use_sockets},
         {VIRTIO_ID_NET, 2, use_network}, {VIRTIO_ID_FS, 2, use_files},
-        {VIRTIO_ID_BLOCK, 1, use_disk},
+        {VIRTIO_ID_BLOCK, 1, use_disk},  {VIRTIO_ID_CONSOLE, 2, use_console},
 };
 
 int main(int argc, char **argv)
@@ -267,6 +287,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	device_index = (unsigned)atoi(argv[1]);
+	choose_output();
 	for (unsigned set = 0; set < 4; set++) {
 		features = VERSION_1 | (set & 1 ? EVENT_IDX : 0) | (set & 2 ? INDIRECT : 0);
 		for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
