@@ -94,6 +94,8 @@ source "$bench/memory.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/share.sh"
 # shellcheck source-path=SCRIPTDIR
+source "$bench/devices.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$bench/disk.sh"
 
 # What the machine is; the figures mean something only beside it.
@@ -221,6 +223,7 @@ main() {
 	bench_python
 	bench_micro
 	bench_memory
+	bench_devices
 	bench_share
 	bench_disk
 	bench_stats
