@@ -63,16 +63,16 @@ static void put(const char *path, const char *content)
 	close(fd);
 }
 
-/* The guest may have taken all rights from a directory. */
-static void remove_tree(int parent, const char *name)
+static void remove_tree(int parent, const char *name);
+
+/* Remove what is in a directory, from which the guest may have taken all rights. */
+static void empty_directory(int parent, const char *name)
 {
 	struct dirent *entry;
 	DIR *directory;
 	int fd;
 
-	if (unlinkat(parent, name, 0) == 0)
-		return;
-	if (errno != EISDIR || fchmodat(parent, name, 0700, 0))
+	if (fchmodat(parent, name, 0755, 0))
 		abort();
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY);
 	directory = fdopendir(fd);
@@ -83,6 +83,15 @@ static void remove_tree(int parent, const char *name)
 			remove_tree(fd, entry->d_name);
 	}
 	closedir(directory);
+}
+
+static void remove_tree(int parent, const char *name)
+{
+	if (unlinkat(parent, name, 0) == 0)
+		return;
+	if (errno != EISDIR)
+		abort();
+	empty_directory(parent, name);
 	if (unlinkat(parent, name, AT_REMOVEDIR))
 		abort();
 }
@@ -105,8 +114,8 @@ static void make_base(void)
 
 static void make_share(void)
 {
-	if (mkdirat(base_fd, "share", 0755) || mkdirat(base_fd, "share/d", 0755) ||
-	    symlinkat("../secret", base_fd, "share/l") || mkfifoat(base_fd, "share/p", 0600))
+	if (mkdirat(base_fd, "share/d", 0755) || symlinkat("../secret", base_fd, "share/l") ||
+	    mkfifoat(base_fd, "share/p", 0600))
 		abort();
 	put("share/a", "content");
 	put("share/d/b", "more content");
@@ -129,7 +138,7 @@ static void check_outside(void)
 		abort();
 }
 
-/* The server keeps no descriptor when it is closed. */
+/* The server keeps no descriptor beyond a reset. */
 static int open_descriptors(void)
 {
 	int count = 0;
@@ -268,30 +277,39 @@ static void one_request(struct fs_server *server, struct stream *stream)
 	remember(stream, header.opcode, out, written);
 }
 
+/* One server for all inputs: a reset must forget whatever came before. */
+static void open_server(struct fs_server *server)
+{
+	static char path[80];
+	struct mote_error err;
+
+	make_base();
+	snprintf(path, sizeof path, "%s/share", base);
+	if (mkdirat(base_fd, "share", 0755) ||
+	    fs_server_open(server, path, false, FS_CACHE_NONE, &err))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct fs_server server;
 	struct stream stream = {.at = data, .end = data + size, .nodes = {1}, .node_count = 1};
-	struct fs_server server;
-	struct mote_error err;
-	char path[80];
 	unsigned int how;
 	int open_before;
 
 	if (base_fd < 0)
-		make_base();
+		open_server(&server);
 	make_share();
 	open_before = open_descriptors();
 	how = take(&stream);
-	snprintf(path, sizeof path, "%s/share", base);
-	if (fs_server_open(&server, path, how % 4 == 0, how & 4 ? FS_CACHE_AUTO : FS_CACHE_NONE,
-	                   &err))
-		abort();
+	server.is_read_only = how % 4 == 0;
+	server.cache = how & 4 ? FS_CACHE_AUTO : FS_CACHE_NONE;
 	for (int i = 0; i < REQUESTS && stream.at < stream.end; i++)
 		one_request(&server, &stream);
-	fs_server_close(&server);
-	if (open_descriptors() != open_before)
+	fs_server_reset(&server);
+	if (open_descriptors() != open_before || server.state->nodes.table[FS_NODE_ROOT].children)
 		abort();
 	check_outside();
-	remove_tree(base_fd, "share");
+	empty_directory(base_fd, "share");
 	return 0;
 }

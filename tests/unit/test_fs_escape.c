@@ -452,6 +452,39 @@ Test(fs_read_only, no_handle_writes)
 	cr_assert_str_eq(tree_state(), before);
 }
 
+Test(fs_read_only, renames_in_flight_do_not_help, .timeout = 60)
+{
+	struct fuse_create_in create_in = {.flags = O_RDWR | O_TRUNC, .mode = 0600};
+	struct fuse_setattr_in setattr_in = {.valid = FATTR_SIZE};
+	pthread_t thread;
+	int found = 0;
+
+	make_outside();
+	cr_assert_eq(symlink("../outside", host_path("link")), 0);
+	thread = start_swapping("dir", "link");
+	for (int i = 0; i < 5000; i++) {
+		struct fuse_entry_out entry;
+		uint64_t dir, fh;
+
+		if (lookup(FUSE_ROOT_ID, "dir", &entry) != 0 || !S_ISDIR(entry.attr.mode))
+			continue;
+		dir = entry.nodeid;
+		cr_assert_eq(request(FUSE_CREATE, dir, &create_in, sizeof create_in, "new"),
+		             -EROFS);
+		cr_assert_eq(request(FUSE_UNLINK, dir, NULL, 0, "inner"), -EROFS);
+		if (lookup(dir, "inner", &entry) != 0)
+			continue;
+		found++;
+		cr_assert(open_file(entry.nodeid, O_RDWR, &fh) < 0);
+		cr_assert_eq(
+		        request(FUSE_SETATTR, entry.nodeid, &setattr_in, sizeof setattr_in, NULL),
+		        -EROFS);
+	}
+	stop_swapping(thread);
+	cr_assert(found > 10, "%d", found);
+	assert_outside_is_as_it_was();
+}
+
 Test(fs_read_only, locks_do_not_open_for_writing)
 {
 	struct fuse_lk_in in = {.owner = 1, .lk = {.type = F_WRLCK, .end = INT64_MAX}};
