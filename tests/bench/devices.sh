@@ -27,6 +27,7 @@ bench_devices() {
 	fi
 	truncate -s 16M "$out/devices.img"
 	mkdir -p "$out/devices.share"
+	# shellcheck disable=SC2054 # a comma of the option's
 	all=(--entropy --disk "$out/devices.img" --share "$out/devices.share:/data"
 		--net tap=mote0,ip=10.9.0.2/24)
 	"${devices_inside[@]}" "$pairs" -n "$(((rounds + 1) / 2))" -r none \

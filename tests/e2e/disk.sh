@@ -97,6 +97,7 @@ test_names() {
 test_counts() {
 	truncate -s 1M image
 	need_busybox
+	# shellcheck disable=SC2016 # the guest's shell expands it
 	in_shell image 'read -r a </dev/vda; while read -r l; do echo "$l"; done </proc/diskstats'
 	expect_in out '^254 +0 vda [1-9]'
 	run --disk image "$busybox" -- cat /dev/vdb
