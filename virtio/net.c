@@ -235,7 +235,7 @@ static int serve(struct virtio_device *device, unsigned queue)
 	return queue == QUEUE_RECEIVE ? receive_all(net_of(device)) : send_all(net_of(device));
 }
 
-static int start(struct virtio_device *device)
+static int take_offloads(struct virtio_device *device)
 {
 	struct net_backend *backend = net_of(device)->backend;
 
@@ -349,7 +349,7 @@ static const struct virtio_device_ops net_ops = {
         .queue_size = {[QUEUE_RECEIVE] = 256, [QUEUE_SEND] = 256},
         .config_size = offsetof(struct virtio_net_config, mtu) + sizeof(uint16_t),
         .serve = serve,
-        .start = start,
+        .start = take_offloads,
         .reset = reset,
         .read_config = read_config,
         .poll = poll_backend,
