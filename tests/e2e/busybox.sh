@@ -24,7 +24,7 @@ make_root() {
 # An applet gives in the microVM what it gives natively, in status, output and errors.
 compare() { # APPLET ARGUMENT... (in the folder data)
 	status=0
-	(cd tree/data && env -i PATH="$PATH" timeout 15 "$busybox" "$@" >../../native.out 2>../../native.err) ||
+	(cd tree/data && env -i PATH="$PATH" timeout 45 "$busybox" "$@" >../../native.out 2>../../native.err) ||
 		status=$?
 	local native=$status
 	run --root tree --cwd /data "$busybox" -- "$@"

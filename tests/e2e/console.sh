@@ -41,7 +41,7 @@ test_tty_script() { of tty script; }
 test_nonblocking() {
 	need_kvm
 	status=0
-	timeout 15 "$mote" run --console=virtio "$guests/slow_reader" 2>err | {
+	timeout 45 "$mote" run --console=virtio "$guests/slow_reader" 2>err | {
 		sleep 0.5
 		cat
 	} >out || status=$?
@@ -56,7 +56,7 @@ test_order() {
 	need_kvm
 	need_busybox
 	status=0
-	timeout 15 "$mote" run --console=virtio "$busybox" -- sh -c \
+	timeout 45 "$mote" run --console=virtio "$busybox" -- sh -c \
 		'i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i + 1)); done; echo stderr >&2; echo last' \
 		2>&1 | {
 		sleep 0.3

@@ -205,7 +205,7 @@ test_full() {
 	mkdir small
 	status=0
 	# shellcheck disable=SC2016 # the inner shell expands it
-	timeout 15 unshare --mount --map-root-user sh -c \
+	timeout 45 unshare --mount --map-root-user sh -c \
 		'mount -t tmpfs -o size=1M none small && truncate -s 8M small/image && shift &&
 		exec "$@"' sh x "$mote" run --disk small/image "$busybox" -- \
 		dd if=/dev/zero of=/dev/vda bs=64k >out 2>err || status=$?

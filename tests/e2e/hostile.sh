@@ -255,7 +255,7 @@ test_spins() {
 
 test_floods() {
 	need_kvm
-	[ "$(timeout 15 "$mote" run "$guests/hostile_flood" | wc -c)" -eq 100000000 ] || fail "not 100 MB"
+	[ "$(timeout 45 "$mote" run "$guests/hostile_flood" | wc -c)" -eq 100000000 ] || fail "not 100 MB"
 }
 
 test_forks() {

@@ -64,7 +64,7 @@ try() { # COMMAND ARGUMENT...
 	status=0
 	(
 		echo "$BASHPID" >pid
-		exec timeout -k 2 15 "$@" >out 2>err
+		exec timeout -k 2 45 "$@" >out 2>err
 	) || status=$?
 	[ "$status" -ne 137 ] || ! grep -q '^mote: the guest ran' err || fail "had to be killed"
 	! kill -0 -- "-$(<pid)" 2>kill.log || fail "a process was left behind"
@@ -87,11 +87,11 @@ guest() { # NAME ARGUMENT...
 # Waits until a file has a line, for things that run in the background.
 wait_for() { # PATTERN FILE
 	local i
-	for ((i = 0; i < 500; i++)); do
+	for ((i = 0; i < 2000; i++)); do
 		! grep -q "$1" "$2" 2>/dev/null || return 0
 		sleep 0.01
 	done
-	fail "no line \"$1\" in $2 after 5 s"
+	fail "no line \"$1\" in $2 after 20 s"
 }
 
 # A guest that does its worst: runs with a /tmp of its own, where the system allows that, and leaves

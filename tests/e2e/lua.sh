@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 script() { # NAME ARGUMENT...
 	need_image lua
 	need_tool mkfs.erofs
-	timeout 15 "$images/lua" "$root/images/lua/bench/$1.lua" "${@:2}" >native.out
+	timeout 45 "$images/lua" "$root/images/lua/bench/$1.lua" "${@:2}" >native.out
 	run --root "$root/images/lua/bench" "$images/lua" -- "/$1.lua" "${@:2}"
 	expect_status 0
 	expect_no_err

@@ -28,7 +28,7 @@ memory_follows_use() { # HOW AFTERWARDS
 	local before now start pid
 	need_kvm
 	mkfifo go
-	timeout 15 "$mote" run --mem 2G "$guests/release" -- "$1" "$2" 1024 <go >out 2>err &
+	timeout 45 "$mote" run --mem 2G "$guests/release" -- "$1" "$2" 1024 <go >out 2>err &
 	exec 3>go
 	wait_for ready out
 	pid=$(pgrep -P $!)

@@ -196,7 +196,7 @@ test_dhcp() {
 	local command
 	for command in "ip addr" "ip route" "cat /etc/resolv.conf" "ping -c 1 10.9.0.1"; do
 		# shellcheck disable=SC2086
-		ip netns exec "$space" timeout 15 "$mote" run --net tap=mote0 "$busybox" -- $command >>out 2>>err ||
+		ip netns exec "$space" timeout 45 "$mote" run --net tap=mote0 "$busybox" -- $command >>out 2>>err ||
 			fail "$command"
 	done
 	expect_in out 'inet 10.9.0.2[0-9]/24 brd 10.9.0.255 scope global dynamic eth0'

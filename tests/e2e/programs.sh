@@ -110,7 +110,7 @@ same_as_here() { # MOTE-RUN-OPTION... -- PROGRAM ARGUMENT...
 	done
 	shift
 	cp /dev/stdin input
-	env -i PATH=/bin timeout 15 "$@" <input >native.out || status=$?
+	env -i PATH=/bin timeout 45 "$@" <input >native.out || status=$?
 	local native=$status
 	run --root tree "${options[@]}" "$1" -- "${@:2}" <input
 	expect_status "$native"

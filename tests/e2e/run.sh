@@ -16,7 +16,7 @@ root=$(cd "$e2e/../.." && pwd)
 BUILD=$(cd "${BUILD:-$root/build}" && pwd)
 work=$BUILD/e2e
 jobs_max=${E2E_JOBS:-2}
-time_limit=20
+time_limit=60
 export BUILD
 
 readonly topics=(

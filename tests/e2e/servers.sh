@@ -47,7 +47,7 @@ use_network() { # user|tap PORT
 
 # Starts a guest; its output goes to out and err.
 start() { # MOTE-RUN-ARGUMENT...
-	"${inside[@]}" timeout -k 2 18 "$mote" run --net "$network" "$@" >out 2>err &
+	"${inside[@]}" timeout -k 2 45 "$mote" run --net "$network" "$@" >out 2>err &
 	server_pid=$!
 }
 
@@ -95,7 +95,7 @@ redis() { # user|tap
 	head -c 3000000 /dev/urandom >value
 	"${cli[@]}" -x set large <value >/dev/null
 	"${cli[@]}" --raw get large | head -c 3000000 | cmp - value || fail "a large value differs"
-	"${inside[@]}" timeout 15 redis-benchmark -h "${address%:*}" -p "${address#*:}" -n 1000 -c 20 \
+	"${inside[@]}" timeout 45 redis-benchmark -h "${address%:*}" -p "${address#*:}" -n 1000 -c 20 \
 		--csv >benchmark 2>benchmark.err || fail "redis-benchmark failed"
 	# Every default test has a line: name, requests a second, latencies.
 	[ "$(grep -c '^"[A-Z].*","[0-9.]*"' benchmark)" -ge 18 ] || fail "few results: $(<benchmark)"

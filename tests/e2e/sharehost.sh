@@ -19,7 +19,7 @@ start() { # MOTE-RUN-ARGUMENT...
 	need_kvm
 	rm -f go
 	mkfifo go
-	timeout -k 2 15 "$mote" run "$@" >out 2>err <go &
+	timeout -k 2 45 "$mote" run "$@" >out 2>err <go &
 	guest_pid=$!
 	exec 3>go
 	wait_for '^ready$' out

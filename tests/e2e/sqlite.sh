@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 test_database() {
 	need_image sqlite3
-	timeout 15 "$images/sqlite3" -batch -bail native.db <"$root/images/sqlite/test.sql" >native.out
+	timeout 45 "$images/sqlite3" -batch -bail native.db <"$root/images/sqlite/test.sql" >native.out
 	run "$images/sqlite3" -- -batch -bail /tmp/test.db <"$root/images/sqlite/test.sql"
 	expect_status 0
 	expect_no_err
@@ -18,7 +18,7 @@ test_database() {
 test_features() {
 	need_image sqlite3
 	sed "s,/tmp/,$PWD/," "$root/images/sqlite/features.sql" >native.sql
-	timeout 15 "$images/sqlite3" -batch native.db <native.sql >native.out
+	timeout 45 "$images/sqlite3" -batch native.db <native.sql >native.out
 	run "$images/sqlite3" -- -batch /tmp/test.db <"$root/images/sqlite/features.sql"
 	expect_status 0
 	expect_no_err

@@ -130,7 +130,7 @@ test_stderr_apart() {
 
 test_flood() {
 	need_kvm
-	[ "$(timeout 15 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/hostile_flood" 2>err | wc -c)" -eq 100000000 ] || fail "not 100 MB"
+	[ "$(timeout 45 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/hostile_flood" 2>err | wc -c)" -eq 100000000 ] || fail "not 100 MB"
 	expect_no_err
 }
 

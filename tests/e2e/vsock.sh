@@ -11,7 +11,7 @@ host() {
 start() { # GUEST-ARGUMENT...
 	need_kvm
 	need_tool python3
-	timeout -k 2 15 "$mote" run --vsock "$PWD/v" "$guests/vsock" "$@" >out 2>err &
+	timeout -k 2 45 "$mote" run --vsock "$PWD/v" "$guests/vsock" "$@" >out 2>err &
 	guest_pid=$!
 	until grep -q listening out; do
 		kill -0 "$guest_pid" 2>kill.log || fail "the guest has ended"
