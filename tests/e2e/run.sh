@@ -26,14 +26,17 @@ readonly topics=(
 	strace
 	stdio
 	tty
+	console
 	limits
 	memory
 	signals
 	threads
 	sockets
+	inet
 	disk
 	vsock
 	virtio
+	sharehost
 	share_programs
 	servers
 	names
@@ -104,6 +107,16 @@ if [ ! -x "$BUILD/mote" ]; then
 	printf 'run.sh: %s is missing: run make first\n' "$BUILD/mote" >&2
 	exit 2
 fi
+for file in "$e2e"/*.sh; do
+	topic=$(basename "$file" .sh)
+	case " ${topics[*]} lib run " in
+	*" $topic "*) ;;
+	*)
+		printf 'run.sh: %s is not in the list of topics\n' "$topic" >&2
+		exit 2
+		;;
+	esac
+done
 [ $# -gt 0 ] || set -- "${topics[@]}"
 for selection; do
 	if [ ! -e "$e2e/${selection%%.*}.sh" ]; then
