@@ -229,9 +229,12 @@ test_suid() {
 # ---- a database ----
 
 # Moves money between accounts forever: the sum stays. Says each number that is committed.
-transactions() {
-	awk 'BEGIN {
+transactions() { # JOURNAL-MODE
+	awk -v mode="$1" 'BEGIN {
 		print "PRAGMA synchronous = FULL;"
+		if (mode == "wal")
+			print "PRAGMA locking_mode = EXCLUSIVE;" # its index is shared memory otherwise
+		print "PRAGMA journal_mode = " mode ";"
 		print "CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY, money INT);"
 		print "CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, text);"
 		print "INSERT OR IGNORE INTO account SELECT value, 100 FROM generate_series(1, 50);"
@@ -246,12 +249,12 @@ transactions() {
 	}'
 }
 
-test_killed_database() {
+kill_and_check() { # JOURNAL-MODE
 	local rounds=${SHARE_ROUNDS:-10} round delay said kept
 	need_image sqlite3
 	need_kvm
 	mkdir share
-	transactions >sql
+	transactions "$1" >sql
 	RANDOM=1
 	for ((round = 0; round < rounds; round++)); do
 		delay=$(printf '0.%03d' $((RANDOM % 500 + 50)))
@@ -271,3 +274,6 @@ test_killed_database() {
 	done
 	[ "${kept:-0}" -gt "$rounds" ] || fail "only ${kept:-0} transactions in $rounds rounds"
 }
+
+test_killed_database() { kill_and_check delete; }
+test_killed_database_wal() { kill_and_check wal; }
