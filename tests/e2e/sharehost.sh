@@ -138,6 +138,35 @@ test_links_and_pipes() {
 	[ "$(readlink share/made)" = ../../secret ] || fail "not the text that was asked for"
 }
 
+# Requests of all kinds, from a driver that keeps no rules. HOSTILE_MS is how long (1500).
+hostile_requests() { # SHARE-OPTIONS
+	local seed=$RANDOM
+	make_share
+	ln -s ../secret share/link
+	mkfifo share/fifo
+	find . -path ./share -prune -o -printf '%p %m %s %l\n' | LC_ALL=C sort >"$BUILD/e2e/before.$$"
+	printf 'seed %d\n' "$seed"
+	run --share "share:/data$1" "$guests/hostile_fuse" "$seed" "${HOSTILE_MS:-1500}"
+	expect_status 0
+	expect_in out '^[0-9]+ requests$'
+	rm out err
+	find . -path ./share -prune -o -printf '%p %m %s %l\n' | LC_ALL=C sort | diff "$BUILD/e2e/before.$$" - ||
+		fail "something outside of the share has changed"
+	rm "$BUILD/e2e/before.$$"
+	[ "$(<secret)" = secret ] || fail "the secret has changed"
+	[ -z "$(find share ! -name fifo \( -perm /6000 -o -type b -o -type c -o -type p -o -type s \))" ] ||
+		fail "the guest made: $(ls -lR share)"
+	chmod -R u+rwx share
+}
+
+test_hostile_requests() { hostile_requests ''; }
+
+test_hostile_requests_read_only() {
+	hostile_requests ,ro
+	[ "$(ls share share/dir)" = $'share:\ndir\nfifo\nfile\nlink\n\nshare/dir:\ninner' ] || fail "changed: $(ls share share/dir)"
+	[ "$(<share/file)" = content ] || fail "the file has changed"
+}
+
 # Without privileges all is one user's: the guest's root. A user namespace makes us somebody.
 test_owners() {
 	need_busybox

@@ -205,10 +205,10 @@ static size_t fill_args(struct stream *stream, const struct operation *operation
 			value = some_handle(stream);
 		else
 			value = some_number(stream);
-		/* Files of many gigabytes are the host's worry. */
+		/* Files of many gigabytes are the host's worry, so not those. */
 		if (opcode == FUSE_SETATTR || opcode == FUSE_WRITE || opcode == FUSE_FALLOCATE ||
 		    opcode == FUSE_COPY_FILE_RANGE)
-			if (at > 0 && value > SIZE_MAX_KB << 10 && value < 1ull << 40)
+			if (at > 0 && value > SIZE_MAX_KB << 10 && value < 1ull << 62)
 				value %= SIZE_MAX_KB << 10;
 		memcpy(args + at, &value, 8);
 	}
