@@ -86,20 +86,29 @@ static int add_share(struct app_manifest *manifest, const char *guest, struct mo
 	return 0;
 }
 
+static int add_disk(struct app_manifest *manifest, const char *id, struct mote_error *err)
+{
+	if (!disk_is_id(id))
+		return usage_error(err, "--disk",
+		                   " is not the name of a disk. Which file of the host it is, mote "
+		                   "run is told");
+	if (manifest->disk_count == DISKS_MAX)
+		return usage_error(err, "--disk", " is given more often than a microVM can have");
+	manifest->disks[manifest->disk_count++] = id;
+	return 0;
+}
+
 /* Sorts the options: into @build, or into @list for parse_run_options(). Returns 1 for help. */
 static int sort_options(struct build *build, int argc, char **argv, char **list, int *words,
                         struct mote_error *err)
 {
 	static const struct option options[] = {
-	        {"output", required_argument, NULL, 'o'},
-	        {"root", required_argument, NULL, 'r'},
-	        {"entry", required_argument, NULL, 'p'},
-	        {"env", required_argument, NULL, 'e'},
-	        {"cwd", required_argument, NULL, 'e'},
-	        {"mem", required_argument, NULL, 'e'},
-	        {"share", required_argument, NULL, 's'},
-	        {"help", no_argument, NULL, 'h'},
-	        {NULL, 0, NULL, 0},
+	        {"output", required_argument, NULL, 'o'}, {"root", required_argument, NULL, 'r'},
+	        {"entry", required_argument, NULL, 'p'},  {"env", required_argument, NULL, 'e'},
+	        {"cwd", required_argument, NULL, 'e'},    {"mem", required_argument, NULL, 'e'},
+	        {"share", required_argument, NULL, 's'},  {"disk", required_argument, NULL, 'd'},
+	        {"net", no_argument, NULL, 'n'},          {"vsock", no_argument, NULL, 'v'},
+	        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	int option, index;
 
@@ -109,7 +118,7 @@ static int sort_options(struct build *build, int argc, char **argv, char **list,
 			return usage_error(err, argv[optind - 1], " needs a value");
 		if (option == '?')
 			return usage_error(err, argv[optind - 1], " is no option of mote build");
-		if (option != 'h' && !*optarg)
+		if (optarg && !*optarg)
 			return usage_error(err, argv[optind - 1], " has an empty value");
 		switch (option) {
 		case 'o': build->output = optarg; break;
@@ -119,6 +128,12 @@ static int sort_options(struct build *build, int argc, char **argv, char **list,
 			if (add_share(&build->manifest, optarg, err))
 				return -1;
 			break;
+		case 'd':
+			if (add_disk(&build->manifest, optarg, err))
+				return -1;
+			break;
+		case 'n': build->manifest.wants_network = true; break;
+		case 'v': build->manifest.wants_vsock = true; break;
 		case 'h': return 1;
 		default:
 			if (asprintf(&list[(*words)++], "--%s=%s", options[index].name, optarg) < 0)

@@ -23,12 +23,19 @@ enum key {
 	KEY_DIRECTORY,
 	KEY_MEMORY,
 	KEY_SHARE,
+	KEY_DISK,
+	KEY_NETWORK,
+	KEY_VSOCK,
 	KEY_COUNT
 };
 
+/* Value of a key that says no more than itself. */
+#define WANTED "wanted"
+
 static const char *const key_names[KEY_COUNT] = {
         [KEY_APP] = "app",       [KEY_ENTRY] = "entry", [KEY_ARGUMENT] = "arg", [KEY_ENV] = "env",
-        [KEY_DIRECTORY] = "cwd", [KEY_MEMORY] = "mem",  [KEY_SHARE] = "share",
+        [KEY_DIRECTORY] = "cwd", [KEY_MEMORY] = "mem",  [KEY_SHARE] = "share",  [KEY_DISK] = "disk",
+        [KEY_NETWORK] = "net",   [KEY_VSOCK] = "vsock",
 };
 
 static bool is_escaped(unsigned char c)
@@ -85,6 +92,12 @@ static uint64_t read_memory(const char *value)
 	               : 0;
 }
 
+static const char *apply_wanted(bool *wanted, const char *value)
+{
+	*wanted = strcmp(value, WANTED) == 0;
+	return *wanted ? NULL : "net or vsock says something else than " WANTED;
+}
+
 /* Stores a value. Returns NULL, or what is wrong with it. */
 static const char *apply(struct app_manifest *manifest, enum key key, char *value)
 {
@@ -119,6 +132,15 @@ static const char *apply(struct app_manifest *manifest, enum key key, char *valu
 			return "it has more shares than a microVM can have";
 		manifest->shares[manifest->share_count++] = value;
 		return NULL;
+	case KEY_DISK:
+		if (!disk_is_id(value))
+			return "the name of a disk is none";
+		if (manifest->disk_count == DISKS_MAX)
+			return "it has more disks than a microVM can have";
+		manifest->disks[manifest->disk_count++] = value;
+		return NULL;
+	case KEY_NETWORK: return apply_wanted(&manifest->wants_network, value);
+	case KEY_VSOCK: return apply_wanted(&manifest->wants_vsock, value);
 	case KEY_COUNT: break;
 	}
 	manifest->program = value;
@@ -146,7 +168,7 @@ static bool may_follow(enum key key, enum key last)
 	if (last == KEY_COUNT)
 		return key <= KEY_ENTRY;
 	if (key == last)
-		return key == KEY_ARGUMENT || key == KEY_ENV || key == KEY_SHARE;
+		return key == KEY_ARGUMENT || key == KEY_ENV || key == KEY_SHARE || key == KEY_DISK;
 	return key > KEY_ENTRY && key > last;
 }
 
@@ -281,5 +303,11 @@ size_t app_manifest_write(const struct app_manifest *manifest, char *text)
 	}
 	for (unsigned int i = 0; i < manifest->share_count; i++)
 		put_line(&writer, KEY_SHARE, manifest->shares[i]);
+	for (unsigned int i = 0; i < manifest->disk_count; i++)
+		put_line(&writer, KEY_DISK, manifest->disks[i]);
+	if (manifest->wants_network)
+		put_line(&writer, KEY_NETWORK, WANTED);
+	if (manifest->wants_vsock)
+		put_line(&writer, KEY_VSOCK, WANTED);
 	return writer.is_full ? 0 : writer.length;
 }

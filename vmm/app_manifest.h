@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/options_disk.h"
 #include "vmm/options_share.h"
 
 /* More than the longest manifest, in which every byte of every string is escaped. */
@@ -23,9 +24,12 @@ struct app_manifest {
 	int env_count;
 	const char *cwd;       /* absolute; NULL: not said */
 	uint64_t memory_bytes; /* 0: not said */
-	/* Where it wants directories of the host; which ones is for the user to say. */
-	const char *shares[SHARES_MAX];
+	/* What it wants of the host; which directory, file and so on is for the user to say. */
+	const char *shares[SHARES_MAX]; /* directories: where in the guest */
 	unsigned int share_count;
+	const char *disks[DISKS_MAX]; /* by their names */
+	unsigned int disk_count;
+	bool wants_network, wants_vsock;
 
 	void *storage; /* of app_manifest_read(); NULL otherwise */
 };

@@ -34,8 +34,31 @@ static void apply_env(struct run_options *options, const struct app_manifest *ma
 	options->env[options->env_count] = NULL;
 }
 
-/* An image says where it wants a directory, and never which: that would be the maker's choice of
+/* An image says what it wants of the host, and never which: that would be the maker's choice of
  * what of the user's it gets. */
+static int check_devices(const struct run_options *options, const struct app_manifest *manifest,
+                         struct mote_error *err)
+{
+	for (unsigned int i = 0; i < manifest->disk_count; i++) {
+		if (!disk_options_has(&options->disks, manifest->disks[i]))
+			return mote_error_set(
+			        err, MOTE_STATUS_FAILED,
+			        "the application image wants a disk %s: name one with "
+			        "--disk FILE,id=%s",
+			        manifest->disks[i], manifest->disks[i]);
+	}
+	if (manifest->wants_network && options->net.kind == NET_NONE)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "the application image wants a network: give it one with "
+		                      "--net user or --net tap=NAME");
+	if (manifest->wants_vsock && !options->vsock_path)
+		return mote_error_set(
+		        err, MOTE_STATUS_FAILED,
+		        "the application image wants sockets of the host: name a path "
+		        "for them with --vsock PATH");
+	return 0;
+}
+
 static int check_shares(const struct run_options *options, const struct app_manifest *manifest,
                         struct mote_error *err)
 {
@@ -58,7 +81,7 @@ int app_options_apply(struct run_options *options, const struct app_manifest *ma
 	char **env = calloc(env_count + 1 + argument_count + 1, sizeof *env);
 	char **argv;
 
-	if (check_shares(options, manifest, err)) {
+	if (check_shares(options, manifest, err) || check_devices(options, manifest, err)) {
 		free(env);
 		return -1;
 	}

@@ -57,5 +57,9 @@ void command_build_help(void)
 	       "  --cwd DIR             directory of the guest to start in\n"
 	       "  --mem SIZE            memory of the guest, 4M to 64G\n"
 	       "  --share GUESTDIR      the program wants a directory of the host there: mote run\n"
-	       "                        needs a --share HOSTDIR:GUESTDIR; repeatable\n");
+	       "                        needs a --share HOSTDIR:GUESTDIR; repeatable\n"
+	       "  --disk NAME           it wants a disk: mote run needs a --disk FILE,id=NAME;\n"
+	       "                        repeatable\n"
+	       "  --net                 it wants a network: mote run needs --net user or tap\n"
+	       "  --vsock               it wants sockets of the host: mote run needs --vsock\n");
 }

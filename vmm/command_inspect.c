@@ -135,6 +135,12 @@ static void print_readable(const struct inspection *inspection)
 		printf("%-10s %" PRIu64 " KiB\n", "mem", manifest->memory_bytes >> 10);
 	for (unsigned int i = 0; i < manifest->share_count; i++)
 		print_line("share", manifest->shares[i]);
+	for (unsigned int i = 0; i < manifest->disk_count; i++)
+		print_line("disk", manifest->disks[i]);
+	if (manifest->wants_network)
+		print_line("net", "wanted");
+	if (manifest->wants_vsock)
+		print_line("vsock", "wanted");
 	printf("\n%-10s %12s %12s  %-32s\n", "section", "offset", "bytes", "checksum");
 	for (size_t i = 0; i < KIND_COUNT; i++) {
 		const struct app_section *section = &image->sections[kinds[i]];
@@ -221,6 +227,9 @@ static void print_json(const struct inspection *inspection)
 	print_list("args", (const char *const *)manifest->arguments, manifest->argument_count);
 	print_list("env", (const char *const *)manifest->env, manifest->env_count);
 	print_list("shares", manifest->shares, (int)manifest->share_count);
+	print_list("disks", manifest->disks, (int)manifest->disk_count);
+	printf("\"net\": %s, \"vsock\": %s, ", manifest->wants_network ? "true" : "false",
+	       manifest->wants_vsock ? "true" : "false");
 	printf("\"cwd\": ");
 	if (manifest->cwd)
 		print_string(manifest->cwd);

@@ -36,7 +36,7 @@ static char *cut(char *word)
 }
 
 /* What becomes the name of a file in the guest. */
-static bool is_id(const char *id)
+bool disk_is_id(const char *id)
 {
 	size_t length = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	                           "0123456789._-");
@@ -44,17 +44,24 @@ static bool is_id(const char *id)
 	return length && length <= DISK_ID_MAX && !id[length] && *id != '.';
 }
 
+bool disk_options_has(const struct disk_options *disks, const char *id)
+{
+	for (unsigned i = 0; i < disks->count; i++)
+		if (disks->list[i].id && !strcmp(disks->list[i].id, id))
+			return true;
+	return false;
+}
+
 static int set_id(const struct disk_options *disks, struct disk_option *disk, const char *id,
                   struct mote_error *err)
 {
-	if (!is_id(id))
+	if (!disk_is_id(id))
 		return disk_error(err,
 		                  "'%.64s': an id has 1 to %d letters, digits, dots, underscores "
 		                  "and dashes, and no dot first",
 		                  id, DISK_ID_MAX);
-	for (unsigned i = 0; i < disks->count; i++)
-		if (disks->list[i].id && !strcmp(disks->list[i].id, id))
-			return disk_error(err, "two disks have the id %s", id);
+	if (disk_options_has(disks, id))
+		return disk_error(err, "two disks have the id %s", id);
 	disk->id = id;
 	return 0;
 }

@@ -31,4 +31,10 @@ struct disk_options {
  */
 int disk_options_parse(struct disk_options *disks, char *value, struct mote_error *err);
 
+/** disk_is_id() - Whether a text can be the NAME of id=NAME. */
+bool disk_is_id(const char *id);
+
+/** disk_options_has() - Whether there is a disk with that name. */
+bool disk_options_has(const struct disk_options *disks, const char *id);
+
 #endif

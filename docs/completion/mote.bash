@@ -95,7 +95,7 @@ _mote() {
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
 			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
 		;;
-	build) _mote_program '--mem --root --entry --env --cwd --share --output -o --help' ;;
+	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)
 		if [[ $current == -* ]]; then
 			_mote_words "$current" '--json --help'

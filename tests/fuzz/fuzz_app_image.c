@@ -6,6 +6,7 @@
 #include "../../vmm/app_image.c"
 #include "../../vmm/app_manifest.c"
 #include "../../vmm/error.c"
+#include "../../vmm/options_disk.c"
 #include "../../vmm/options_share.c"
 #include "../../vmm/siphash.c"
 
@@ -35,6 +36,7 @@ static void check_manifest(const struct app_manifest *manifest, const uint8_t *t
 		require(strchr(manifest->env[i], '=') > manifest->env[i]);
 	require(!manifest->cwd || *manifest->cwd == '/');
 	require(manifest->share_count <= SHARES_MAX);
+	require(manifest->disk_count <= DISKS_MAX);
 	require(manifest->memory_bytes % 4096 == 0 && manifest->memory_bytes <= RUN_MEMORY_MAX);
 }
 

@@ -42,7 +42,8 @@ static void expect_same(const char *text)
 Test(app_manifest, reads_all_lines)
 {
 	cr_assert_eq(read_text("entry /bin/sh\narg -c\narg echo  $A\narg \nenv A=1\nenv B=\n"
-	                       "cwd /tmp\nmem 67108864\nshare /data\nshare /x y\n"),
+	                       "cwd /tmp\nmem 67108864\nshare /data\nshare /x y\ndisk db\n"
+	                       "disk log.1\nnet wanted\nvsock wanted\n"),
 	             0);
 	cr_assert_str_eq(manifest.program, "/bin/sh");
 	cr_assert(manifest.is_in_root);
@@ -59,6 +60,9 @@ Test(app_manifest, reads_all_lines)
 	cr_assert_eq(manifest.share_count, 2);
 	cr_assert_str_eq(manifest.shares[0], "/data");
 	cr_assert_str_eq(manifest.shares[1], "/x y");
+	cr_assert_eq(manifest.disk_count, 2);
+	cr_assert_str_eq(manifest.disks[1], "log.1");
+	cr_assert(manifest.wants_network && manifest.wants_vsock);
 	app_manifest_free(&manifest);
 	app_manifest_free(&manifest);
 }
@@ -83,6 +87,8 @@ Test(app_manifest, writes_what_it_reads)
 	expect_same("entry /x\nenv A=\\x0a\\x5c\\x7f\\x01\xff\xc3\xa4\n");
 	expect_same("app x\ncwd /\nmem 4194304\n");
 	expect_same("app x\nmem 4194304\nshare /a\nshare /\\x0a\n");
+	expect_same("app x\ndisk a\ndisk b\nvsock wanted\n");
+	expect_same("app x\nshare /a\nnet wanted\n");
 }
 
 Test(app_manifest, decodes_escapes)
@@ -185,6 +191,14 @@ Test(app_manifest, refuses_bad_values)
 	expect_refused("app x\nshare x\n", "share");
 	expect_refused("app x\nshare /x,ro\n", "share");
 	expect_refused("app x\nshare /x\nmem 4194304\n", "order");
+	expect_refused("app x\ndisk a/b\n", "disk");
+	expect_refused("app x\ndisk a\nshare /x\n", "order");
+	expect_refused("app x\nnet wanted\nnet wanted\n", "order");
+	expect_refused("app x\nnet user\n", "net");
+	expect_refused("app x\nvsock\n", "key");
+	expect_refused("app x\ndisk 1\ndisk 2\ndisk 3\ndisk 4\ndisk 5\ndisk 6\ndisk 7\n"
+	               "disk 8\ndisk 9\n",
+	               "more disks");
 	expect_refused("app x\nshare /1\nshare /2\nshare /3\nshare /4\nshare /5\nshare /6\n"
 	               "share /7\nshare /8\nshare /9\n",
 	               "more shares");

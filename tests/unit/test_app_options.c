@@ -127,6 +127,35 @@ Test(app_options, an_image_does_not_choose_directories_of_the_host)
 	cr_assert_eq(options.shares.count, 1);
 }
 
+Test(app_options, an_image_does_not_choose_disks_and_networks)
+{
+	struct app_manifest manifest = bare;
+	char disk[] = "--disk=/some/file,id=db";
+
+	manifest.disks[0] = "db";
+	manifest.disk_count = 1;
+	PARSE("x.mote");
+	cr_assert_lt(app_options_apply(&options, &manifest, &err), 0);
+	cr_assert_str_eq(err.text, "the application image wants a disk db: name one with --disk "
+	                           "FILE,id=db");
+	PARSE(disk, "x.mote");
+	cr_assert_eq(app_options_apply(&options, &manifest, &err), 0);
+	manifest = bare;
+	manifest.wants_network = true;
+	PARSE("x.mote");
+	cr_assert_lt(app_options_apply(&options, &manifest, &err), 0);
+	cr_assert_not_null(strstr(err.text, "--net user or --net tap=NAME"));
+	PARSE("--net", "user", "x.mote");
+	cr_assert_eq(app_options_apply(&options, &manifest, &err), 0);
+	manifest = bare;
+	manifest.wants_vsock = true;
+	PARSE("x.mote");
+	cr_assert_lt(app_options_apply(&options, &manifest, &err), 0);
+	cr_assert_not_null(strstr(err.text, "--vsock PATH"));
+	PARSE("--vsock", "path", "x.mote");
+	cr_assert_eq(app_options_apply(&options, &manifest, &err), 0);
+}
+
 Test(app_options, has_the_limits_of_a_run)
 {
 	static char long_text[RUN_STRINGS_BYTES_MAX - 200];
