@@ -44,6 +44,7 @@ void pages_piled_up(void)
 void pages_idle(void)
 {
 	memory_reclaim();
+	pages_collect(false);
 	if (pages_stale() > KEPT_AT_SLEEP)
 		pages_give_back(SIZE_MAX);
 	else if (pages_stale() > KEPT)

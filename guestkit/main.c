@@ -13,6 +13,7 @@
 #include "guestkit/pages.h"
 #include "guestkit/process_end.h"
 #include "guestkit/random.h"
+#include "guestkit/virtio_balloon.h"
 #include "guestkit/virtio_fs.h"
 
 _Noreturn void kit_main(const struct mote_boot *boot);
@@ -63,5 +64,7 @@ void kit_main(const struct mote_boot *boot)
 		          -status);
 		end_exit(125);
 	}
+	if (machine.device_count)
+		balloon_start();
 	start_application();
 }

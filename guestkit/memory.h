@@ -64,8 +64,10 @@ uint64_t page_alloc_zeroed(size_t count);
 /* Give frames back; any part of an earlier allocation may be freed by itself. */
 void page_free(uint64_t physical, size_t count);
 
-/* Frames now free; frames in all (free at boot). */
+/* Frames now free; with those that the host has for now, and gives back when memory is short;
+ * frames in all (free at boot). */
 size_t page_free_count(void);
+size_t page_available_count(void);
 size_t page_total_count(void);
 
 /**

@@ -25,11 +25,13 @@ static struct {
 	size_t usable; /* of them, those that the VMM has put in place */
 	size_t total;  /* free at boot */
 	size_t free;
+	size_t withdrawn;
 	size_t stale_free;
 	size_t stale_low; /* the smallest that stale_free was since pages_stale_unused() */
 	size_t hint;      /* no frame below this is free */
 	size_t top;       /* no frame from this on was ever used */
 	bool is_marked;
+	const struct pages_host *host; /* NULL: none but the VMM */
 } pages;
 
 static bool test_bit(const uint64_t *map, size_t bit)
@@ -119,10 +121,11 @@ static bool make_usable(size_t end)
 	return true;
 }
 
-/* Memory is short, or in pieces: false when nothing could be done about it. */
-static bool reclaim(void)
+/* Memory is short by @count frames, or in pieces: false when nothing could be done about it. */
+static bool reclaim(size_t count)
 {
-	return memory_reclaim() || memory_reclaim_cache();
+	return memory_reclaim() || memory_reclaim_cache() ||
+	       (pages.host && pages.host->relieve(count));
 }
 
 uint64_t page_alloc_aligned(size_t count, size_t align)
@@ -130,14 +133,14 @@ uint64_t page_alloc_aligned(size_t count, size_t align)
 	size_t first;
 
 	while (count > pages.free)
-		if (!reclaim())
+		if (!reclaim(count - pages.free))
 			return 0;
 	if (!count)
 		return 0;
 	if (!pages.is_marked)
 		mark_boot_frames();
 	first = find_run(pages.hint, count, align);
-	while (first >= pages.limit && reclaim())
+	while (first >= pages.limit && reclaim(count))
 		first = find_run(pages.hint, count, align);
 	if (first >= pages.limit || !make_usable(first + count))
 		return 0;
@@ -182,10 +185,12 @@ void page_free(uint64_t physical, size_t count)
 	pages.stale_free += count;
 	if (first < pages.hint)
 		pages.hint = first;
-	if (pages.stale_free > STALE_KEPT)
+	if (pages.stale_free > STALE_KEPT) {
 		pages_give_back(SIZE_MAX);
-	else if (pages.stale_free > STALE_PILE)
+		pages_collect(true); /* it is a large part of memory */
+	} else if (pages.stale_free > STALE_PILE) {
 		pages_piled_up();
+	}
 }
 
 size_t pages_stale(void)
@@ -206,15 +211,80 @@ size_t page_free_count(void)
 	return pages.free;
 }
 
+size_t page_available_count(void)
+{
+	return pages.free + pages.withdrawn;
+}
+
 size_t page_total_count(void)
 {
 	return pages.total;
 }
 
+/* ---- to the host and back ---- */
+
+void pages_set_host(const struct pages_host *host)
+{
+	pages.host = host;
+}
+
+void pages_collect(bool now)
+{
+	if (pages.host)
+		pages.host->collect(now);
+}
+
+void pages_withdraw(uint64_t physical, size_t count)
+{
+	if (!pages.is_marked)
+		mark_boot_frames();
+	set_bits(pages.used, physical / PAGE_SIZE, count, true);
+	count_stale(physical / PAGE_SIZE, count, false);
+	pages.free -= count;
+	pages.withdrawn += count;
+}
+
+void pages_restore(uint64_t physical, size_t count, bool is_new)
+{
+	size_t first = physical / PAGE_SIZE;
+
+	set_bits(pages.used, first, count, false);
+	set_bits(pages.stale, first, count, !is_new);
+	pages.stale_free += is_new ? 0 : count;
+	pages.free += count;
+	pages.withdrawn -= count;
+	if (first < pages.hint)
+		pages.hint = first;
+	if (!is_new && pages.top < first + count)
+		pages.top = first + count;
+}
+
+uint64_t pages_highest(size_t most, size_t *count)
+{
+	size_t frame = pages.limit, end;
+
+	if (!pages.is_marked)
+		mark_boot_frames();
+	while (frame > pages.hint && test_bit(pages.used, frame - 1))
+		frame -= frame % WORD_BITS == 0 && pages.used[frame / WORD_BITS - 1] == UINT64_MAX
+		                 ? WORD_BITS
+		                 : 1;
+	end = frame;
+	while (frame > pages.hint && end - frame < most && !test_bit(pages.used, frame - 1))
+		frame--;
+	*count = frame < end ? end - frame : 0;
+	return frame * PAGE_SIZE;
+}
+
+/* What no other way takes goes by the hypercall. */
 static void discard(struct mote_range *ranges, size_t *count)
 {
-	if (*count)
-		hypercall(MOTE_HC_discard, kit_physical(ranges), *count, 0);
+	size_t reported = pages.host ? pages.host->report(ranges, *count) : 0;
+
+	if (reported < *count)
+		hypercall(MOTE_HC_discard, kit_physical(ranges + reported), *count - reported, 0);
+	for (size_t i = reported; pages.host && i < *count; i++)
+		pages_restore(ranges[i].start, (ranges[i].end - ranges[i].start) / PAGE_SIZE, true);
 	*count = 0;
 }
 
@@ -243,6 +313,7 @@ void pages_give_back(size_t most)
 	static KIT_LARGE struct mote_range ranges[MOTE_DISCARD_MAX];
 	size_t count = 0;
 
+	pages_collect(false);
 	for (size_t frame = pages.top; frame > pages.hint && pages.stale_free && most;) {
 		size_t end = frame;
 
@@ -257,10 +328,14 @@ void pages_give_back(size_t most)
 			frame--;
 			continue;
 		}
-		ranges[count++] = widen(frame, end);
+		ranges[count] = widen(frame, end);
 		set_bits(pages.stale, frame, end - frame, false);
 		pages.stale_free -= end - frame;
 		most -= end - frame;
+		if (pages.host)
+			pages_withdraw(ranges[count].start,
+			               (ranges[count].end - ranges[count].start) / PAGE_SIZE);
+		count++;
 		if (count == MOTE_DISCARD_MAX)
 			discard(ranges, &count);
 	}

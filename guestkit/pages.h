@@ -5,6 +5,33 @@
 
 #include "guestkit/memory.h"
 
+/* Another way to the host for free frames than the hypercall `discard` (virtio_balloon.c). */
+struct pages_host {
+	/* Begin to give ranges of withdrawn frames to the host: how many of them, from the first
+	 * on. They are restored by it once that is done. */
+	size_t (*report)(const struct mote_range *ranges, size_t count);
+	/* Restore what the host is done with; @now: have it be done with all, by an exit. */
+	void (*collect)(bool now);
+	/* Memory is short by @count frames: restore some: whether there were any. */
+	bool (*relieve)(size_t count);
+};
+void pages_set_host(const struct pages_host *host);
+
+/* Frames that the host is done with are free again; @now: all that it has been told of: one exit.
+ */
+void pages_collect(bool now);
+
+/*
+ * Free frames are withdrawn from use for the host, and restored later: as new ones where @is_new
+ * says that the host has discarded them, so that they read as zeros.
+ */
+void pages_withdraw(uint64_t physical, size_t count);
+void pages_restore(uint64_t physical, size_t count, bool is_new);
+
+/* The highest free frames that lie in a row, at most @most: the first of them; *@count: 0 where
+ * none is free. */
+uint64_t pages_highest(size_t most, size_t *count);
+
 /*
  * Start: frames in [free_start, ram_end) are free and read as zeros; those from @usable_end on have
  * to be asked for before they are touched (hypercall `memory`).

@@ -50,8 +50,10 @@ static const void *file_frame(uint64_t physical)
 /* How many pages may be given in advance with memory as it is now. */
 static size_t spare_pages(size_t wanted)
 {
-	size_t spare = page_free_count() / 16;
+	size_t spare;
 
+	pages_collect(false);
+	spare = page_free_count() / 16;
 	return wanted < spare ? wanted : spare;
 }
 

@@ -72,6 +72,11 @@ uint64_t virtio_config_now(const struct machine_device *device, size_t offset, s
 	return value;
 }
 
+void virtio_config_set(const struct machine_device *device, size_t offset, uint32_t value)
+{
+	*(volatile uint32_t *)(registers_of(device) + VIRTIO_MMIO_CONFIG + offset) = value;
+}
+
 bool virtio_has_failed(const struct machine_device *device)
 {
 	return read_register(registers_of(device) + VIRTIO_MMIO_STATUS, 4) &

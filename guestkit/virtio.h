@@ -63,6 +63,9 @@ uint64_t virtio_config(const struct machine_device *device, size_t offset, size_
 /* The same as it is now: one exit or more. @length: 1, 2, 4 or 8 */
 uint64_t virtio_config_now(const struct machine_device *device, size_t offset, size_t length);
 
+/* Write 4 bytes of the configuration space: one exit. */
+void virtio_config_set(const struct machine_device *device, size_t offset, uint32_t value);
+
 /* Whether the device has failed and does nothing any more: one exit. */
 bool virtio_has_failed(const struct machine_device *device);
 

@@ -5,7 +5,7 @@
 #include <linux/errno.h>
 #include <linux/virtio_ids.h>
 
-#include "guestkit/memory.h"
+#include "guestkit/hypercall.h"
 #include "guestkit/virtio.h"
 
 static struct virtio_queue queue;
@@ -21,7 +21,7 @@ static int open_device(void)
 
 int64_t entropy_read(void *to, size_t length)
 {
-	struct virtio_buffer buffer = {direct_physical(to), (uint32_t)length};
+	struct virtio_buffer buffer = {kit_physical(to), (uint32_t)length};
 	uint32_t written;
 	int status = open_device();
 

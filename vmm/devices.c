@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "virtio/balloon.h"
 #include "virtio/block.h"
 #include "virtio/console.h"
 #include "virtio/entropy.h"
@@ -52,6 +53,14 @@ static int open_console(struct devices *devices, const struct guest_memory *memo
 {
 	devices->console = virtio_console_create(memory);
 	return devices->console ? add(devices, devices->console, err) : out_of_memory(err);
+}
+
+static int open_balloon(struct devices *devices, uint64_t target, const struct guest_memory *memory,
+                        struct mote_error *err)
+{
+	struct virtio_device *device = balloon_open(target, memory);
+
+	return device ? add(devices, device, err) : out_of_memory(err);
 }
 
 static int open_vsock(struct devices *devices, const char *path, const struct guest_memory *memory,
@@ -123,6 +132,7 @@ int devices_open(struct devices *devices, const struct run_options *options,
 {
 	if ((options->entropy && open_entropy(devices, memory, err)) ||
 	    (options->virtio_console && open_console(devices, memory, err)) ||
+	    (options->balloon && open_balloon(devices, options->balloon_bytes, memory, err)) ||
 	    open_disks(devices, &options->disks, memory, err) ||
 	    open_shares(devices, &options->shares, memory, err) ||
 	    (options->vsock_path && open_vsock(devices, options->vsock_path, memory, err)) ||

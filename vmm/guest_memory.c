@@ -97,7 +97,8 @@ int guest_memory_discard(const struct guest_memory *memory, mote_gpa_t gpa, uint
 {
 	void *at = guest_range(memory, gpa, length);
 
-	if (!at || (gpa.value | length) % MOTE_PAGE_SIZE)
+	if (!at || (gpa.value | length) % MOTE_PAGE_SIZE || gpa.value < memory->free.start ||
+	    gpa.value + length > memory->free.end)
 		return -1;
 	return length ? madvise(at, length, MADV_DONTNEED) : 0;
 }

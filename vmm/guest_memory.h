@@ -13,6 +13,9 @@
 struct guest_memory {
 	unsigned char *host; /* mapping of guest-physical [0, size) */
 	uint64_t size;       /* bytes, whole pages */
+	/* RAM that no file lies under, and that may be discarded: there, and only there, it reads
+	 * as zeros afterwards. Nothing at first. */
+	struct mote_range free;
 };
 
 /**
@@ -71,8 +74,7 @@ void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end);
 /**
  * guest_memory_discard() - Give pages back to the host; they read as zeros afterwards.
  *
- * Only for RAM that guest_memory_map_file() did not cover.
- * Return: 0, or -1 when the range is bad or not whole pages.
+ * Return: 0, or -1 when the range is not whole pages, or not all of it may be discarded.
  */
 int guest_memory_discard(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length);
 

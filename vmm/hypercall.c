@@ -171,9 +171,7 @@ static int64_t call_discard(struct vm *vm, const struct hypercall *call)
 	for (uint64_t i = 0; i < count; i++) {
 		const struct mote_range *range = &ranges[i];
 
-		/* Only memory that no file lies under: there, and only there, it reads as zeros. */
-		if (range->start < vm->free.start || range->end > vm->free.end ||
-		    range->start > range->end ||
+		if (range->start > range->end ||
 		    guest_memory_discard(&vm->memory, (mote_gpa_t){range->start},
 		                         range->end - range->start))
 			return -EINVAL;

@@ -66,7 +66,9 @@ static uint64_t read_digits(const char **text, uint64_t max)
 	return value <= max ? value : max + 1;
 }
 
-static int apply_mem(struct run_parse *parse, const struct run_option *option, char *value)
+/* A size in bytes, of at most RUN_MEMORY_MAX. */
+static int read_size(struct run_parse *parse, const struct run_option *option, const char *value,
+                     uint64_t *bytes)
 {
 	const char *end = value;
 	uint64_t count = read_digits(&end, RUN_MEMORY_MAX);
@@ -94,8 +96,16 @@ static int apply_mem(struct run_parse *parse, const struct run_option *option, c
 		                   "--%s " QUOTED " is more than 64G, the most a microVM can have",
 		                   option->name, value);
 
-	uint64_t bytes = count << shift;
+	*bytes = count << shift;
+	return 0;
+}
 
+static int apply_mem(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	uint64_t bytes;
+
+	if (read_size(parse, option, value, &bytes))
+		return -1;
 	if (bytes < RUN_MEMORY_MIN)
 		return usage_error(parse->err,
 		                   "--%s " QUOTED
@@ -105,6 +115,12 @@ static int apply_mem(struct run_parse *parse, const struct run_option *option, c
 	parse->options->memory_bytes = (bytes + 4095) & ~(uint64_t)4095;
 	parse->options->has_memory = true;
 	return 0;
+}
+
+static int apply_balloon(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	parse->options->balloon = true;
+	return value ? read_size(parse, option, value, &parse->options->balloon_bytes) : 0;
 }
 
 static int apply_timeout(struct run_parse *parse, const struct run_option *option, char *value)
@@ -364,6 +380,8 @@ const struct run_option run_option_table[] = {
          "how stdin and stdout reach the guest (default hypercall)", apply_console, 0},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
          FIELD(entropy)},
+        {"balloon", OPTION_OPTIONAL_VALUE, "SIZE",
+         "a memory balloon; SIZE is given up at the start", apply_balloon, 0},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,
          FIELD(allow_wx)},
         {"verify", OPTION_FLAG, NULL, "check all of an application image before it is run",

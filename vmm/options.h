@@ -68,6 +68,8 @@ struct run_options {
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool virtio_console;    /* stdin and stdout through a virtio device */
 	bool entropy;           /* a virtio entropy device */
+	bool balloon;           /* a virtio memory balloon */
+	uint64_t balloon_bytes; /* that the guest is asked to give up at its start */
 	bool verify;            /* an application image whole, before it is used */
 	struct net_options net;
 	struct disk_options disks;

@@ -43,7 +43,6 @@ struct vm {
 	struct cpuid cpuid;
 	struct clock_page clock;
 	struct devices devices;
-	struct mote_range free; /* RAM the guest may discard */
 
 	struct app_image image;              /* the application image, if APP is one */
 	struct run_options options_of_image; /* what @options points to then */

@@ -445,7 +445,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 		return -1;
 	boot.page_table = layout->tables.root;
 	boot.tsc_offset = vm->clock.tsc_offset;
-	boot.free = vm->free = (struct mote_range){layout->next, vm->memory.size};
+	boot.free = vm->memory.free = (struct mote_range){layout->next, vm->memory.size};
 	/* mote/abi.h, "memory": two bits a page are size / 2^14 bytes. */
 	if (kvm_add_ram(&vm->kvm, &vm->memory,
 	                layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))

@@ -93,7 +93,7 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --allow-wx --verify --kit --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)

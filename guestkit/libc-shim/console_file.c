@@ -20,6 +20,7 @@
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
 #include "guestkit/user.h"
+#include "guestkit/virtio.h"
 #include "mote/abi.h"
 
 /*
@@ -135,7 +136,8 @@ void console_terminal_identity(const struct inode *inode)
 static int64_t read_blocking(size_t length)
 {
 	for (;;) {
-		bool is_alone = thread_count == 1 && timeouts_next() == MOTE_WAIT_FOREVER;
+		bool is_alone = thread_count == 1 && timeouts_next() == MOTE_WAIT_FOREVER &&
+		                !virtio_events();
 		uint64_t before = clock_monotonic();
 		int64_t result = console_read_buffer(length, is_alone ? MOTE_CONSOLE_BLOCK : 0);
 

@@ -20,7 +20,7 @@ void proc_meminfo(struct text *text)
 	text_print(text,
 	           "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\nBuffers: 0 kB\n"
 	           "Cached: 0 kB\nSwapCached: 0 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
-	           total, left, left);
+	           total, left, page_available_count() * PAGE_KIB);
 	text_print(text,
 	           "Shmem: 0 kB\nSlab: 0 kB\nSReclaimable: 0 kB\n"
 	           "CommitLimit: %lu kB\nCommitted_AS: %lu kB\nHugePages_Total: 0\n"

@@ -30,7 +30,7 @@ static const struct inode_ops tmpfs_ops, tmpfs_fifo_ops, tmpfs_special_ops;
 
 bool tmpfs_is_full(void)
 {
-	return page_free_count() <= page_total_count() / 16;
+	return page_available_count() <= page_total_count() / 16;
 }
 
 const struct inode_ops *tmpfs_ops_of(uint32_t mode)

@@ -356,7 +356,7 @@ static int file_allocate(struct file *file, unsigned mode, uint64_t offset, uint
 		return -EOPNOTSUPP;
 	if (node->seals & F_SEAL_GROW && end > file->inode->size)
 		return -EPERM;
-	if (last - first >= page_free_count() + node->pages.count)
+	if (last - first >= page_available_count() + node->pages.count)
 		return -ENOSPC;
 	for (uint64_t index = first; !result && index <= last; index++)
 		result = own_frame(node, index, &frame);

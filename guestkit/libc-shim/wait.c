@@ -82,6 +82,7 @@ void shim_idle(void)
 		before = clock_monotonic();
 		/* Input that woke nobody would only be told again and again. */
 		events &= ~(take_events(timeouts_next(), events) & MOTE_EVENT_INPUT);
+		pages_collect(false);
 		process.waited += clock_monotonic() - before;
 		timeouts_serve();
 	}

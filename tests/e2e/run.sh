@@ -35,6 +35,7 @@ readonly topics=(
 	inet
 	disk
 	vsock
+	balloon
 	virtio
 	sharehost
 	share_programs

@@ -7,6 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # What each device is made with: option, ID, queues, a queue that is looked at when notified.
 devices=(
 	"entropy 4 1 0 --entropy"
+	"balloon 5 5 0 --balloon=16M"
 	"vsock 19 3 1 --vsock v"
 	"net 1 2 1 --net user"
 	"share 26 2 1 --share shared:/data"
@@ -60,6 +61,8 @@ anything() { # NAME
 test_entropy_handshake() { handshake entropy; }
 test_entropy_use() { use entropy; }
 test_entropy_anything() { anything entropy; }
+test_balloon_handshake() { handshake balloon; }
+test_balloon_anything() { anything balloon; }
 test_vsock_handshake() { handshake vsock; }
 test_vsock_use() { use vsock; }
 test_vsock_anything() { anything vsock; }

@@ -20,9 +20,7 @@ static ssize_t fake_getrandom(void *to, size_t length, unsigned flags)
 
 #include "virtio/virtqueue.c"
 
-#define start device_start /* of virtio_device.c */
 #include "virtio/virtio_device.c"
-#undef start
 
 #include "virtio/virtio_mmio.c"
 

@@ -16,6 +16,7 @@ static struct mote_error err;
 static void make_memory(void)
 {
 	cr_assert_eq(guest_memory_create(&memory, SIZE, &err), 0);
+	memory.free = (struct mote_range){0, SIZE};
 	memset(&err, 0, sizeof err);
 }
 

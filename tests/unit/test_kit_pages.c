@@ -324,3 +324,131 @@ Test(kit_pages, random_operations_agree_with_a_model)
 		page_free(held[slot].physical + held[slot].count * PAGE_SIZE, part);
 	}
 }
+
+/* ---- a host that takes free frames another way ---- */
+
+static struct mote_range reported[2 * MOTE_DISCARD_MAX];
+static size_t reported_count, reports_most;
+
+static size_t fake_report(const struct mote_range *ranges, size_t count)
+{
+	size_t taken = count < reports_most ? count : reports_most;
+
+	memcpy(reported + reported_count, ranges, taken * sizeof *ranges);
+	reported_count += taken;
+	return taken;
+}
+
+static size_t frames_of(const struct mote_range *range)
+{
+	return (range->end - range->start) / PAGE_SIZE;
+}
+
+static void fake_collect(bool now)
+{
+	while (now && reported_count) {
+		const struct mote_range *range = &reported[--reported_count];
+
+		memset(arena + range->start, 0, range->end - range->start);
+		pages_restore(range->start, frames_of(range), true);
+	}
+}
+
+static bool fake_relieve(size_t count)
+{
+	size_t before = page_free_count();
+
+	(void)count;
+	fake_collect(true);
+	return page_free_count() > before;
+}
+
+static const struct pages_host fake_host = {fake_report, fake_collect, fake_relieve};
+
+Test(kit_pages, highest_frames_are_withdrawn_and_restored)
+{
+	size_t total = page_free_count(), count;
+	uint64_t first = pages_highest(100, &count);
+
+	cr_assert_eq(count, 100);
+	cr_assert_eq(first, (ARENA_FRAMES - 100) * PAGE_SIZE);
+	pages_withdraw(first, count);
+	cr_assert_eq(page_free_count(), total - 100);
+	cr_assert_eq(page_available_count(), total);
+	cr_assert_eq(pages_highest(1, &count), first - PAGE_SIZE);
+	cr_assert_eq(count, 1);
+	pages_restore(first + 50 * PAGE_SIZE, 50, true);
+	cr_assert_eq(pages_highest(100, &count), first + 50 * PAGE_SIZE);
+	cr_assert_eq(count, 50);
+	pages_restore(first, 50, false);
+	cr_assert_eq(page_free_count(), total);
+	cr_assert_eq(page_available_count(), total);
+	cr_assert_eq(pages_stale(), 50);
+	while (pages_highest(SIZE_MAX, &count), count)
+		pages_withdraw(pages_highest(SIZE_MAX, &count), count);
+	cr_assert_eq(page_free_count(), 0);
+	cr_assert_eq(page_alloc(1), 0);
+}
+
+Test(kit_pages, free_frames_are_reported)
+{
+	uint64_t frames[10];
+	size_t total;
+
+	pages_set_host(&fake_host);
+	reports_most = SIZE_MAX;
+	for (size_t i = 0; i < 10; i++)
+		frames[i] = page_alloc(1);
+	total = page_free_count();
+	for (size_t i = 0; i < 10; i += 2) {
+		memset(direct_map(frames[i]), 'x', PAGE_SIZE);
+		page_free(frames[i], 1);
+	}
+	pages_give_back(SIZE_MAX);
+	cr_assert_eq(arena_discards, 0);
+	cr_assert_eq(reported_count, 5);
+	cr_assert_eq(pages_stale(), 0);
+	cr_assert_lt(page_free_count(), total + 5);
+	cr_assert_eq(page_available_count(), total + 5);
+	cr_assert_neq(page_alloc(1), frames[0]); /* the host is not done with it */
+	fake_collect(true);
+	cr_assert_eq(page_free_count(), total + 4);
+	cr_assert_eq(page_alloc_zeroed(1), frames[0]);
+	cr_assert_eq(*(char *)direct_map(frames[0]), 0);
+}
+
+/* Ranges that touch each other are no part of each other. */
+Test(kit_pages, what_is_not_taken_is_discarded)
+{
+	size_t total = page_free_count();
+	uint64_t first = page_alloc(300);
+
+	pages_set_host(&fake_host);
+	reports_most = 3;
+	for (size_t i = 0; i < 300; i += 2)
+		page_free(first + i * PAGE_SIZE, 1);
+	pages_give_back(SIZE_MAX);
+	cr_assert_eq(reported_count, 3);
+	cr_assert_eq(arena_discards, 1);
+	for (size_t i = 1; i < 300; i += 2)
+		page_free(first + i * PAGE_SIZE, 1);
+	pages_give_back(SIZE_MAX);
+	fake_collect(true);
+	cr_assert_eq(page_free_count(), total);
+	cr_assert_eq(page_available_count(), total);
+	for (size_t i = 0; i < reported_count; i++)
+		cr_assert_lt(reported[i].start, reported[i].end);
+}
+
+Test(kit_pages, reported_frames_come_back_when_memory_is_short)
+{
+	size_t total = page_free_count();
+	uint64_t all = page_alloc(total);
+
+	pages_set_host(&fake_host);
+	reports_most = SIZE_MAX;
+	cr_assert(all);
+	page_free(all, total - 1);
+	pages_give_back(SIZE_MAX);
+	cr_assert(page_alloc(total - 1));
+}
