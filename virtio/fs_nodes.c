@@ -333,7 +333,9 @@ void fs_nodes_reset(struct fs_nodes *nodes)
 	unpin(nodes, &nodes->table[FS_NODE_ROOT]);
 	nodes->table[FS_NODE_ROOT].children = 0;
 	nodes->table[FS_NODE_ROOT].lookups = 0;
-	memset(nodes->buckets, 0, BUCKETS * sizeof *nodes->buckets);
+	/* Pages of a table that was never used are not there yet. */
+	if (nodes->used > FS_NODE_ROOT)
+		memset(nodes->buckets, 0, BUCKETS * sizeof *nodes->buckets);
 }
 
 void fs_nodes_close(struct fs_nodes *nodes)
