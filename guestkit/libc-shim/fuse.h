@@ -215,9 +215,13 @@ void fuse_take_attributes(const struct fuse_request *request, struct fuse_inode 
 void fuse_set_attributes(struct fuse_inode *inode, const struct fuse_attr *attributes,
                          uint64_t seconds, uint32_t nanoseconds, bool is_own);
 
-/* The inode that an entry tells of, referenced; NULL when memory is short. */
-struct fuse_inode *fuse_inode_of(struct fuse_share *share, const struct fuse_entry_out *entry,
-                                 struct fuse_inode *parent);
+/* The inode that an entry of a directory tells of, referenced: 0; -ENOMEM; -EIO: it cannot be that.
+ */
+int fuse_inode_of(const struct fuse_entry_out *entry, struct fuse_inode *dir,
+                  struct fuse_inode **found);
+
+/* A directory is in another from now on: false if that one is below it. */
+bool fuse_set_parent(struct fuse_inode *inode, struct fuse_inode *dir);
 
 /* ---- names (fuse_name.c) ---- */
 

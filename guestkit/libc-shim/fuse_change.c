@@ -180,15 +180,8 @@ static struct fuse_inode *cached(const struct place *side)
 /* A name leads to an inode from now on, which may be a directory from elsewhere. */
 static void lead_to(const struct place *side, struct fuse_inode *inode, uint64_t valid_until)
 {
-	struct fuse_inode *old;
-
-	fuse_name_enter(side->dir, side->name, side->length, inode, valid_until);
-	if (!S_ISDIR(inode->base.mode) || inode->directory.parent == side->dir)
-		return;
-	old = inode->directory.parent;
-	inode->directory.parent = fuse_inode(inode_get(&side->dir->base));
-	if (old)
-		inode_put(&old->base);
+	if (!S_ISDIR(inode->base.mode) || fuse_set_parent(inode, side->dir))
+		fuse_name_enter(side->dir, side->name, side->length, inode, valid_until);
 }
 
 /* What is cached of both names is what the rename made of them. */

@@ -54,9 +54,10 @@ static bool is_dots(const char *name, size_t length)
 int fuse_take_entry(struct fuse_inode *dir, const char *name, size_t length,
                     const struct fuse_entry_out *entry, struct fuse_inode **found)
 {
-	*found = fuse_inode_of(dir->share, entry, dir);
-	if (!*found)
-		return -ENOMEM;
+	int result = fuse_inode_of(entry, dir, found);
+
+	if (result)
+		return result;
 	fuse_name_enter(dir, name, length, *found,
 	                until(entry->entry_valid, entry->entry_valid_nsec));
 	return 0;
@@ -188,8 +189,9 @@ static uint64_t enter(struct fuse_inode *dir, const struct fuse_direntplus *reco
 	struct fuse_inode *inode = NULL;
 	struct fuse_name *entry;
 
-	if (out->nodeid)
-		fuse_take_entry(dir, record->dirent.name, record->dirent.namelen, out, &inode);
+	if (out->nodeid &&
+	    fuse_take_entry(dir, record->dirent.name, record->dirent.namelen, out, &inode))
+		inode = NULL;
 	entry = fuse_name_find(dir, record->dirent.name, record->dirent.namelen);
 	if (inode)
 		inode_put(&inode->base);

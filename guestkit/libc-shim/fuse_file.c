@@ -181,6 +181,7 @@ void fuse_file_free(struct fuse_inode *inode)
 	if (inode->file.made)
 		free_file(inode, inode->file.made);
 	fuse_pages_drop(inode, 0, UINT64_MAX);
+	page_tree_remove(&inode->file.pages, 0, UINT64_MAX); /* nodes without pages, too */
 }
 
 bool fuse_writable_handle(const struct fuse_inode *inode, uint64_t *handle)

@@ -194,6 +194,7 @@ static struct fuse_inode *new_inode(struct fuse_share *share, uint64_t node, uin
 	        .links = 1,
 	        .has_no_atime = true, /* the host keeps it */
 	};
+	inode->known.mode = mode;
 	inode->share = share;
 	inode->node = node;
 	if (S_ISDIR(mode))
@@ -221,32 +222,47 @@ static void leave_table(struct fuse_inode *inode)
 	*link = inode->next;
 }
 
-struct fuse_inode *fuse_inode_of(struct fuse_share *share, const struct fuse_entry_out *entry,
-                                 struct fuse_inode *parent)
+bool fuse_set_parent(struct fuse_inode *inode, struct fuse_inode *dir)
 {
+	struct fuse_inode *old = inode->directory.parent;
+
+	if (old == dir)
+		return true;
+	for (const struct fuse_inode *above = dir; above; above = above->directory.parent)
+		if (above == inode)
+			return false;
+	inode->directory.parent = fuse_inode(inode_get(&dir->base));
+	if (old)
+		inode_put(&old->base);
+	return true;
+}
+
+int fuse_inode_of(const struct fuse_entry_out *entry, struct fuse_inode *dir,
+                  struct fuse_inode **found)
+{
+	struct fuse_share *share = dir->share;
 	uint32_t type = entry->attr.mode & S_IFMT;
 	struct fuse_inode *inode = find_inode(share, entry->nodeid);
 
-	if (inode && (inode->base.mode & S_IFMT) == type)
+	/* A number that something else has: the server's mistake. */
+	if (inode && (inode->base.mode & S_IFMT) != type)
+		return -EIO;
+	if (inode)
 		inode_get(&inode->base);
-	else if (!inode)
-		inode = new_inode(share, entry->nodeid, type);
 	else
-		inode = NULL; /* a number that is in use: the server's mistake */
+		inode = new_inode(share, entry->nodeid, type);
 	if (!inode) {
 		fuse_forget(share, entry->nodeid, 1);
-		return NULL;
+		return -ENOMEM;
 	}
 	inode->lookups++;
-	if (S_ISDIR(type) && inode->node != FUSE_ROOT_ID && inode->directory.parent != parent) {
-		struct fuse_inode *old = inode->directory.parent;
-
-		inode->directory.parent = fuse_inode(inode_get(&parent->base));
-		if (old)
-			inode_put(&old->base);
+	if (S_ISDIR(type) && !fuse_set_parent(inode, dir)) {
+		inode_put(&inode->base);
+		return -EIO;
 	}
 	fuse_set_attributes(inode, &entry->attr, entry->attr_valid, entry->attr_valid_nsec, false);
-	return inode;
+	*found = inode;
+	return 0;
 }
 
 static void drop_inode(struct fuse_inode *inode)

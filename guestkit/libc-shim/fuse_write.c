@@ -85,13 +85,14 @@ static int64_t write_out(struct file *file, const void *bytes, size_t length, ui
 	return result ? result : (int64_t)done;
 }
 
-/* Write what one request can have. */
+/* Write what one request can have; *is_last: no more can be written, or come from there. */
 static int64_t write_piece(struct file *file, struct source *from, size_t length,
-                           uint64_t *position)
+                           uint64_t *position, bool *is_last)
 {
 	struct fuse_inode *inode = fuse_inode(file->inode);
 	uint64_t at = *position, offset = at % PAGE_SIZE, old_size, frames, pages;
 	uint64_t most = inode->share->data_max - offset;
+	size_t wanted;
 	int64_t result;
 
 	length = length < most ? length : most;
@@ -103,10 +104,12 @@ static int64_t write_piece(struct file *file, struct source *from, size_t length
 	if (!frames)
 		return -ENOMEM;
 	length = length < pages * PAGE_SIZE - offset ? length : pages * PAGE_SIZE - offset;
-	length = take_bytes((unsigned char *)direct_map(frames) + offset, from, length);
+	wanted = length;
+	length = take_bytes((unsigned char *)direct_map(frames) + offset, from, wanted);
 	result = length ? write_out(file, (unsigned char *)direct_map(frames) + offset, length, &at,
 	                            &old_size)
 	                : -EFAULT;
+	*is_last = result < (int64_t)wanted;
 	if (result > 0)
 		*position = at + (uint64_t)result;
 	if (result > 0 && at % PAGE_SIZE == offset && !fuse_file(file)->is_direct) {
@@ -126,16 +129,12 @@ static int64_t write_piece(struct file *file, struct source *from, size_t length
 static int64_t write_file(struct file *file, struct source from, size_t length, uint64_t *position)
 {
 	int64_t result = fuse_file_ready(file);
+	bool is_last = false;
 	size_t done = 0;
 
-	while (!result && done < length) {
-		size_t wanted = length - done;
-
-		result = write_piece(file, &from, wanted, position);
-		if (result <= 0)
-			break;
-		done += (size_t)result;
-		result = 0;
+	while (result >= 0 && !is_last && done < length) {
+		result = write_piece(file, &from, length - done, position, &is_last);
+		done += result > 0 ? (size_t)result : 0;
 	}
 	return done ? (int64_t)done : result;
 }

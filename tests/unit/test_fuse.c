@@ -409,7 +409,10 @@ Test(share, a_device_that_fails_is_eio)
 {
 	host_write("f", "x");
 	cr_assert_eq(KIT(open, P("f"), O_RDWR, 0), (int64_t)F(3));
+	/* What could not be changed is as before. */
 	broken = EIO;
+	cr_assert_eq(KIT(chmod, P("/share"), 0700), -EIO);
+	cr_assert(S_ISDIR(vfs_working_directory->mode));
 	cr_assert_eq(KIT(write, F(3), P("y"), 1), -EIO);
 	cr_assert_eq(KIT(open, P("g"), O_RDONLY, 0), -EIO);
 	cr_assert_eq(KIT(mkdir, P("g"), 0755), -EIO);
