@@ -140,7 +140,18 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FDT_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CLANG,$@)clang $(filter-out $(WARN),$(COMMON)) -O1 -g -isystem $(FDT)/libfdt \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-MMD -MP -MF $@.d -MT $@ $< -o $@
+		-MMD -MP -MF $@.d -MT $@ $< $(FUZZ_MORE) -o $@
+
+# The network stack is lwIP for the most part: compiled for the fuzzer, but with its own ways of casting.
+FUZZ_LWIP := $(LWIP_SRC:%.c=$(BUILD)/fuzz/lwip/%.o)
+
+$(FUZZ_LWIP): $(BUILD)/fuzz/lwip/%.o: $(LWIP_STAMP) guestkit/net/lwipopts.h
+	@mkdir -p $(@D)
+	$(call say,CLANG,$@)clang $(filter-out $(WARN),$(COMMON)) -O1 -g -w -Iguestkit/net -isystem $(LWIP)/src/include \
+		-fsanitize=fuzzer-no-link,address -c $(LWIP)/src/$*.c -o $@
+
+$(BUILD)/fuzz/fuzz_net_stack: $(FUZZ_LWIP)
+$(BUILD)/fuzz/fuzz_net_stack: FUZZ_MORE := -Iguestkit/net -isystem $(LWIP)/src/include $(FUZZ_LWIP)
 
 .PHONY: fuzz fuzz-long
 fuzz: $(FUZZERS)

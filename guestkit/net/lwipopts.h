@@ -64,6 +64,7 @@
 #define IP_REASS_MAX_PBUFS             256
 #define LWIP_IPV6_FRAG                 1
 #define LWIP_IPV6_REASS                1
+#define IPV6_FRAG_COPYHEADER           1 /* pointers are wider than a fragment header has room for */
 #define IP_FORWARD                     0
 #define IP_OPTIONS_ALLOWED             1
 #define SO_REUSE                       1

@@ -15,7 +15,7 @@
 #include "lwip/ip_addr.h"
 #include "lwip/sys.h"
 
-#define NS_PER_MS     1000000u
+#define NS_PER_MS     1000000ull
 #define ASSERT_STATUS 134 /* 128 + SIGABRT */
 
 static bool is_started, is_finishing;

@@ -156,6 +156,21 @@ static bool is_fragment(const struct pbuf *frame)
 	       IP6H_NEXTH((const struct ip6_hdr *)(const void *)ip) == IP6_NEXTH_FRAGMENT;
 }
 
+/* lwIP takes headers to be in the first buffer, and some of them to be there at all. */
+static bool has_headers(const struct pbuf *frame)
+{
+	const struct eth_hdr *ethernet = frame->payload;
+
+	if (frame->len < SIZEOF_ETH_HDR)
+		return false;
+	switch (ethernet->type) {
+	case PP_HTONS(ETHTYPE_ARP): return frame->len >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR;
+	case PP_HTONS(ETHTYPE_IP): return frame->len >= SIZEOF_ETH_HDR + IP_HLEN;
+	case PP_HTONS(ETHTYPE_IPV6): return frame->len >= SIZEOF_ETH_HDR + IP6_HLEN;
+	default: return false; /* nobody's */
+	}
+}
+
 void net_receive(struct net_device *device, struct pbuf *frame, bool is_verified)
 {
 	struct netif *netif = &device->netif;
@@ -164,7 +179,7 @@ void net_receive(struct net_device *device, struct pbuf *frame, bool is_verified
 	net_timers_note_traffic();
 	device->received.packets++;
 	device->received.bytes += frame->tot_len;
-	if (frame->len < SIZEOF_ETH_HDR) {
+	if (!has_headers(frame)) {
 		device->received.dropped++;
 		pbuf_free(frame);
 		return;
