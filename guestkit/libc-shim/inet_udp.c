@@ -82,7 +82,6 @@ static int attach(struct inet_datagram *socket)
 	struct udp_pcb *pcb = socket->udp;
 	err_t error;
 
-	net_enter();
 	if (!pcb) {
 		pcb = udp_new_ip_type(IP_GET_TYPE(&inet->local.ip));
 		if (!pcb)
@@ -148,6 +147,14 @@ static int take_port(struct inet_datagram *socket, const struct inet_end *end)
 	return 0;
 }
 
+/* A socket that sends has a port. */
+static int ensure_port(struct inet_datagram *socket)
+{
+	const struct inet_end any = {inet_any(&socket->inet), 0};
+
+	return socket->inet.local.port || !take_port(socket, &any) ? 0 : -EAGAIN;
+}
+
 /* ---- names ---- */
 
 static int udp_socket_bind(struct socket *base, const struct socket_address *address)
@@ -204,6 +211,7 @@ static int udp_socket_connect(struct socket *base, const struct socket_address *
 	struct inet_datagram *socket = inet_datagram_of(base);
 	struct inet_end to;
 	struct inet_way way;
+	ip_addr_t before;
 	int result;
 
 	(void)flags;
@@ -213,20 +221,22 @@ static int udp_socket_connect(struct socket *base, const struct socket_address *
 		disconnect(socket);
 		return 0;
 	}
-	if (!socket->inet.local.port) {
-		const struct inet_end any = {inet_any(&socket->inet), 0};
-
-		if (take_port(socket, &any))
-			return -EAGAIN;
-	}
-	result = read_peer(&socket->inet, address, &to);
+	result = ensure_port(socket);
+	if (!result)
+		result = read_peer(&socket->inet, address, &to);
 	if (result)
 		return result;
+	before = socket->inet.local.ip;
 	if (!socket->inet.has_bound_ip)
 		socket->inet.local.ip = inet_any(&socket->inet);
-	result = inet_way_to(socket, &to, &way);
-	if (result)
+	result = inet_way_to(socket, &to, &way); /* may sleep */
+	if (!result)
+		result =
+		        ensure_port(socket); /* again: another thread may have ended a connection */
+	if (result) {
+		socket->inet.local.ip = before;
 		return result;
+	}
 	socket->inet.remote = way.to;
 	socket->is_connected = true;
 	if (!socket->inet.has_bound_ip)
@@ -274,15 +284,13 @@ static int64_t udp_socket_send(struct socket *base, struct socket_message *messa
 		return -EMSGSIZE;
 	if (message->flags & MESSAGE_OUT_OF_BAND)
 		return -EOPNOTSUPP;
-	if (!socket->inet.local.port) {
-		const struct inet_end any = {inet_any(&socket->inet), 0};
-
-		if (take_port(socket, &any))
-			return -EAGAIN;
-	}
-	result = inet_way_find(socket, message, &way);
+	result = ensure_port(socket);
+	if (!result)
+		result = inet_way_find(socket, message, &way); /* may sleep */
 	if (!result && !fits(&way, length))
 		result = -EMSGSIZE;
+	if (!result)
+		result = ensure_port(socket);
 	if (!result)
 		result = socket_take_error(base);
 	if (!result && socket->closed & SOCKET_CLOSED_WRITE)
@@ -294,7 +302,7 @@ static int64_t udp_socket_send(struct socket *base, struct socket_message *messa
 		return -ENOBUFS;
 	if (length && message_take(message, data->payload, length) < length)
 		result = -EFAULT;
-	else if (socket->udp)
+	else if (socket->udp) /* or its port was given up while the data were faulted in */
 		result = send_data(socket, &way, data);
 	pbuf_free(data);
 	return result ? result : (int64_t)length;
