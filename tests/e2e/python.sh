@@ -138,3 +138,10 @@ test_suite_threading() {
 test_suite_locks() {
 	suite test_threading.{Lock,PyRLock,CRLock,Event,ConditionAsRLock,Condition,Semaphore,BoundedSemaphore,Barrier}Tests
 }
+
+# UDP, and the control messages of IPv6 (RFC 3542).
+test_suite_datagrams() {
+	suite test_socket.BasicUDPTest test_socket.SendmsgUDPTest test_socket.SendmsgUDP6Test \
+		test_socket.RecvmsgUDPTest test_socket.RecvmsgUDP6Test test_socket.RecvmsgIntoUDPTest \
+		test_socket.RecvmsgRFC3542AncillaryUDP6Test test_socket.UDPTimeoutTest
+}
