@@ -14,8 +14,6 @@
  * until the guest waits, which tells the VMM of all queues; docs/decisions/017-network-kicks.md
  * says when it is told at once.
  */
-#include "guestkit/virtio_net.h"
-
 #include <linux/errno.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
@@ -37,9 +35,7 @@
 #define FEW         24u  /* fewer may be too few for the next frame */
 #define COPY_MAX    256u /* bytes of a frame that is always copied */
 
-#define SOON_NS       2000000u /* what is sent may wait that long for the VMM's next tick */
-#define LOOK_NS       50000u
-#define FRUITLESS_MIN 8u
+#define SOON_NS 2000000u /* what is sent may wait that long for the VMM's next tick */
 
 /* A page to receive into. */
 struct buffer {
@@ -208,22 +204,6 @@ static void config(struct virtio_driver *driver)
 
 	net_set_link(&port->net, status & VIRTIO_NET_S_LINK_UP && !virtio_has_failed(port->device));
 	net_finish();
-}
-
-void virtio_net_look(void)
-{
-	static uint64_t looks, since;
-	static unsigned fruitless;
-
-	if (!port_count)
-		return;
-	if (looks != shim_host_looks) {
-		looks = shim_host_looks;
-		since = clock_tsc();
-		fruitless = 0;
-	}
-	if (++fruitless >= FRUITLESS_MIN && clock_ticks_to_ns(clock_tsc() - since) > LOOK_NS)
-		virtio_kick();
 }
 
 /* ---- starting ---- */

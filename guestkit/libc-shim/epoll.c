@@ -505,6 +505,8 @@ static int64_t wait_until(const uint64_t *arg, uint64_t deadline)
 		timeouts_serve();
 		look_for_input(epoll);
 		count = collect(epoll, arg[1], limit);
+		if (!count && !deadline && shim_glance())
+			count = collect(epoll, arg[1], limit);
 		/* What is left is for another thread. */
 		if (count && epoll->ready_first)
 			wake_sleeper(epoll);

@@ -50,8 +50,11 @@ uint64_t socket_deadline(uint64_t timeout, uint32_t flags)
 
 int socket_wait(struct wait_queue *queue, uint64_t deadline)
 {
-	int result = deadline ? shim_wait_on(queue, deadline) : -EAGAIN;
+	int result;
 
+	if (!deadline)
+		return shim_glance() ? 0 : -EAGAIN;
+	result = shim_wait_on(queue, deadline);
 	if (result == -EINTR && deadline != SHIM_FOREVER)
 		signal_thread->is_final = true; /* the time limit would begin anew */
 	return result == -ETIMEDOUT ? -EAGAIN : result;

@@ -21,9 +21,15 @@
 #include "guestkit/virtio.h"
 #include "guestkit/virtio_console.h"
 
+#define FRUITLESS_MIN 8u
+#define GLANCE_NS     50000u
+
 struct wait_queue shim_console_input;
 uint64_t shim_console_reads;
-uint64_t shim_host_looks;
+
+/* Since the VMM was last asked for news. */
+static unsigned fruitless;
+static uint64_t fruitless_since; /* TSC */
 
 /* ---- the host's side ---- */
 
@@ -34,7 +40,7 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 	                                     .vector = MOTE_CRASH_NO_VECTOR};
 	int64_t result = hypercall(MOTE_HC_wait, deadline, events, 0);
 
-	shim_host_looks++;
+	fruitless = 0;
 	if (result < 0)
 		return 0;
 	if (result & MOTE_EVENT_WINDOW)
@@ -60,6 +66,19 @@ void shim_look_at_host(void)
 void shim_wait_for_host(uint64_t deadline)
 {
 	take_events(deadline, virtio_events());
+}
+
+bool shim_glance(void)
+{
+	if (!virtio_events())
+		return false;
+	if (!fruitless++)
+		fruitless_since = clock_tsc();
+	if (fruitless < FRUITLESS_MIN ||
+	    clock_ticks_to_ns(clock_tsc() - fruitless_since) < GLANCE_NS)
+		return false;
+	shim_look_at_host();
+	return true;
 }
 
 void virtio_kick(void)

@@ -54,8 +54,16 @@ bool shim_console_is_readable(void);
  * devices. One exit. */
 void shim_look_at_host(void);
 
-/* How often the VMM has been asked for news. */
-extern uint64_t shim_host_looks;
+/**
+ * shim_glance() - A system call has found nothing and will not sleep for it.
+ *
+ * A program that only looks, again and again, would hear of devices at the VMM's ticks only. From
+ * the eighth such call since the last look at the host on, and each 50 us at most, the host is
+ * asked: one exit. The first ones are free, since event loops read until there is nothing left.
+ *
+ * Return: whether it was, and the caller is to look again.
+ */
+bool shim_glance(void);
 
 /* Sleep until there is news of a device, or the deadline; no thread runs meanwhile. */
 void shim_wait_for_host(uint64_t deadline);

@@ -40,6 +40,7 @@ readonly topics=(
 	sharehost
 	share_programs
 	servers
+	net
 	names
 	exec
 	root
