@@ -54,10 +54,9 @@ test_many_at_a_time() {
 
 test_wrong_greetings() {
 	start echo 5000 1
-	for text in '\n' 'CONNECT\n' 'CONNECT \n' 'CONNECT 5000x\n' 'connect 5000\n' 'CONNECT 4294967296\n' \
-		'CONNECT -1\n' 'CONNECT 5001\n' 'CONNECT 000000000000000000000000005000\n' 'no line end, and too long for one'; do
-		host refused v "$text" || fail "after $text"
-	done
+	host refused v '\n' 'CONNECT\n' 'CONNECT \n' 'CONNECT 5000x\n' 'connect 5000\n' 'CONNECT 4294967296\n' \
+		'CONNECT -1\n' 'CONNECT 5001\n' 'CONNECT 000000000000000000000000005000\n' \
+		'no line end, and too long for one'
 	[ "$(echo hello | host send v 5000)" = hello ] || fail "no echo after all that"
 	finish
 }

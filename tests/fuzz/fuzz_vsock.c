@@ -17,6 +17,7 @@
 #include "virtio/virtio_device.c"
 #include "virtio/virtqueue.c"
 #include "virtio/vsock.c"
+#include "virtio/vsock_connection.c"
 
 #include "vmm/error.c"
 
@@ -215,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++) {
-		const struct connection *connection = &vsock_of(device)->connections[i];
+		const struct vsock_connection *connection = &vsock_of(device)->connections[i];
 
 		if (connection->received - connection->taken > VSOCK_BUFFER)
 			abort();

@@ -4,7 +4,7 @@
 
 usage: vsock-host.py send PATH PORT          connect, send stdin, end that side, print what comes
        vsock-host.py lines PATH PORT COUNT   COUNT connections at a time, a line each, echoed
-       vsock-host.py refused PATH TEXT       send TEXT: the connection is closed without an answer
+       vsock-host.py refused PATH TEXT...    send each TEXT: closed without an answer
        vsock-host.py trickle PATH PORT       the greeting byte by byte
        vsock-host.py serve PATH PORT TEXT    take one connection on PATH_PORT: print it, answer TEXT
 """
@@ -65,15 +65,16 @@ def lines(path, port, count):
             sys.exit("connection %d was answered %r" % (number, answer))
 
 
-def refused(path, text):
-    peer = connect(path)
-    peer.sendall(text.encode().decode("unicode_escape").encode("latin1"))
-    try:
-        answer = peer.recv(64)
-    except ConnectionResetError:  # it was closed before all of TEXT was read
-        return
-    if answer:
-        sys.exit("answered %r" % answer)
+def refused(path, *texts):
+    for text in texts:
+        peer = connect(path)
+        peer.sendall(text.encode().decode("unicode_escape").encode("latin1"))
+        try:
+            answer = peer.recv(64)
+        except ConnectionResetError:  # it was closed before all of TEXT was read
+            continue
+        if answer:
+            sys.exit("%r was answered %r" % (text, answer))
 
 
 def serve(path, port, text):
