@@ -56,6 +56,7 @@ test_order() {
 	need_kvm
 	need_busybox
 	status=0
+	# shellcheck disable=SC2016 # the guest's shell expands it
 	timeout 45 "$mote" run --console=virtio "$busybox" -- sh -c \
 		'i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i + 1)); done; echo stderr >&2; echo last' \
 		2>&1 | {

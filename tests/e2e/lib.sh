@@ -71,11 +71,12 @@ try() { # COMMAND ARGUMENT...
 	rm -f pid kill.log
 }
 
-# MOTE_RUN_OPTIONS: words for all of them, for topics that run the tests of another one in another way.
+# MOTE_RUN_OPTIONS: options for all of them, for topics that run the tests of another one in another way.
+read -ra run_options <<<"${MOTE_RUN_OPTIONS-}"
+
 run() { # MOTE-RUN-ARGUMENT...
 	need_kvm
-	# shellcheck disable=SC2086 # several words
-	try "$mote" run ${MOTE_RUN_OPTIONS-} "$@"
+	try "$mote" run "${run_options[@]}" "$@"
 }
 
 # A guest of ours, by its name.

@@ -22,7 +22,7 @@ test_megabyte() {
 	cmp -s data out || fail "not copied from a file"
 	need_kvm
 	# shellcheck disable=SC2002 # a pipe is wanted on both sides
-	cat data | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/cat" | cat >out
+	cat data | timeout 10 "$mote" run "${run_options[@]}" "$guests/cat" | cat >out
 	cmp -s data out || fail "not copied through pipes"
 }
 
@@ -32,7 +32,7 @@ test_slow_input() {
 		echo first
 		sleep 0.3
 		echo second
-	} | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/cat" >out &
+	} | timeout 10 "$mote" run "${run_options[@]}" "$guests/cat" >out &
 	wait_for first out
 	expect_not_in out second
 	wait $!
@@ -49,7 +49,7 @@ test_epoll() {
 			sleep 0.2
 			echo two
 			sleep 0.2
-		} | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/epoll" -- "$mode" >out
+		} | timeout 10 "$mote" run "${run_options[@]}" "$guests/epoll" -- "$mode" >out
 		expect_out $'one\ntwo\n3 events, end of input'
 	done
 }
@@ -59,7 +59,7 @@ test_epoll_leaves_input_unread() {
 	{
 		echo one
 		sleep 2
-	} | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/epoll" -- unread >out
+	} | timeout 10 "$mote" run "${run_options[@]}" "$guests/epoll" -- unread >out
 	expect_out '1 events, time is up'
 }
 
@@ -67,7 +67,7 @@ test_input_left_alone() {
 	need_kvm
 	printf 'one\ntwo\n' >data
 	{
-		timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$images/hello" >out
+		timeout 10 "$mote" run "${run_options[@]}" "$images/hello" >out
 		cat >rest
 	} <data
 	cmp -s data rest || fail "a guest that does not read took input"
@@ -82,7 +82,7 @@ test_stdin_closed() {
 test_stdout_closed() {
 	need_kvm
 	status=0
-	echo data | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/cat" 2>err >&- || status=$?
+	echo data | timeout 10 "$mote" run "${run_options[@]}" "$guests/cat" 2>err >&- || status=$?
 	: >out
 	expect_status 1
 	expect_in err '^cat: write: Bad file descriptor$'
@@ -93,7 +93,7 @@ test_sigpipe() {
 	need_kvm
 	{
 		status=0
-		timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/hostile_flood" 2>err || status=$?
+		timeout 10 "$mote" run "${run_options[@]}" "$guests/hostile_flood" 2>err || status=$?
 		echo "$status" >status
 	} | head -c 10 >out
 	status=$(<status)
@@ -104,7 +104,7 @@ test_epipe() {
 	need_kvm
 	{
 		status=0
-		timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/cat" ignore </dev/zero 2>err || status=$?
+		timeout 10 "$mote" run "${run_options[@]}" "$guests/cat" ignore </dev/zero 2>err || status=$?
 		echo "$status" >status
 	} | head -c 10 >out
 	status=$(<status)
@@ -116,7 +116,7 @@ test_full_disk() {
 	need_kvm
 	[ -e /dev/full ] || skip "there is no /dev/full"
 	status=0
-	echo data | timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/cat" >/dev/full 2>err || status=$?
+	echo data | timeout 10 "$mote" run "${run_options[@]}" "$guests/cat" >/dev/full 2>err || status=$?
 	: >out
 	expect_status 1
 	expect_in err '^cat: write: No space left on device$'
@@ -130,14 +130,14 @@ test_stderr_apart() {
 
 test_flood() {
 	need_kvm
-	[ "$(timeout 45 "$mote" run ${MOTE_RUN_OPTIONS-} "$guests/hostile_flood" 2>err | wc -c)" -eq 100000000 ] || fail "not 100 MB"
+	[ "$(timeout 45 "$mote" run "${run_options[@]}" "$guests/hostile_flood" 2>err | wc -c)" -eq 100000000 ] || fail "not 100 MB"
 	expect_no_err
 }
 
 test_append() {
 	need_kvm
 	echo before >log
-	timeout 10 "$mote" run ${MOTE_RUN_OPTIONS-} "$images/hello" >>log
+	timeout 10 "$mote" run "${run_options[@]}" "$images/hello" >>log
 	[ "$(head -n 1 log)" = before ] || fail "the file was overwritten"
 	expect_in log '^Hello'
 }

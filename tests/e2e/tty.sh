@@ -12,8 +12,7 @@ on_tty() { # STEP... -- MOTE-RUN-ARGUMENT...
 		shift
 	done
 	shift
-	# shellcheck disable=SC2086 # several words
-	try python3 "$root/tests/tools/pty-run.py" "${steps[@]}" -- "$mote" run ${MOTE_RUN_OPTIONS-} "$@"
+	try python3 "$root/tests/tools/pty-run.py" "${steps[@]}" -- "$mote" run "${run_options[@]}" "$@"
 	[ "$status" -ne 99 ] || fail "$(<err)"
 }
 
