@@ -549,6 +549,17 @@ test_hostile_system_calls() {
 	expect_out '0 surprises'
 }
 
+# Entries of shared mappings are marked by the processor, and lose the mark when they are written back.
+test_share() {
+	mkdir tree
+	[ -x "$guests/share_use" ] || fail "share_use is not built"
+	run --share "$PWD/tree:/data" --cwd /data "$guests/share_use" -- map
+	expect_status 0
+	expect_out ok
+	[ "$(head -c 5 tree/map)" = FXrst ] || fail "munmap did not write back"
+	[ "$(tr -d '\000' <tree/end)" = '#+abcdef' ] || fail "the end of the program did not write back"
+}
+
 test_hostile_spin() {
 	hostile --timeout 1 "$guests/spin"
 	expect_status 124
