@@ -5,8 +5,6 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
-TestSuite(fs_locks, .init = setup, .fini = teardown);
-
 static uint64_t file, fh;
 
 static void open_it(void)
@@ -15,6 +13,8 @@ static void open_it(void)
 	file = node_at("file");
 	cr_assert_eq(open_file(file, O_RDWR, &fh), 0);
 }
+
+TestSuite(fs_locks, .init = open_it, .fini = teardown);
 
 static int lock(uint32_t opcode, uint64_t owner, uint32_t type, uint64_t start, uint64_t end)
 {
@@ -47,7 +47,7 @@ static bool host_can_lock(off_t at)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-Test(fs_locks, owners_exclude_one_another_and_the_host, .init = open_it)
+Test(fs_locks, owners_exclude_one_another_and_the_host)
 {
 	const struct fuse_lk_out *out = (const void *)answer;
 
@@ -68,7 +68,7 @@ Test(fs_locks, owners_exclude_one_another_and_the_host, .init = open_it)
 }
 
 /* SQLite opens a file several times; POSIX says that all are one owner's. */
-Test(fs_locks, an_owner_has_one_set_of_locks_whatever_the_handle, .init = open_it)
+Test(fs_locks, an_owner_has_one_set_of_locks_whatever_the_handle)
 {
 	uint64_t first = fh;
 
@@ -81,7 +81,7 @@ Test(fs_locks, an_owner_has_one_set_of_locks_whatever_the_handle, .init = open_i
 	cr_assert(host_can_lock(150));
 }
 
-Test(fs_locks, locks_of_the_host_are_seen, .init = open_it)
+Test(fs_locks, locks_of_the_host_are_seen)
 {
 	struct flock flock = {.l_type = F_WRLCK, .l_start = 5, .l_len = 5};
 	const struct fuse_lk_out *out = (const void *)answer;
@@ -106,7 +106,7 @@ Test(fs_locks, locks_of_the_host_are_seen, .init = open_it)
 	cr_assert_eq(lock(FUSE_SETLK, 1, F_RDLCK, 9, 9), 0);
 }
 
-Test(fs_locks, forgetting_the_file_takes_its_locks_back, .init = open_it)
+Test(fs_locks, forgetting_the_file_takes_its_locks_back)
 {
 	cr_assert_eq(lock(FUSE_SETLK, 1, F_WRLCK, 0, 0), 0);
 	cr_assert(!host_can_lock(0));
@@ -114,14 +114,14 @@ Test(fs_locks, forgetting_the_file_takes_its_locks_back, .init = open_it)
 	cr_assert(host_can_lock(0));
 }
 
-Test(fs_locks, a_removed_file_can_be_locked, .init = open_it)
+Test(fs_locks, a_removed_file_can_be_locked)
 {
 	cr_assert_eq(request(FUSE_UNLINK, FUSE_ROOT_ID, NULL, 0, "file"), 0);
 	cr_assert_eq(lock(FUSE_SETLK, 1, F_WRLCK, 0, 0), 0);
 	cr_assert_eq(lock(FUSE_SETLK, 2, F_WRLCK, 0, 0), -EAGAIN);
 }
 
-Test(fs_locks, bad_locks_are_refused, .init = open_it)
+Test(fs_locks, bad_locks_are_refused)
 {
 	cr_assert_eq(lock(FUSE_SETLK, 1, F_WRLCK, 2, 1), -EINVAL);
 	cr_assert_eq(lock(FUSE_SETLK, 1, F_WRLCK, 0, UINT64_MAX), -EINVAL);
@@ -132,7 +132,7 @@ Test(fs_locks, bad_locks_are_refused, .init = open_it)
 	cr_assert_eq(lock(FUSE_GETLK, 1, F_WRLCK, 0, 1), -EBADF);
 }
 
-Test(fs_locks, owners_run_out_cleanly, .init = open_it)
+Test(fs_locks, owners_run_out_cleanly)
 {
 	for (uint64_t i = 0; i < FS_LOCKS_MAX; i++)
 		cr_assert_eq(lock(FUSE_SETLK, i, F_RDLCK, i, i), 0);
@@ -141,7 +141,7 @@ Test(fs_locks, owners_run_out_cleanly, .init = open_it)
 	cr_assert_eq(lock(FUSE_SETLK, FS_LOCKS_MAX, F_RDLCK, 0, 0), 0);
 }
 
-Test(fs_locks, flock_is_the_handles, .init = open_it)
+Test(fs_locks, flock_is_the_handles)
 {
 	struct fuse_lk_in in = {
 	        .fh = fh, .lk = {.type = F_WRLCK, .end = INT64_MAX}, .lk_flags = FUSE_LK_FLOCK};
