@@ -632,6 +632,7 @@ test_vsock() {
 # Events of devices end a wait; memory that is reported and taken again reads as zeros.
 test_balloon() {
 	other_driver 5 5 0 --balloon=16M
+	other_driver_uses 5 --balloon=16M
 	run --mem 128M --balloon=64M "$guests/balloon" -- look
 	expect_status 0
 	read -r unused available <out

@@ -62,6 +62,7 @@ test_entropy_handshake() { handshake entropy; }
 test_entropy_use() { use entropy; }
 test_entropy_anything() { anything entropy; }
 test_balloon_handshake() { handshake balloon; }
+test_balloon_use() { use balloon; }
 test_balloon_anything() { anything balloon; }
 test_vsock_handshake() { handshake vsock; }
 test_vsock_use() { use vsock; }

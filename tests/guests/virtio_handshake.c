@@ -234,7 +234,9 @@ static void expect_broken(unsigned queue, const char *how)
 	if (!(status() & NEEDS_RESET))
 		fail("queue %u: %s: the device goes on", queue, how);
 	EXPECT(get(VIRTIO_MMIO_INTERRUPT_STATUS) & 2);
-	EXPECT(hypercall(MOTE_HC_wait, 0, MOTE_EVENT_CONFIG, 0) == MOTE_EVENT_CONFIG);
+	/* The kit, which has a driver of the balloon, may have heard of it first. */
+	EXPECT(hypercall(MOTE_HC_wait, 0, MOTE_EVENT_CONFIG, 0) == MOTE_EVENT_CONFIG ||
+	       get(VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_BALLOON);
 	notify(&queues[queue]); /* does nothing any more */
 }
 

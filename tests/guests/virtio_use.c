@@ -6,6 +6,7 @@
  * usage: virtio_use INDEX ID
  */
 #include <linux/fuse.h>
+#include <linux/virtio_balloon.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
@@ -268,16 +269,48 @@ static void use_console(void)
 	EXPECT(finish(&queues[0], 0) == 0);
 }
 
+/* ---- balloon (5.5) ---- */
+
+static void use_balloon(void)
+{
+	unsigned char *page = dma_page();
+	uint32_t *numbers = dma_page();
+	struct virtio_balloon_stat *stat = dma_page();
+	const struct part list = {numbers, 4, false}, free = {page, MOTE_PAGE_SIZE, true};
+	const struct part stats = {stat, sizeof *stat, false};
+	const unsigned actual = VIRTIO_MMIO_CONFIG + offsetof(struct virtio_balloon_config, actual);
+
+	EXPECT(get(VIRTIO_MMIO_CONFIG) == 4096); /* 16 MiB */
+	memset(page, 0x5a, MOTE_PAGE_SIZE);
+	*numbers = (uint32_t)(guest_physical(page) >> VIRTIO_BALLOON_PFN_SHIFT);
+	EXPECT(request(&queues[0], &list, 1) == 0);
+	put(actual, 1);
+	EXPECT(get(actual) == 1);
+	EXPECT(request(&queues[1], &list, 1) == 0);
+	EXPECT(!has_bytes(page, MOTE_PAGE_SIZE));
+	for (unsigned reports = 3; reports < 5; reports++) {
+		memset(page, 0x5a, MOTE_PAGE_SIZE);
+		EXPECT(request(&queues[reports], &free, 1) == 0);
+		EXPECT(!has_bytes(page, MOTE_PAGE_SIZE));
+	}
+	/* Kept until somebody asks. */
+	*stat = (struct virtio_balloon_stat){VIRTIO_BALLOON_S_MEMFREE, 1};
+	submit(&queues[2], &stats, 1);
+	look();
+	EXPECT(queues[2].used[1] == 0);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
 	unsigned id, queue_count;
 	void (*use)(void);
 } kinds[] = {
-        {VIRTIO_ID_RNG, 1, use_entropy}, {VIRTIO_ID_RNG, 1, be_told},
-        {VIRTIO_ID_RNG, 1, wrap_around}, {VIRTIO_ID_VSOCK, 3, use_sockets},
-        {VIRTIO_ID_NET, 2, use_network}, {VIRTIO_ID_FS, 2, use_files},
-        {VIRTIO_ID_BLOCK, 1, use_disk},  {VIRTIO_ID_CONSOLE, 2, use_console},
+        {VIRTIO_ID_RNG, 1, use_entropy},     {VIRTIO_ID_RNG, 1, be_told},
+        {VIRTIO_ID_RNG, 1, wrap_around},     {VIRTIO_ID_VSOCK, 3, use_sockets},
+        {VIRTIO_ID_NET, 2, use_network},     {VIRTIO_ID_FS, 2, use_files},
+        {VIRTIO_ID_BLOCK, 1, use_disk},      {VIRTIO_ID_CONSOLE, 2, use_console},
+        {VIRTIO_ID_BALLOON, 5, use_balloon},
 };
 
 int main(int argc, char **argv)
