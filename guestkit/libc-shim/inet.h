@@ -89,6 +89,11 @@ void inet_tell_name(const struct inet_socket *socket, const struct inet_end *end
  * no more than some seconds (net_config.h). */
 void inet_await_address(const struct inet_socket *socket, const struct socket_address *address);
 
+/* ---- inet_error.c ---- */
+
+/* Begin to listen for ICMP errors. */
+void inet_error_start(void);
+
 /* ---- inet_address.c ---- */
 
 /**

@@ -129,11 +129,6 @@ int inet_multicast_get_option(struct inet_datagram *socket, int level, unsigned 
 /* Leave all groups. */
 void inet_multicast_leave(struct inet_datagram *socket);
 
-/* ---- inet_error.c ---- */
-
-/* Begin to listen for ICMP errors. */
-void inet_error_start(void);
-
 /* ---- inet_udp.c ---- */
 
 /* The sockets that have a port. */

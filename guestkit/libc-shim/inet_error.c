@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ICMP errors about datagrams that sockets have sent.
+ * ICMP errors about datagrams that sockets have sent, and about first packets of connections.
  *
  * lwIP does nothing with them; a control block for all ICMP packets sees them here. An error quotes
  * the packet that it is about: by the ports in there the socket is found. Only those are told to a
  * program that Linux tells: what is final, to connected sockets, and all of it to those that say
- * IP_RECVERR.
+ * IP_RECVERR. Of TCP's, those about a connection that is being made end it.
  */
 #include <linux/errno.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 
 #include "guestkit/libc-shim/inet_datagram.h"
+#include "guestkit/libc-shim/inet_tcp.h"
 #include "guestkit/string.h"
 #include "lwip/ip.h"
 #include "lwip/prot/icmp.h"
@@ -19,7 +20,7 @@
 #include "lwip/raw.h"
 
 #define ICMP_HEADER 8u
-#define PORTS       4u   /* bytes of what is behind the quoted IP header */
+#define PORTS       8u   /* bytes of what is behind the quoted IP header: RFC 792 has as many */
 #define QUOTE_MAX   192u /* bytes of an error that are looked at, its IP header not included */
 
 struct icmp_error {
@@ -98,10 +99,22 @@ static void tell(const struct inet_end *from, const struct inet_end *to, struct 
 	wait_queue_wake(&found->inet.socket.queue);
 }
 
-static void take_ports(const unsigned char *bytes, struct inet_end *from, struct inet_end *to)
+/*
+ * The packet that is quoted was one of a socket's. @bytes: what is behind its IP header, of which
+ * there are PORTS; @protocol: whose it is
+ */
+static void find_sender(const unsigned char *bytes, uint8_t protocol, struct inet_end *from,
+                        struct inet_end *to, struct icmp_error meaning)
 {
+	uint32_t number;
+
 	from->port = (uint16_t)(bytes[0] << 8 | bytes[1]);
 	to->port = (uint16_t)(bytes[2] << 8 | bytes[3]);
+	memcpy(&number, bytes + 4, sizeof(number));
+	if (protocol == INET_UDP)
+		tell(from, to, meaning);
+	else if (protocol == INET_TCP && meaning.error != EMSGSIZE)
+		inet_tcp_fail(from, to, lwip_ntohl(number), meaning.error);
 }
 
 static u8_t on_icmp4(void *argument, struct raw_pcb *pcb, struct pbuf *packet,
@@ -121,15 +134,13 @@ static u8_t on_icmp4(void *argument, struct raw_pcb *pcb, struct pbuf *packet,
 	if (length < ICMP_HEADER + IP_HLEN || !meaning4(bytes[0], bytes[1]).error)
 		return 0;
 	header = (quoted[0] & 0xfu) * 4;
-	if (quoted[0] >> 4 != 4 || quoted[9] != INET_UDP || header < IP_HLEN ||
-	    length < ICMP_HEADER + header + PORTS)
+	if (quoted[0] >> 4 != 4 || header < IP_HLEN || length < ICMP_HEADER + header + PORTS)
 		return 0;
 	memcpy(&ip, quoted + 12, sizeof(ip));
 	ip_addr_set_ip4_u32(&from.ip, ip);
 	memcpy(&ip, quoted + 16, sizeof(ip));
 	ip_addr_set_ip4_u32(&to.ip, ip);
-	take_ports(quoted + header, &from, &to);
-	tell(&from, &to, meaning4(bytes[0], bytes[1]));
+	find_sender(quoted + header, quoted[9], &from, &to, meaning4(bytes[0], bytes[1]));
 	return 0;
 }
 
@@ -154,12 +165,11 @@ static u8_t on_icmp6(void *argument, struct raw_pcb *pcb, struct pbuf *packet,
 	(void)address;
 	if (length < ICMP_HEADER + IP6_HLEN + PORTS || !meaning6(bytes[0], bytes[1]).error)
 		return 0;
-	if (quoted[0] >> 4 != 6 || quoted[6] != INET_UDP)
+	if (quoted[0] >> 4 != 6)
 		return 0;
 	take_address6(quoted + 8, &from.ip);
 	take_address6(quoted + 24, &to.ip);
-	take_ports(quoted + IP6_HLEN, &from, &to);
-	tell(&from, &to, meaning6(bytes[0], bytes[1]));
+	find_sender(quoted + IP6_HLEN, quoted[6], &from, &to, meaning6(bytes[0], bytes[1]));
 	return 0;
 }
 

@@ -12,11 +12,13 @@
 #include "guestkit/libc-shim/time_value.h"
 #include "guestkit/memory.h"
 #include "guestkit/user.h"
+#include "lwip/etharp.h"
 #include "lwip/priv/tcp_priv.h"
 
 #define NS_PER_MS     1000000ull
 #define NS_PER_SECOND 1000000000ull
-#define FIRST_RTO_MS  1000u  /* RFC 6298, 2.1 */
+#define ARP_NS        (3 * NS_PER_SECOND) /* that a machine of the link has to say where it is */
+#define FIRST_RTO_MS  1000u               /* RFC 6298, 2.1 */
 #define SEND_LIMIT    16384u /* net.ipv4.tcp_wmem: told, and outgrown, where nothing else is said */
 #define RECEIVE_LIMIT 131072u /* net.ipv4.tcp_rmem */
 
@@ -57,21 +59,45 @@ static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t length)
 	return ERR_OK;
 }
 
+/* Has nobody on the link answered for the machine that packets for the other side go to? */
+static bool is_nobody_there(const struct tcp_pcb *pcb)
+{
+	struct netif *netif = inet_route(&pcb->local_ip, &pcb->remote_ip);
+	const ip4_addr_t *hop = ip_2_ip4(&pcb->remote_ip), *found_ip;
+	struct eth_addr *found;
+
+	if (!IP_IS_V4_VAL(pcb->remote_ip) || !net_device_of(netif))
+		return false;
+	if (!ip4_addr_netcmp(hop, netif_ip4_addr(netif), netif_ip4_netmask(netif)))
+		hop = netif_ip4_gw(netif);
+	return etharp_find_addr(netif, hop, &found, &found_ip) < 0;
+}
+
 /*
- * While the timers run: give up a connection that has had no answer for TCP_USER_TIMEOUT, and let
- * each wait for an answer to a first packet be twice the one before, which lwIP does for others.
+ * While the timers run: give up a connection that has had no answer for TCP_USER_TIMEOUT, or whose
+ * first packets do not even leave, and let each wait for an answer to one of these be twice the one
+ * before, which lwIP does for others.
  */
 static err_t on_poll(void *argument, struct tcp_pcb *pcb)
 {
 	struct inet_tcp *socket = argument;
-	uint64_t limit = socket ? socket->options.user_timeout * NS_PER_MS : 0;
+	uint64_t limit, waited;
+	int error = 0;
 
 	if (pcb->state == SYN_SENT)
 		pcb->rto = (s16_t)((FIRST_RTO_MS << pcb->nrtx) / TCP_SLOW_INTERVAL);
-	if (!limit || !socket->waits_since || clock_monotonic() - socket->waits_since < limit)
+	if (!socket || !socket->waits_since)
 		return ERR_OK;
-	inet_tcp_let_go(socket, true);
-	inet_tcp_end(socket, ETIMEDOUT);
+	limit = socket->options.user_timeout * NS_PER_MS;
+	waited = clock_monotonic() - socket->waits_since;
+	if (limit && waited >= limit)
+		error = ETIMEDOUT;
+	else if (pcb->state == SYN_SENT && waited >= ARP_NS && is_nobody_there(pcb))
+		error = EHOSTUNREACH;
+	if (!error)
+		return ERR_OK;
+	inet_tcp_let_go(socket, pcb->state != SYN_SENT);
+	inet_tcp_end(socket, error);
 	return ERR_ABRT;
 }
 
@@ -89,6 +115,17 @@ static void on_error(void *argument, err_t error)
 	else if (error != ERR_CLSD)
 		told = ETIMEDOUT;
 	inet_tcp_end(socket, told);
+}
+
+void inet_tcp_fail(const struct inet_end *from, const struct inet_end *to, uint32_t number,
+                   int error)
+{
+	struct inet_tcp *socket = inet_tcp_find_connecting(from, to);
+
+	if (!socket || !socket->pcb || number != socket->pcb->lastack + 1)
+		return;
+	inet_tcp_let_go(socket, false);
+	inet_tcp_end(socket, error);
 }
 
 /* ---- making ---- */
@@ -112,6 +149,8 @@ int inet_tcp_create(unsigned family, struct inet_socket **made)
 
 	if (!socket)
 		return -ENOBUFS;
+	if (net_devices)
+		inet_error_start();
 	*made = &socket->inet;
 	return 0;
 }

@@ -93,7 +93,19 @@ void inet_tcp_end(struct inet_tcp *socket, int error);
 /* Become as new, but for what bind() gave: after connect() failed, or to AF_UNSPEC. */
 void inet_tcp_renew(struct inet_tcp *socket);
 
+/**
+ * inet_tcp_fail() - ICMP says of the first packet of a connection that it does not get there.
+ * @number: the packet's sequence number, which nobody else knows
+ * @error:  errno, positive
+ */
+void inet_tcp_fail(const struct inet_end *from, const struct inet_end *to, uint32_t number,
+                   int error);
+
 /* ---- inet_tcp_port.c ---- */
+
+/* The socket that is connecting from one end to the other, or NULL. */
+struct inet_tcp *inet_tcp_find_connecting(const struct inet_end *local,
+                                          const struct inet_end *remote);
 
 /* The next socket that has one; NULL behind the last. @previous: NULL for the first */
 const struct inet_tcp *inet_tcp_next(const struct inet_tcp *previous);

@@ -2,6 +2,7 @@
 /* TCP sockets: bind, connect, listen, accept. */
 #include <linux/errno.h>
 
+#include "guestkit/clock.h"
 #include "guestkit/libc-shim/inet_tcp.h"
 #include "guestkit/memory.h"
 #include "lwip/ip.h"
@@ -132,6 +133,7 @@ static int begin(struct inet_tcp *socket, const struct inet_end *local,
 	socket->inet.remote = *remote;
 	socket->state = INET_TCP_CONNECTING;
 	socket->is_connect_untold = true;
+	socket->waits_since = clock_monotonic();
 	error = tcp_connect(pcb, &remote->ip, remote->port, on_connected);
 	if (error == ERR_OK)
 		return 0;

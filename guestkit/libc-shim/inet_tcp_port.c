@@ -151,6 +151,19 @@ bool inet_tcp_is_connected(const struct inet_end *local, const struct inet_end *
 	return connects(tcp_active_pcbs, local, remote) || connects(tcp_tw_pcbs, local, remote);
 }
 
+struct inet_tcp *inet_tcp_find_connecting(const struct inet_end *local,
+                                          const struct inet_end *remote)
+{
+	struct inet_tcp *socket = sockets;
+
+	while (socket &&
+	       !(socket->state == INET_TCP_CONNECTING && socket->inet.local.port == local->port &&
+	         socket->inet.remote.port == remote->port &&
+	         ip_addr_cmp_zoneless(&socket->inet.remote.ip, &remote->ip)))
+		socket = socket->next;
+	return socket;
+}
+
 /* The list begins with the newest. Half of them go at once, so that this is rare. */
 void inet_tcp_limit_waiting(void)
 {
