@@ -20,9 +20,13 @@ static uint64_t frame_of(uint64_t address, bool is_written)
 
 	/* A second try behind a fault: the first may have made a huge page, or a shared one. */
 	for (int tries = 0; tries < 3; tries++) {
-		uint64_t size, error, entry = *page_table_look(address, &size), physical;
+		uint64_t size, error, physical;
+		uint64_t *at = (uint64_t *)(size_t)page_table_look(address, &size), entry = *at;
 
 		if ((entry & wanted) == wanted) {
+			/* As the CPU marks what it writes to: write_back.c looks for that. */
+			if (is_written && !(entry & PTE_DIRTY))
+				__atomic_fetch_or(at, PTE_DIRTY, __ATOMIC_RELAXED);
 			physical = (entry & PTE_ADDRESS & ~(size - 1)) + (address & (size - 1));
 			return physical < machine.ram_end ? physical : 0;
 		}

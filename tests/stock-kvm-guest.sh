@@ -188,6 +188,26 @@ test_busybox_root() {
 	expect_status 0
 }
 
+# Data that moves between a disk and pages that the guest's page tables name.
+test_disk() {
+	dd if=/dev/zero of=image bs=1M count=1 2>dd.log
+	run --disk image "$guests/disk_calls" -- /dev/vda
+	expect_status 0
+	expect_no_err
+	dd if=/dev/zero of=image bs=1M count=8 2>dd.log
+	run --disk image "$guests/disk_load" -- /dev/vda 1 16
+	expect_status 0
+	"$guests/disk_load" sum image >sum
+	cmp -s sum out || fail "the image is not what was written"
+}
+
+test_console_device() {
+	status=0
+	head -c 3000000 /dev/urandom >data
+	# shellcheck disable=SC2094 # data is read twice, err is written
+	"$mote" run --console=virtio "$guests/cat" <data 2>err | cmp - data || fail "cat gives something else"
+}
+
 test_lua() {
 	need_file "$images/lua"
 	need_file "$top/root.erofs"

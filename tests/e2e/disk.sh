@@ -44,6 +44,16 @@ test_from_root() {
 	quiet_success
 }
 
+# ... or a shared mapping of a file that others see, too.
+test_into_share() {
+	mkdir shared
+	head -c 1M /dev/urandom >image
+	truncate -s 8192 shared/file
+	run --share shared:/data --disk image,ro "$guests/disk_calls" -- /dev/vda into /data/file
+	quiet_success
+	cmp -n 8192 image shared/file || fail "the mapping was not stored"
+}
+
 test_read_only() {
 	head -c 1M /dev/urandom >image
 	cp image before

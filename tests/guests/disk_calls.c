@@ -2,7 +2,9 @@
 /*
  * System calls on a disk of 1 MiB, right and wrong ones, and what Linux answers.
  *
- * usage: disk_calls DISK [ro|file]   file: a regular file to map and write from
+ * usage: disk_calls DISK [ro]
+ *        disk_calls DISK FILE        map that file, and write from there, too
+ *        disk_calls DISK into FILE   read from the disk into a shared mapping of that file, no more
  *
  * Prints what is not as it should be. Exit status: 0 if nothing.
  */
@@ -218,12 +220,29 @@ static void test_mapped(const char *name)
 	close(file);
 }
 
+/* The file is to have the disk's beginning then, though no instruction has stored it there. */
+static void read_into(const char *name)
+{
+	int file = open(name, O_RDWR), direct = disk_open(O_RDONLY | O_DIRECT);
+	volatile char *bytes = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+	EXPECT(bytes != MAP_FAILED && !bytes[0] && !bytes[4096]);
+	EXPECT(pread(direct, (void *)bytes, 8192, 0) == 8192);
+	EXPECT(!munmap((void *)bytes, 8192));
+	close(direct);
+	close(file);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
 		return 2;
 	path = argv[1];
 	buffer = aligned_alloc(4096, 1 << 20);
+	if (argc == 4) {
+		read_into(argv[3]);
+		return failures > 0;
+	}
 	test_size();
 	if (argc > 2 && !strcmp(argv[2], "ro")) {
 		test_read_only();
