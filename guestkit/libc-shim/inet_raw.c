@@ -26,6 +26,7 @@
 #define LEVEL_ICMP6   58 /* of ICMPV6_FILTER */
 #define OPTION_FILTER 1  /* ICMP_FILTER, ICMPV6_FILTER */
 #define ICMP_HEADER   8u
+#define CHECKSUM_AT   2 /* in that */
 #define STATE         7 /* as /proc/net/raw has it */
 
 static struct inet_datagram *sockets;
@@ -229,6 +230,8 @@ static int send_data(struct inet_datagram *socket, const struct inet_way *way, s
 		result = complete_header(way, data);
 	if (result)
 		return result;
+	if (pcb->chksum_reqd)
+		memset((unsigned char *)data->payload + pcb->chksum_offset, 0, sizeof(uint16_t));
 	net_enter();
 	pcb->ttl = pcb->mcast_ttl = way->ttl;
 	pcb->tos = way->tos;
@@ -374,6 +377,10 @@ int inet_raw_create(unsigned family, unsigned type, unsigned protocol, struct in
 	if (!socket->raw) {
 		heap_free(socket);
 		return -ENOBUFS;
+	}
+	if (is_inet6 && protocol == INET_ICMP6) {
+		socket->raw->chksum_reqd = 1; /* which no program can compute: RFC 3542, 3.1 */
+		socket->raw->chksum_offset = CHECKSUM_AT;
 	}
 	ip_set_option(socket->raw, SOF_BROADCAST);
 	raw_recv(socket->raw, on_received, socket);

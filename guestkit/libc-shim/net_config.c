@@ -115,9 +115,12 @@ bool net_config_gateway(struct netif *netif, unsigned char *gateway)
 
 /* ---- devices ---- */
 
+/* Addresses are ours at once, where lwIP would have them wait for a second. */
 static void note_change(struct netif *netif)
 {
-	(void)netif;
+	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		if (ip6_addr_istentative(netif_ip6_addr_state(netif, i)))
+			netif_ip6_addr_set_state(netif, i, IP6_ADDR_PREFERRED);
 	wait_queue_wake(&changed);
 }
 

@@ -174,7 +174,7 @@ test_dhcp() {
 	need_tool ip
 	[ "$(id -u)" -eq 0 ] || skip "only root may make a network namespace and a TAP"
 	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
-	"$busybox" udhcpd --help 2>&1 | grep -q Usage || skip "busybox has no udhcpd"
+	[[ $("$busybox" --list) == *udhcpd* ]] || skip "busybox has no udhcpd"
 	space=mote-names-$$
 	ip netns add "$space" || skip "no network namespace can be made"
 	ip -n "$space" tuntap add dev mote0 mode tap vnet_hdr
@@ -203,6 +203,54 @@ test_dhcp() {
 	expect_in out '^default via 10.9.0.1 dev eth0'
 	expect_in out '^nameserver 10.9.0.53$'
 	expect_in out '^nameserver 10.9.0.54$'
+	expect_in out '1 packets received'
+}
+
+# A router announces a network and a name server; ICMPv6 and its checksum on the way.
+test_router_advertisements() {
+	need_kvm
+	need_busybox
+	need_tool ip
+	need_tool python3
+	[ "$(id -u)" -eq 0 ] || skip "only root may make a network namespace and a TAP"
+	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
+	space=mote-names-$$
+	ip netns add "$space" || skip "no network namespace can be made"
+	ip -n "$space" tuntap add dev mote0 mode tap vnet_hdr
+	# The host's addresses are to work as soon as the guest is there.
+	ip netns exec "$space" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/mote0/accept_dad' ||
+		skip "the host has no IPv6"
+	ip -n "$space" address add 2001:db8:5::1/64 dev mote0
+	ip -n "$space" link set mote0 up
+	ip netns exec "$space" python3 - >router 2>&1 <<'PYTHON' &
+import socket, struct
+
+solicited = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+index = socket.if_nametoindex("mote0")
+solicited.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+solicited.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                     socket.inet_pton(socket.AF_INET6, "ff02::2") + struct.pack("I", index))
+advertisement = (struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+                 + struct.pack("!BBBBIII", 3, 4, 64, 0xc0, 86400, 14400, 0)
+                 + socket.inet_pton(socket.AF_INET6, "2001:db8:5::")
+                 + struct.pack("!BBHI", 25, 3, 0, 600)
+                 + socket.inet_pton(socket.AF_INET6, "2001:db8:5::53"))
+print("ready", flush=True)
+while True:
+    if solicited.recv(2000)[0] == 133:
+        solicited.sendto(advertisement, ("ff02::1", 0, 0, index))
+PYTHON
+	server_pid=$!
+	wait_for ready router
+	local command
+	for command in "ip -6 addr" "ip -6 route" "cat /etc/resolv.conf" "ping -c 1 2001:db8:5::1"; do
+		# shellcheck disable=SC2086
+		ip netns exec "$space" timeout 15 "$mote" run --net tap=mote0,ip=10.9.0.2/24 "$busybox" -- $command >>out 2>>err ||
+			fail "$command"
+	done
+	expect_in out 'inet6 2001:db8:5:0:.*/64 scope global dynamic'
+	expect_in out '^default via fe80:.* dev eth0'
+	expect_in out '^nameserver 2001:.*::53$'
 	expect_in out '1 packets received'
 }
 
