@@ -122,7 +122,7 @@ void inet_tcp_fail(const struct inet_end *from, const struct inet_end *to, uint3
 {
 	struct inet_tcp *socket = inet_tcp_find_connecting(from, to);
 
-	if (!socket || !socket->pcb || number != socket->pcb->lastack + 1)
+	if (!socket || !socket->pcb || number != socket->pcb->lastack)
 		return;
 	inet_tcp_let_go(socket, false);
 	inet_tcp_end(socket, error);
