@@ -175,7 +175,13 @@ static void flush(struct net_device *net)
 	}
 }
 
-static const struct net_device_ops net_ops = {.send = send_frame, .flush = flush};
+static void collect(struct net_device *net)
+{
+	net_sender_collect(&port_of(net)->sender);
+}
+
+static const struct net_device_ops net_ops = {
+        .send = send_frame, .flush = flush, .collect = collect};
 
 /* ---- news of the VMM ---- */
 
@@ -184,11 +190,11 @@ static void poll(struct virtio_driver *driver)
 	struct port *port = (struct port *)driver;
 	unsigned posted = port->posted, taken = 0;
 
+	net_sender_collect(&port->sender); /* acknowledgements make segments be sent again */
 	do {
 		while (receive_one(port))
 			taken++;
 	} while (virtio_queue_listen(&port->receive));
-	net_sender_collect(&port->sender);
 	if (!taken)
 		return;
 	if (posted < taken + FEW)

@@ -55,7 +55,7 @@ struct net_device_ops {
 	 * (pbuf_ref(frame->data)) until it has got them back, then pbuf_free(). It must not write
 	 * to them. lwIP writes again to buffers that it sends again (TCP headers of a
 	 * retransmission) only when nobody else has a reference, and puts the retransmission off
-	 * otherwise: so used buffers are to be collected before each send.
+	 * otherwise: so used buffers are to be collected before each send, and by collect().
 	 *
 	 * Return: 0, or -ENOBUFS: there is no room, the frame is dropped.
 	 */
@@ -67,6 +67,8 @@ struct net_device_ops {
 	 * about to wait anyway, which tells the device.
 	 */
 	void (*flush)(struct net_device *device);
+	/* collect() - Free the buffers that the device has sent: something may be sent again. */
+	void (*collect)(struct net_device *device);
 };
 
 /* What went through an interface. */

@@ -141,6 +141,12 @@ void net_device_flush(void)
 	}
 }
 
+void net_device_collect(void)
+{
+	for (struct net_device *device = net_devices; device; device = device->next)
+		device->ops->collect(device);
+}
+
 /* ---- in ---- */
 
 static bool is_fragment(const struct pbuf *frame)

@@ -27,6 +27,9 @@ void net_loopback_deliver(void);
 /* Let drivers know that no more frames follow for now. */
 void net_device_flush(void);
 
+/* Have drivers free what was sent. */
+void net_device_collect(void);
+
 /* ---- net_timers.c ---- */
 
 /* Put lwIP's clocks right that stood still while nothing needed them. */

@@ -109,6 +109,7 @@ static void tick_tcp(uint64_t now)
 	uint64_t wait;
 
 	tcp.is_touched = false;
+	net_device_collect();
 	if (advance_clock(now)) {
 		tcp_ticks--; /* it counts itself */
 		tcp_slowtmr();

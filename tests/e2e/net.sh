@@ -140,6 +140,27 @@ assert times[100] < 5, times'
 	stop
 }
 
+# What the network loses is sent again, though nothing comes in meanwhile: the host does not know its
+# own address when the answer comes.
+test_lost_answers_are_sent_again() {
+	need_tap
+	start_tap late
+	client 10.9.0.2 7 'import subprocess
+def address(verb):
+    subprocess.run(["ip", "address", verb, "10.9.0.1/24", "dev", "mote0"], check=True)
+def answer():
+    return talk.recv(1000, socket.MSG_WAITALL)
+talk.sendall(b"x")
+answer()
+talk.sendall(b"x")
+time.sleep(0.1)
+address("delete")
+time.sleep(0.8)
+address("add")
+assert len(answer()) == 1000'
+	stop
+}
+
 # ---- what fails on the host ----
 
 # One line on stderr; the guest goes on, and nothing runs in circles.

@@ -4,6 +4,7 @@
  *   echo     sends back what comes, connection after connection
  *   compute  answers, and then computes for a second without a system call
  *   poll     looks again and again, without ever sleeping
+ *   late     answers after 0.3 s, by 1000 bytes
  *   source   sends without end once it has got a byte
  */
 #include <arpa/inet.h>
@@ -73,6 +74,15 @@ static void poll_for_it(int fd)
 	}
 }
 
+static void answer_late(int fd)
+{
+	while (read(fd, buffer, 1) == 1) {
+		usleep(300000);
+		if (write(fd, buffer, 1000) != 1000)
+			break;
+	}
+}
+
 static void source(int fd)
 {
 	if (read(fd, buffer, 1) != 1)
@@ -86,8 +96,11 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*serve)(int fd);
-	} modes[] = {
-	        {"echo", echo}, {"compute", compute}, {"poll", poll_for_it}, {"source", source}};
+	} modes[] = {{"echo", echo},
+	             {"compute", compute},
+	             {"poll", poll_for_it},
+	             {"late", answer_late},
+	             {"source", source}};
 	int listener = listen_on_7(), fd;
 
 	if (argc != 2 || listener < 0)
