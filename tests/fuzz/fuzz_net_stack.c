@@ -149,7 +149,13 @@ static void flush(struct net_device *net)
 	(void)net;
 }
 
-static const struct net_device_ops device_ops = {.send = send_frame, .flush = flush};
+static void collect(struct net_device *net)
+{
+	(void)net;
+}
+
+static const struct net_device_ops device_ops = {
+        .send = send_frame, .flush = flush, .collect = collect};
 static struct net_device device = {
         .ops = &device_ops,
         .mac = {2, 0x6d, 0x6f, 0x74, 0x65, 1},
