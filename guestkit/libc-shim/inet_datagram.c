@@ -46,18 +46,18 @@ static void note_header(struct inet_packet *packet)
 	}
 }
 
-void inet_datagram_queue(struct inet_datagram *socket, const struct pbuf *data, uint16_t skip,
-                         const struct inet_end *from)
+struct inet_packet *inet_datagram_queue(struct inet_datagram *socket, const struct pbuf *data,
+                                        uint16_t skip, const struct inet_end *from)
 {
 	uint16_t length = data->tot_len > skip ? (uint16_t)(data->tot_len - skip) : 0;
 	struct inet_packet *packet;
 
 	if (socket->queued > socket->inet.socket.receive_limit ||
 	    socket->closed & SOCKET_CLOSED_READ)
-		return;
+		return NULL;
 	packet = mem_malloc(sizeof(*packet) + length);
 	if (!packet)
-		return;
+		return NULL;
 	packet->next = NULL;
 	packet->from = *from;
 	packet->length = length;
@@ -67,6 +67,7 @@ void inet_datagram_queue(struct inet_datagram *socket, const struct pbuf *data, 
 	socket->last = packet;
 	socket->queued += cost(packet);
 	wait_queue_wake_for(&socket->inet.socket.queue, DATAGRAM_READABLE);
+	return packet;
 }
 
 static void drop_first(struct inet_datagram *socket)

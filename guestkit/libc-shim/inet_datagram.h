@@ -78,9 +78,11 @@ void inet_datagram_end(struct inet_datagram *socket);
 /**
  * inet_datagram_queue() - Something arrived, and lwIP is telling of it.
  * @data: from @skip on; stays the caller's
+ *
+ * Return: what is in the queue now, or NULL: there is no room.
  */
-void inet_datagram_queue(struct inet_datagram *socket, const struct pbuf *data, uint16_t skip,
-                         const struct inet_end *from);
+struct inet_packet *inet_datagram_queue(struct inet_datagram *socket, const struct pbuf *data,
+                                        uint16_t skip, const struct inet_end *from);
 
 /* socket_ops */
 int inet_datagram_shutdown(struct socket *socket, unsigned ends);

@@ -41,6 +41,12 @@ static bool is_v6(const struct inet_datagram *socket)
 	return socket->inet.socket.family == SOCKET_FAMILY_INET6;
 }
 
+static void sum_header(struct ip_hdr *header)
+{
+	IPH_CHKSUM_SET(header, 0);
+	IPH_CHKSUM_SET(header, inet_chksum(header, IPH_HL_BYTES(header)));
+}
+
 /* ---- receiving ---- */
 
 /* Is it a reply to one of the socket's echo requests? */
@@ -68,12 +74,16 @@ static u8_t on_received(void *argument, struct raw_pcb *pcb, struct pbuf *packet
 	uint16_t header_size = ip_current_header_tot_len();
 	unsigned char header[ICMP_HEADER] = {0};
 	bool has_header = !is_ping(socket) && !ip_current_is_v6();
+	struct inet_packet *queued;
 
 	(void)pcb;
 	pbuf_copy_partial(packet, header, sizeof(header), header_size);
 	if (is_ping(socket) ? !is_own_reply(socket, header) : is_filtered(socket, header[0]))
 		return 0;
-	inet_datagram_queue(socket, packet, has_header ? 0 : header_size, &from);
+	queued = inet_datagram_queue(socket, packet, has_header ? 0 : header_size, &from);
+	/* Nobody has computed the header's checksum of what never left. */
+	if (queued && has_header && ip_current_input_netif() == net_loopback)
+		sum_header((struct ip_hdr *)(void *)queued->data);
 	return 0;
 }
 
@@ -207,15 +217,13 @@ static int complete_header(const struct inet_way *way, struct pbuf *data)
 	if (!header->src.addr)
 		header->src.addr = ip_2_ip4(&way->from)->addr;
 	IPH_LEN_SET(header, lwip_htons(data->tot_len));
-	IPH_CHKSUM_SET(header, 0);
-	IPH_CHKSUM_SET(header, inet_chksum(header, IPH_HL_BYTES(header)));
+	sum_header(header);
 	return 0;
 }
 
 static bool includes_header(const struct inet_datagram *socket)
 {
-	return !is_v6(socket) && (socket->inet.options.switches >> IP_HDRINCL & 1 ||
-	                          socket->inet.socket.protocol == INET_RAW);
+	return !is_v6(socket) && socket->inet.options.switches >> IP_HDRINCL & 1;
 }
 
 static int send_data(struct inet_datagram *socket, const struct inet_way *way, struct pbuf *data)
@@ -382,6 +390,8 @@ int inet_raw_create(unsigned family, unsigned type, unsigned protocol, struct in
 		socket->raw->chksum_reqd = 1; /* which no program can compute: RFC 3542, 3.1 */
 		socket->raw->chksum_offset = CHECKSUM_AT;
 	}
+	if (protocol == INET_RAW)
+		socket->inet.options.switches |= 1ull << IP_HDRINCL;
 	ip_set_option(socket->raw, SOF_BROADCAST);
 	raw_recv(socket->raw, on_received, socket);
 	socket->next = sockets;
