@@ -9,15 +9,17 @@
 #include "guestkit/string.h"
 #include "lwip/priv/tcp_priv.h"
 
-#define BOUNCE       65535u        /* bytes that tcp_write() takes at a time */
-#define SEND_AUTO    (1024 * 1024) /* bytes under way where SO_SNDBUF says nothing */
-#define SHORT_PIECE  1024          /* bytes to be sent while memory is short */
-#define JOIN_MAX     1024          /* bytes of segments that are joined */
-#define JOIN_ROOM    1960          /* of a pbuf that they are joined in */
-#define WINDOW_FIRST UINT16_MAX
-#define RECVED_MAX   UINT16_MAX /* that tcp_recved() takes at a time */
-#define SIGNAL_PIPE  13
-#define WINDOW_LEAST 2 /* segments */
+#define BOUNCE          65535u        /* bytes that tcp_write() takes at a time */
+#define SEND_AUTO       (1024 * 1024) /* bytes under way where SO_SNDBUF says nothing */
+#define SHORT_PIECE     1024          /* bytes to be sent while memory is short */
+#define JOIN_MAX        1024          /* bytes of segments that are joined */
+#define JOIN_ROOM       1960          /* of a pbuf that they are joined in */
+#define WINDOW_FIRST    UINT16_MAX
+#define RECVED_MAX      UINT16_MAX /* that tcp_recved() takes at a time */
+#define SIGNAL_PIPE     13
+#define WINDOW_LEAST    2          /* segments */
+#define MEMORY_RETRY    10000000   /* ns */
+#define MEMORY_PATIENCE 5000000000 /* ns until the lack of memory is an error */
 
 static KIT_LARGE unsigned char bounce[BOUNCE + 1];
 
@@ -117,7 +119,41 @@ static int wait_for_room(struct inet_tcp *socket, uint64_t deadline)
 	return may_send(socket) ? 0 : -EPIPE;
 }
 
-/* Queue the next piece, all of it or nothing: bytes, or a negative errno. */
+/*
+ * Sleep a little: memory is short, and it is other sockets that will give some back. They may all
+ * hold what waits for their readers, and those be here: *until, 0 at first, is when to give up.
+ */
+static int wait_for_memory(struct inet_tcp *socket, uint64_t deadline, uint64_t *until)
+{
+	uint64_t now = clock_monotonic(), soon = now + MEMORY_RETRY;
+	int result;
+
+	if (!*until)
+		*until = now + MEMORY_PATIENCE;
+	if (now >= *until)
+		return -ENOBUFS;
+	net_finish();
+	result = socket_wait(&socket->inet.socket.queue, deadline < soon ? deadline : soon);
+	net_enter();
+	return result == -EAGAIN && soon < deadline ? 0 : result;
+}
+
+/* Queue the next @length bytes, all of them or none. */
+static err_t queue_bytes(struct inet_tcp *socket, struct socket_message *message, size_t length)
+{
+	struct socket_message rest = *message;
+	err_t error;
+
+	if (message_take(&rest, bounce, length) < length)
+		return ERR_VAL;
+	error = tcp_write(socket->pcb, bounce, (u16_t)length,
+	                  TCP_WRITE_FLAG_COPY | (rest.data.total ? TCP_WRITE_FLAG_MORE : 0));
+	if (error == ERR_OK)
+		*message = rest;
+	return error;
+}
+
+/* Queue the next piece: bytes, or a negative errno. */
 static int64_t send_piece(struct inet_tcp *socket, struct socket_message *message)
 {
 	size_t segment = socket->pcb->mss, room = inet_tcp_send_room(socket);
@@ -130,12 +166,16 @@ static int64_t send_piece(struct inet_tcp *socket, struct socket_message *messag
 		length = SHORT_PIECE;
 	if (length > room)
 		length = room;
-	if (message_take(message, bounce, length) < length)
-		return -EFAULT;
 	if (!socket->waits_since)
 		socket->waits_since = clock_monotonic();
-	error = tcp_write(socket->pcb, bounce, (u16_t)length,
-	                  TCP_WRITE_FLAG_COPY | (message->data.total ? TCP_WRITE_FLAG_MORE : 0));
+	error = queue_bytes(socket, message, length);
+	/* Where there is no memory for a large block there is for a small one. */
+	if (error == ERR_MEM && length > SHORT_PIECE) {
+		length = SHORT_PIECE;
+		error = queue_bytes(socket, message, length);
+	}
+	if (error == ERR_VAL)
+		return -EFAULT;
 	return error == ERR_OK ? (int64_t)length : net_errno(error);
 }
 
@@ -143,6 +183,7 @@ static int64_t send_all(struct inet_tcp *socket, struct socket_message *message)
 {
 	uint64_t deadline = socket_deadline(socket->inet.socket.send_timeout, message->flags);
 	bool is_held = message->flags & MESSAGE_MORE || socket->options.is_corked;
+	uint64_t until = 0;
 	int64_t done = 0, result = wait_for_state(socket, deadline);
 
 	if (!result && !may_send(socket))
@@ -151,10 +192,15 @@ static int64_t send_all(struct inet_tcp *socket, struct socket_message *message)
 		result = wait_for_room(socket, deadline);
 		if (!result)
 			result = send_piece(socket, message);
+		if (result == -ENOBUFS) {
+			result = wait_for_memory(socket, deadline, &until);
+			continue;
+		}
 		if (result < 0)
 			break;
 		done += result;
 		result = 0;
+		until = 0;
 		if (message->data.total || !is_held)
 			tcp_output(socket->pcb);
 		net_finish();

@@ -34,11 +34,22 @@ static size_t pages_taken;
 /*
  * What programs have under way must not take the memory that they run in. Large blocks, which are
  * data, get up to a quarter of it; small ones, of which there is no connection without, a little
- * more.
+ * more. Half of that is for blocks of one page, too, which is the least that a connection can have
+ * under way.
  */
 static size_t page_limit(void)
 {
 	return page_total_count() / 4;
+}
+
+static size_t page_limit_of_small(void)
+{
+	return page_limit() + page_limit() / 4;
+}
+
+static size_t page_limit_of_large(size_t count)
+{
+	return count == 1 ? page_limit() + page_limit() / 8 : page_limit();
 }
 
 bool net_memory_is_short(void)
@@ -67,7 +78,7 @@ static unsigned find_class(size_t size)
 /* Cut a page into blocks of a class. */
 static bool refill(unsigned class)
 {
-	uint64_t physical = take_pages(1, page_limit() + page_limit() / 4);
+	uint64_t physical = take_pages(1, page_limit_of_small());
 	unsigned char *page = direct_map(physical);
 
 	if (!physical)
@@ -84,7 +95,7 @@ static bool refill(unsigned class)
 static void *take_large(size_t size)
 {
 	size_t count = (size + PAGE_SIZE - 1) / PAGE_SIZE;
-	uint64_t physical = take_pages(count, page_limit());
+	uint64_t physical = take_pages(count, page_limit_of_large(count));
 	struct header *header;
 
 	if (!physical)
