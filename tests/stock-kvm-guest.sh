@@ -197,8 +197,8 @@ test_disk() {
 	dd if=/dev/zero of=image bs=1M count=8 2>dd.log
 	run --disk image "$guests/disk_load" -- /dev/vda 1 16
 	expect_status 0
-	"$guests/disk_load" sum image >sum
-	cmp -s sum out || fail "the image is not what was written"
+	"$guests/disk_load" sum image >wanted
+	cmp -s wanted out || fail "the image is not what was written"
 }
 
 test_console_device() {

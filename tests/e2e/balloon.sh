@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 is_between() { # LOW NUMBER HIGH
-	[ "$1" -le "$2" ] && [ "$2" -le "$3" ] || fail "$2 is not between $1 and $3"
+	(($1 <= $2 && $2 <= $3)) || fail "$2 is not between $1 and $3"
 }
 
 test_full() {
