@@ -233,6 +233,7 @@ listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[1])))
 listener.listen()
+print("listening", flush=True)
 listener.settimeout(12)
 peer, _ = listener.accept()
 time.sleep(1)
@@ -244,9 +245,9 @@ while True:
     count += len(data)
 print(count)
 PY
-	sleep 0.5
 	head -c 2000000 /dev/zero >zeros
+	until grep -q listening heard; do sleep 0.05; done
 	try "$mote" run --net "$network" "$busybox" -- nc "$host" "$port" <zeros
 	wait $!
-	[ "$(<heard)" = 2000000 ] || fail "heard $(<heard) bytes"
+	[ "$(tail -n 1 heard)" = 2000000 ] || fail "heard $(<heard) bytes"
 }
