@@ -86,6 +86,19 @@ test_mappings() {
 	[ "$(stat -c %s tree/end)" -eq 16 ] || fail "a mapping was appended"
 }
 
+# Pages come and go while they are mapped, and what was written to them is not lost.
+test_a_file_larger_than_memory() {
+	mkdir tree
+	head -c 40000000 /dev/urandom >tree/inside
+	cp tree/inside outside
+	"$guests/share_use" change outside >native.out || fail "natively: $(<native.out)"
+	run --mem 16M --share "$PWD/tree:/data" "$guests/share_use" -- change /data/inside
+	expect_status 0
+	cmp -s native.out out || fail "another sum than natively"
+	cmp -s outside tree/inside || fail "another file than natively"
+	rm outside tree/inside
+}
+
 test_objects() {
 	local i
 	mkdir tree

@@ -4,8 +4,9 @@
  *
  * usage: share_use map                mappings of files, private and shared
  *        share_use objects COUNT      files as git writes them: temporary, then under their name
- *        share_use count FILE TIMES   adds one to the number in a file, under a lock
- *        share_use sleep FILE         holds a lock on a file until stdin ends
+ *        share_use change FILE       adds up a file through a mapping, and changes a byte in each
+ * 64 KiB share_use count FILE TIMES   adds one to the number in a file, under a lock share_use
+ * sleep FILE         holds a lock on a file until stdin ends
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +108,24 @@ static void write_objects(int count)
 	puts("ok");
 }
 
+static void change(const char *name)
+{
+	int fd = open(name, O_RDWR);
+	unsigned long sum = 0;
+	volatile unsigned char *mapped;
+	struct stat status;
+
+	CHECK(fd >= 0 && fstat(fd, &status) == 0);
+	mapped = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(mapped != MAP_FAILED);
+	for (off_t at = 0; at < status.st_size; at += 512) {
+		sum += mapped[at];
+		if (at % 65536 == 0)
+			mapped[at] ^= 0xff;
+	}
+	printf("%lu\n", sum);
+}
+
 static void count_up(const char *name, int times)
 {
 	for (int i = 0; i < times; i++) {
@@ -141,6 +160,8 @@ int main(int argc, char **argv)
 		use_mappings();
 	else if (argc == 3 && !strcmp(argv[1], "objects"))
 		write_objects(atoi(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "change"))
+		change(argv[2]);
 	else if (argc == 4 && !strcmp(argv[1], "count"))
 		count_up(argv[2], atoi(argv[3]));
 	else if (argc == 3 && !strcmp(argv[1], "sleep"))
