@@ -118,6 +118,10 @@ $(BUILD)/bench/memory: tests/bench/memory.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/stream: tests/bench/stream.c $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
+
 $(BUILD)/bench/tree-walk: tests/bench/tree.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
@@ -128,7 +132,7 @@ $(BUILD)/bench/disk: tests/bench/disk.c $(BUILD)/mote-cc
 
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
-	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk
+	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

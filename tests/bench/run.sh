@@ -96,6 +96,8 @@ source "$bench/share.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/devices.sh"
 # shellcheck source-path=SCRIPTDIR
+source "$bench/net.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$bench/disk.sh"
 
 # What the machine is; the figures mean something only beside it.
@@ -205,7 +207,7 @@ bench_python() {
 main() {
 	local tool
 	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" \
-		"$out/tree-walk" "$out/disk" "$hello"; do
+		"$out/tree-walk" "$out/disk" "$out/stream" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -224,6 +226,7 @@ main() {
 	bench_micro
 	bench_memory
 	bench_devices
+	bench_net
 	bench_share
 	bench_disk
 	bench_stats
