@@ -122,6 +122,10 @@ test_suite_asyncio() {
 	suite test_asyncio.test_{selector_events,unix_events,queues,locks}
 }
 
+test_suite_network() {
+	suite test_asyncio.test_sock_lowlevel test_urllib2_localnet test_wsgiref
+}
+
 test_suite_asyncio_tasks() {
 	suite test_asyncio.test_tasks.CTask_CFuture_Tests
 }
