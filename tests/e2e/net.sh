@@ -140,6 +140,38 @@ assert times[100] < 5, times'
 	stop
 }
 
+# Lengths and sums of frames that many segments were joined to: local receivers look at none of them.
+test_headers_of_joined_segments() {
+	need_tap
+	start_tap source
+	client 10.9.0.2 7 'import struct, threading
+capture = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+capture.bind(("mote0", 0))
+capture.settimeout(5)
+def receive():
+    left = 5_000_000
+    while left > 0:
+        left -= len(talk.recv(1 << 18))
+def total(data):
+    whole = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while whole >> 16:
+        whole = (whole & 0xffff) + (whole >> 16)
+    return whole
+talk.sendall(b"x")
+threading.Thread(target=receive).start()
+joined = 0
+while joined < 20:
+    frame, address = capture.recvfrom(70000)
+    if address[2] == socket.PACKET_OUTGOING or frame[12:14] != b"\x08\0" or frame[23] != 6 or len(frame) < 3000:
+        continue
+    joined += 1
+    header = frame[14:34]
+    assert total(header) == 0xffff and struct.unpack(">H", header[2:4])[0] == len(frame) - 14
+    pseudo = header[12:20] + struct.pack(">HH", 6, len(frame) - 34)
+    assert struct.unpack(">H", frame[50:52])[0] == total(pseudo), "sum of the pseudo header"'
+	stop
+}
+
 # What the network loses is sent again, though nothing comes in meanwhile: the host does not know its
 # own address when the answer comes.
 test_lost_answers_are_sent_again() {
