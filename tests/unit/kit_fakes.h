@@ -102,6 +102,11 @@ size_t page_free_count(void)
 	return fake_free;
 }
 
+size_t page_available_count(void)
+{
+	return fake_free;
+}
+
 size_t page_total_count(void)
 {
 	return FAKE_FRAMES;

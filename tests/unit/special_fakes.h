@@ -58,6 +58,11 @@ size_t page_free_count(void)
 	return 768;
 }
 
+size_t page_available_count(void)
+{
+	return 768;
+}
+
 void *heap_alloc(size_t size)
 {
 	void *memory = fake_memory_is_short ? NULL : calloc(1, size ? size : 1);

@@ -106,6 +106,11 @@ int64_t entropy_read(void *to, size_t length)
 }
 
 /* There is no console device. */
+uint64_t virtio_events(void)
+{
+	return 0;
+}
+
 struct wait_queue virtio_console_sent;
 
 bool virtio_console_is_sending(void)
