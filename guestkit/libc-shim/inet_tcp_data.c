@@ -313,6 +313,8 @@ void inet_tcp_open_window(struct inet_tcp *socket)
 		return;
 	socket->withheld = (uint32_t)(TCP_WND_MAX(pcb) - limit);
 	pcb->rcv_wnd = pcb->rcv_ann_wnd = (tcpwnd_size_t)limit;
+	/* lwIP takes what it would have announced for announced; first packets have 16 bits. */
+	pcb->rcv_ann_right_edge = pcb->rcv_nxt + (uint32_t)limit;
 }
 
 /* Bytes that the program has read: the window opens by as much, but for what is to be withheld. */

@@ -30,6 +30,13 @@ test_tiny_segments() {
 	same_as_native inet tiny
 }
 
+# Windows of less than two segments are kept to by both sides.
+test_small_buffers() {
+	guest inet small
+	expect_status 0
+	expect_out 'small buffers'
+}
+
 # With nothing to do there is nothing to wake up for: a listener, and a connection without traffic.
 test_idle_without_timers() {
 	run --stats=json "$guests/inet" -- idle

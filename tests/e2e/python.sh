@@ -123,7 +123,7 @@ test_suite_asyncio() {
 }
 
 test_suite_network() {
-	suite test_asyncio.test_sock_lowlevel test_urllib2_localnet test_wsgiref
+	suite test_asyncio.test_{sock_lowlevel,sendfile} test_urllib2_localnet test_wsgiref
 }
 
 test_suite_asyncio_tasks() {

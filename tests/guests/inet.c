@@ -272,6 +272,39 @@ static void tiny(void)
 	printf("tiny segments\n");
 }
 
+/* ---- small: buffers that are smaller than a segment; what is lost costs 300 ms ---- */
+
+static void *drain(void *argument)
+{
+	static char buffer[65536];
+
+	while (read((int)(intptr_t)argument, buffer, sizeof buffer) > 0)
+		;
+	return NULL;
+}
+
+static void small(void)
+{
+	static char buffer[300000];
+	int to = listen_here(1), size = 4096;
+	time_t begin = time(NULL);
+
+	setsockopt(to, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	for (int i = 0; i < 20; i++) {
+		int fd = connect_there(), got = accept(to, NULL, NULL);
+		pthread_t thread;
+
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+		pthread_create(&thread, NULL, drain, (void *)(intptr_t)got);
+		check(write(fd, buffer, sizeof buffer) == sizeof buffer, "write");
+		close(fd);
+		pthread_join(thread, NULL);
+		close(got);
+	}
+	check(time(NULL) - begin < 5, "it took too long");
+	printf("small buffers\n");
+}
+
 /* ---- idle: a listener and a connection, and nothing to do ---- */
 
 static void idle(void)
@@ -340,8 +373,8 @@ int main(int count, char **arguments)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} parts[] = {{"streams", streams}, {"churn", churn}, {"many", many},  {"full", full},
-	             {"tiny", tiny},       {"idle", idle},   {"speed", speed}};
+	} parts[] = {{"streams", streams}, {"churn", churn}, {"many", many}, {"full", full},
+	             {"tiny", tiny},       {"small", small}, {"idle", idle}, {"speed", speed}};
 
 	if (count > 2 && !strcmp(arguments[2], "6"))
 		family = AF_INET6;
