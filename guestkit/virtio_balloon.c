@@ -145,7 +145,7 @@ static size_t add_report(const struct mote_range *ranges, size_t count)
 	return taken;
 }
 
-static size_t report(const struct mote_range *ranges, size_t count)
+static size_t report_ranges(const struct mote_range *ranges, size_t count)
 {
 	size_t reported = 0, taken;
 
@@ -306,7 +306,7 @@ static bool relieve(size_t count)
 	return page_free_count() > unused;
 }
 
-static const struct pages_host host = {report, collect, relieve};
+static const struct pages_host host = {report_ranges, collect, relieve};
 
 /* ---- news ---- */
 

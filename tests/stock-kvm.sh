@@ -70,9 +70,8 @@ for topic in truncate hole apart; do
 	record "mappings_$topic" mappings "$topic"
 done
 
-for what in streams churn tiny 'streams 6'; do
-	# shellcheck disable=SC2086 # several words
-	record "inet_${what// /_}" inet $what
+for what in churn tiny; do
+	record "inet_$what" inet "$what"
 done
 
 for what in many sleepers registers timer kill exit_all first_leaves cancel close_under_reader; do

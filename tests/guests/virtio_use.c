@@ -128,9 +128,10 @@ static void wrap_around(void)
 	for (unsigned i = 0; i < queue->size; i++)
 		describe(queue->descriptors, i, page + 16 * i, 16, VRING_DESC_F_WRITE, 0);
 	for (unsigned rounds = 0; rounds < 65536 / queue->size + 3; rounds++) {
+		/* First, since the VMM may look at the ring at any time. */
+		queue->available[2 + queue->size] = (uint16_t)(queue->next_used + queue->size - 1);
 		for (unsigned i = 0; i < queue->size; i++)
 			offer(queue, i);
-		queue->available[2 + queue->size] = (uint16_t)(queue->next_used + queue->size - 1);
 		EXPECT(look() == MOTE_EVENT_DEVICE);
 		for (unsigned i = 0; i < queue->size; i++)
 			EXPECT(finish(queue, i) == 16);
