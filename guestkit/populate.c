@@ -53,7 +53,7 @@ static size_t spare_pages(size_t wanted)
 	size_t spare;
 
 	pages_collect(false);
-	spare = page_free_count() / 16;
+	spare = page_available_count() / 16;
 	return wanted < spare ? wanted : spare;
 }
 
