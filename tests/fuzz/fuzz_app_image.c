@@ -6,7 +6,11 @@
 #include "../../vmm/app_image.c"
 #include "../../vmm/app_manifest.c"
 #include "../../vmm/error.c"
+#define cut        cut_disk
+#define read_words read_words_of_disk
 #include "../../vmm/options_disk.c"
+#undef cut
+#undef read_words
 #include "../../vmm/options_share.c"
 #include "../../vmm/siphash.c"
 
