@@ -125,7 +125,7 @@ static uint8_t flush(struct block *block)
  * A write is done: a driver that cannot flush, or has turned the cache off, relies on it from now
  * on (5.2.6.2).
  */
-static uint8_t settle(struct block *block)
+static uint8_t settle_write(struct block *block)
 {
 	bool has_cache =
 	        virtio_device_has(&block->device, VIRTIO_BLK_F_FLUSH) &&
@@ -180,7 +180,7 @@ static uint8_t serve_data(struct block *block, bool is_write, uint64_t sector,
 	*moved = move(block, is_write, data, sector * BLOCK_SECTOR);
 	if (*moved < data->length)
 		return complain(block, is_write ? "write" : "read", errno);
-	return is_write ? settle(block) : VIRTIO_BLK_S_OK;
+	return is_write ? settle_write(block) : VIRTIO_BLK_S_OK;
 }
 
 /* A range that is not stored any more reads as zeros; where the host cannot do that, it stays. */
@@ -236,7 +236,7 @@ static uint8_t serve_ranges(struct block *block, bool is_discard,
 	                    ranges, length);
 	for (size_t i = 0; i < length / sizeof ranges[0] && status == VIRTIO_BLK_S_OK; i++)
 		status = serve_range(block, is_discard, &ranges[i]);
-	return status == VIRTIO_BLK_S_OK ? settle(block) : status;
+	return status == VIRTIO_BLK_S_OK ? settle_write(block) : status;
 }
 
 static uint8_t serve_id(const struct block *block, struct virtqueue_chain *chain, size_t length,
