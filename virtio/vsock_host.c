@@ -67,7 +67,7 @@ static void answer(int channel, uint32_t token, int fd)
 /* Nothing that the VMM has open, no output of its own, no signals from its terminal. */
 static void leave_everything(int channel)
 {
-	setsid();
+	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (channel > 0)
@@ -105,6 +105,9 @@ static int start_connector(struct vsock_host *host, const char *path, struct mot
 		                        "cannot start the process that connects for --vsock");
 	if (!child)
 		run_connector(channel[1], path);
+	/* Signals of the terminal are for the VMM, with which the connector ends. From here, so
+	 * that nobody finds it in our group. */
+	setpgid(child, child);
 	close(channel[1]);
 	host->connector = channel[0];
 	fcntl(host->connector, F_SETFL, O_NONBLOCK);
