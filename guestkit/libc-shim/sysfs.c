@@ -22,7 +22,6 @@ static const struct pseudo_node sys_nodes[] = {
         DIRECTORY("block"),
         DIRECTORY("class"),
         {.path = "class/net", .mode = S_IFDIR | 0755, .ops = &sys_net_ops},
-        {.path = "class/net", .mode = S_IFDIR | 0755, .ops = &sys_net_ops},
         DIRECTORY("devices"),
         DIRECTORY("devices/system"),
         DIRECTORY("devices/system/cpu"),

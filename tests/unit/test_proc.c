@@ -209,6 +209,15 @@ TestSuite(root, .init = make_proc);
 
 /* ---- the process ---- */
 
+Test(proc, no_path_stands_twice)
+{
+	const size_t count = sizeof(proc_nodes) / sizeof(proc_nodes[0]);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = i + 1; j < count; j++)
+			cr_assert_str_neq(proc_nodes[i].path, proc_nodes[j].path);
+}
+
 Test(proc, self)
 {
 	cr_assert_str_eq(fake_target(proc, "self"), "1");
