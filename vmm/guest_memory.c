@@ -29,10 +29,19 @@ int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_
 	return 0;
 }
 
+static void note_touched(uint64_t *touched, uint64_t first, uint64_t last)
+{
+	for (uint64_t frame = first; frame <= last; frame++)
+		touched[frame / 64] |= 1ull << frame % 64;
+}
+
 void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length)
 {
 	if (gpa.value > memory->size || length > memory->size - gpa.value)
 		return NULL;
+	if (memory->touched && length)
+		note_touched(memory->touched, gpa.value / MOTE_PAGE_SIZE,
+		             (gpa.value + length - 1) / MOTE_PAGE_SIZE);
 	return memory->host + gpa.value;
 }
 
@@ -51,9 +60,22 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
 	return to ? lost_page_copy(to, buffer, length) : -1;
 }
 
+/* Files are mapped from the bottom up: the last range is the one to join to. */
+static void note_backed(struct guest_memory *memory, uint64_t start, uint64_t end)
+{
+	struct mote_range *last = &memory->backed[memory->backed_count - 1];
+
+	if (memory->backed_count == GUEST_MEMORY_BACKED_MAX) {
+		last->end = end > last->end ? end : last->end;
+		last->start = start < last->start ? start : last->start;
+		return;
+	}
+	memory->backed[memory->backed_count++] = (struct mote_range){start, end};
+}
+
 /* #syscalls:load mmap */
-int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
-                          int fd, uint64_t offset, const char *name, struct mote_error *err)
+int guest_memory_map_file(struct guest_memory *memory, mote_gpa_t gpa, uint64_t length, int fd,
+                          uint64_t offset, const char *name, struct mote_error *err)
 {
 	void *at = guest_range(memory, gpa, length);
 
@@ -65,6 +87,7 @@ int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uin
 	if (mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
 	         (off_t)offset) == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot map %s", name);
+	note_backed(memory, gpa.value, gpa.value + length);
 	return 0;
 }
 

@@ -10,12 +10,23 @@
 #include "mote/abi.h"
 #include "vmm/error.h"
 
+/* More are joined: pages between them count as backed, too. */
+#define GUEST_MEMORY_BACKED_MAX 64
+
 struct guest_memory {
 	unsigned char *host; /* mapping of guest-physical [0, size) */
 	uint64_t size;       /* bytes, whole pages */
 	/* RAM that no file lies under, and that may be discarded: there, and only there, it reads
 	 * as zeros afterwards. Nothing at first. */
 	struct mote_range free;
+	/*
+	 * A bit for each page that guest_range() was asked for, so that what the VMM itself may
+	 * have written is known; NULL: nobody wants to know.
+	 */
+	uint64_t *touched;
+	/* Ranges that a file lies under: what is not in memory there is not zero. */
+	struct mote_range backed[GUEST_MEMORY_BACKED_MAX];
+	unsigned backed_count;
 };
 
 /**
@@ -51,8 +62,8 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
  * @offset: page-aligned
  * @name:   of the file, for messages
  */
-int guest_memory_map_file(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
-                          int fd, uint64_t offset, const char *name, struct mote_error *err);
+int guest_memory_map_file(struct guest_memory *memory, mote_gpa_t gpa, uint64_t length, int fd,
+                          uint64_t offset, const char *name, struct mote_error *err);
 
 /**
  * guest_memory_populate() - Have the host back a range now, in one call.

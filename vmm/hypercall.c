@@ -12,6 +12,7 @@
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm.h"
+#include "vmm/vm_save.h"
 
 /* One call moves at most this much, so that no single call takes long. */
 #define TRANSFER_MAX (1u << 20)
@@ -235,6 +236,24 @@ static int64_t call_tick(struct vm *vm, const struct hypercall *call)
 	(void)call;
 	tick_look(vm);
 	return 0;
+}
+
+static int64_t call_snapshot(struct vm *vm, const struct hypercall *call)
+{
+	return vm_save_point(vm, call->argument[0], (mote_gpa_t){call->argument[1]},
+	                     call->argument[2]);
+}
+
+static int64_t call_start_tree(struct vm *vm, const struct hypercall *call)
+{
+	uint64_t length = call->argument[1];
+
+	if (length < vm->start_tree_size)
+		return -EINVAL;
+	if (guest_write(&vm->memory, (mote_gpa_t){call->argument[0]}, vm->start_tree,
+	                vm->start_tree_size))
+		return -EFAULT;
+	return (int64_t)vm->start_tree_size;
 }
 
 typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);

@@ -17,7 +17,7 @@ struct elf_file {
 
 /* Guest memory while it is filled from the bottom. */
 struct layout {
-	const struct guest_memory *memory;
+	struct guest_memory *memory;
 	uint64_t next; /* guest-physical address of the first unused page */
 	struct page_tables tables;
 	uint64_t copy_limit; /* segments up to this many bytes are copied, larger ones mapped */

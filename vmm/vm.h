@@ -33,6 +33,9 @@ enum vm_exit_cause {
 	VM_EXIT_CAUSES
 };
 
+struct snapshot;
+struct vm_save;
+
 struct vm {
 	const struct run_options *options;
 	struct guest_memory memory;
@@ -72,6 +75,13 @@ struct vm {
 		uint64_t next;             /* CLOCK_MONOTONIC ns */
 		uint64_t frames;           /* of the network, at the last one */
 	} tick;
+
+	/* of a VM that was restored from one; else NULL (vm_restore.c) */
+	struct snapshot *snapshot;
+	void *start_tree; /* device tree of this start, where something was replaced; else NULL */
+	size_t start_tree_size;
+	bool must_take_generation; /* the guest has not run since a restore or reset */
+	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */

@@ -23,7 +23,7 @@
  * Bumped when either side would misunderstand the other. Both sides compare for equality; the
  * smaller number is the older side.
  */
-#define MOTE_ABI_VERSION 3
+#define MOTE_ABI_VERSION 4
 
 /* ---- guest-virtual layout (all in the last 512 GiB: one page-directory-pointer table) ---- */
 
@@ -167,6 +167,29 @@ enum mote_stamp {
 	MOTE_STAMPS
 };
 
+/* Where a snapshot can be taken: in mote_run.snapshot_wanted as bit 1 << point. */
+enum mote_snapshot_point {
+	MOTE_SNAPSHOT_MAIN,    /* the application is loaded; its first stack is not built yet */
+	MOTE_SNAPSHOT_LISTEN,  /* it is about to sleep in accept for the first time */
+	MOTE_SNAPSHOT_MARK,    /* its own mark: /chosen/mote,snapshot-mark names it */
+	MOTE_SNAPSHOT_OUTSIDE, /* at the next system call, fault, tick or wait */
+};
+
+/*
+ * What makes a start from a snapshot unlike any other; zero in a guest that booted. Written by the
+ * VMM before the first instruction, but for `taken`. Until the kit has put `id` there it gives out
+ * nothing random; the VMM ends a guest whose next exit finds it not taken.
+ */
+struct mote_generation {
+	uint8_t id[16];      /* random */
+	uint8_t taken[16];   /* by the kit: the id that it has acted on */
+	uint8_t seed[32];    /* for the random number generator; the kit wipes it */
+	uint32_t console[3]; /* what stdin, stdout and stderr are, as in the device tree */
+	uint32_t flags;      /* MOTE_GENERATION_* */
+	uint64_t tree_size;  /* bytes that `start_tree` gives; 0: as it was */
+};
+#define MOTE_GENERATION_CUT_SHARES 1u /* files of shares could not be opened again: stale */
+
 /*
  * Run page: at MOTE_RUN_VA, written by the kit but where it says otherwise.
  *
@@ -189,8 +212,11 @@ struct mote_run {
 	uint32_t reserved;
 	struct {
 		uint64_t rip, rsp, rflags;
-	} preempted;        /* by the VMM */
-	uint64_t next_tick; /* by the VMM: CLOCK_MONOTONIC ns */
+	} preempted;              /* by the VMM */
+	uint64_t next_tick;       /* by the VMM: CLOCK_MONOTONIC ns */
+	uint32_t snapshot_wanted; /* by the VMM: bits 1 << enum mote_snapshot_point */
+	uint32_t reserved2;
+	struct mote_generation generation;
 };
 #define MOTE_SLICE_NS       10000000u
 #define MOTE_PREEMPT_RFLAGS 0x202u
@@ -210,13 +236,15 @@ struct mote_run {
 	X(9, ready, "", "mark that the application has initialised")                           \
 	X(10, random, "gpa, length", "bytes from the host's random number generator")          \
 	X(11, memory, "end", "make RAM usable up to a guest-physical address")                 \
-	X(12, tick, "", "look at the run page: more threads, or an earlier deadline")
+	X(12, tick, "", "look at the run page: more threads, or an earlier deadline")          \
+	X(13, snapshot, "point, gpa, length", "take a snapshot here, if one is wanted")        \
+	X(14, start_tree, "gpa, length", "copy the device tree of this start")
 
 enum mote_hypercall {
 #define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
 	MOTE_HYPERCALLS(X)
 #undef X
-	        MOTE_HC_LIMIT = 13 /* one past the last number */
+	        MOTE_HC_LIMIT = 15 /* one past the last number */
 };
 
 /* console_read flags */
@@ -244,11 +272,24 @@ enum mote_console_operation {
  * wait: events to wait for, and the result. It notifies all queues of all virtio devices, too, so
  * that a call with a deadline that has passed serves them and comes back.
  */
-#define MOTE_EVENT_INPUT  1u /* stdin is readable or at its end */
-#define MOTE_EVENT_WINDOW 2u /* the terminal's size changed */
-#define MOTE_EVENT_DEVICE 4u /* a virtio device has used buffers that its driver is waiting for */
-#define MOTE_EVENT_CONFIG 8u /* the configuration of a virtio device changed, or it failed */
-#define MOTE_WAIT_FOREVER UINT64_MAX
+#define MOTE_EVENT_INPUT    1u /* stdin is readable or at its end */
+#define MOTE_EVENT_WINDOW   2u /* the terminal's size changed */
+#define MOTE_EVENT_DEVICE   4u /* a virtio device has used buffers that its driver is waiting for */
+#define MOTE_EVENT_CONFIG   8u /* the configuration of a virtio device changed, or it failed */
+#define MOTE_EVENT_SNAPSHOT 16u /* mote_run.snapshot_wanted has changed; need not be asked for */
+#define MOTE_WAIT_FOREVER   UINT64_MAX
+
+/*
+ * snapshot: @gpa points to @length bytes of text: a line for each thing that cannot be carried into
+ * another VM. Returns one of these, or -EBUSY when it is refused for what cannot be carried, -EIO
+ * when it could not be written. A guest that starts from the snapshot finds itself behind this call
+ * with MOTE_SNAPSHOT_RESTORED. The kit keeps what FPU, FS and GS hold across the call by itself.
+ */
+#define MOTE_SNAPSHOT_NONE        0 /* nobody wants one here */
+#define MOTE_SNAPSHOT_TAKEN       1
+#define MOTE_SNAPSHOT_RESTORED    2
+#define MOTE_SNAPSHOT_CUT         3       /* cut what cannot be carried, and call again */
+#define MOTE_SNAPSHOT_PROBLEM_MAX 0x4000u /* bytes of text */
 
 /* discard: gpa points to `count` ranges; at most this many in one call */
 #define MOTE_DISCARD_MAX 512
