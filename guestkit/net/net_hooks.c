@@ -7,6 +7,8 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define SEGMENT_FLAGS (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)
+#define NUMBERS_NEAR  0x7fe00000 /* half of all, less than that by a window and a segment */
+#define WINDOW_FIRST  0xffff     /* the most that a segment with SYN announces */
 
 /* Turn a segment that tcp_input() has begun with into what it was, and let it begin anew. */
 static void input_again(struct tcp_hdr *header, struct pbuf *packet)
@@ -33,6 +35,53 @@ static bool replaces(const struct tcp_pcb *old, const struct tcp_hdr *header)
 	       TCP_SEQ_GT(header->seqno, old->rcv_nxt);
 }
 
+static bool is_near(uint32_t number, uint32_t expected)
+{
+	int32_t ahead = (int32_t)(number - expected);
+
+	return ahead > -NUMBERS_NEAR && ahead < NUMBERS_NEAR;
+}
+
+/* The other side's last segment waits for some before it. */
+static bool is_end_early(const struct tcp_pcb *pcb)
+{
+	const struct tcp_seg *segment = pcb->ooseq;
+
+	while (segment && !(TCPH_FLAGS(segment->tcphdr) & TCP_FIN))
+		segment = segment->next;
+	return segment;
+}
+
+/*
+ * A segment that no honest side sends and over which lwIP might fail an assertion. A number 2^31
+ * away is before and behind another at once. An early segment is kept whole, though the window may
+ * end inside it, and is more than the window when its turn comes; one that comes in turn is cut. An
+ * early FIN moves to the end of data that overlaps it, and is one too many if the window ends
+ * there, too.
+ */
+static bool is_untenable(const struct tcp_pcb *pcb, const struct tcp_hdr *header,
+                         const struct pbuf *packet)
+{
+	unsigned flags = TCPH_FLAGS(header), length = packet->tot_len;
+	int32_t ahead, end, window;
+
+	if (pcb->state < SYN_RCVD || pcb->state == TIME_WAIT || flags & TCP_RST)
+		return false;
+	if (flags & TCP_SYN) /* any other is answered and goes no further */
+		return pcb->state == SYN_RCVD && flags & TCP_ACK;
+	if (!is_near(header->seqno, pcb->rcv_nxt) ||
+	    (flags & TCP_ACK && !is_near(header->ackno, pcb->lastack)))
+		return true;
+	ahead = (int32_t)(header->seqno - pcb->rcv_nxt);
+	end = ahead + (int32_t)length;
+	window = (int32_t)pcb->rcv_wnd;
+	if (pcb->state == SYN_RCVD) /* it may be narrowed once it is there */
+		window = LWIP_MIN(window, WINDOW_FIRST);
+	if (ahead > 0 && ahead < window && end + !!(flags & TCP_FIN) > window)
+		return true;
+	return length && end >= window && is_end_early(pcb);
+}
+
 signed char net_tcp_input_hook(struct tcp_pcb *pcb, struct tcp_hdr *header, const void *options2,
                                struct pbuf *packet)
 {
@@ -41,5 +90,5 @@ signed char net_tcp_input_hook(struct tcp_pcb *pcb, struct tcp_hdr *header, cons
 		input_again(header, packet);
 		return ERR_BUF;
 	}
-	return net_tcp_refuses(pcb) ? ERR_BUF : ERR_OK;
+	return is_untenable(pcb, header, packet) || net_tcp_refuses(pcb) ? ERR_BUF : ERR_OK;
 }

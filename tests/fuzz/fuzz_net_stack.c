@@ -3,9 +3,9 @@
  * Fuzz target of the network stack: frames from a hostile network, and time that passes.
  *
  * An input is a list of records: two bytes of length, one that says what to do (ACT_*), and so many
- * bytes. Behind the device there is a TCP listener that echoes, a UDP port that does, and DHCP.
- * lwIP itself is compiled for the fuzzer, too (tests.mk). Sequence numbers begin at a constant, so
- * that an input can make a connection.
+ * bytes. Behind the device there are TCP listeners that echo and that never read, a UDP port that
+ * echoes, and DHCP. lwIP itself is compiled for the fuzzer, too (tests.mk). Sequence numbers begin
+ * at a constant, so that an input can make a connection.
  */
 #define MOTE_HOSTED
 #include <stdint.h>
@@ -40,6 +40,8 @@ uint64_t clock_monotonic(void)
 
 #define FRAME_MAX  9000u
 #define TCP_PORT   80
+#define FULL_PORT  81
+#define WINDOW     64 /* what is left to a connection to FULL_PORT */
 #define UDP_PORT   53
 #define CONSTANT   0x11 /* each byte of a random number */
 #define SECOND     1000000000ull
@@ -191,6 +193,29 @@ static err_t tcp_take(void *argument, struct tcp_pcb *pcb, err_t error)
 	return ERR_OK;
 }
 
+/* After the first bytes the window is as it would be when a program has not read for long. */
+static err_t tcp_hold(void *argument, struct tcp_pcb *pcb, struct pbuf *data, err_t error)
+{
+	(void)argument;
+	(void)error;
+	if (!data)
+		return ERR_OK;
+	pbuf_free(data);
+	if (!pcb->ooseq && pcb->rcv_wnd > WINDOW) {
+		pcb->rcv_wnd = pcb->rcv_ann_wnd = WINDOW;
+		pcb->rcv_ann_right_edge = pcb->rcv_nxt + WINDOW;
+	}
+	return ERR_OK;
+}
+
+static err_t tcp_fill(void *argument, struct tcp_pcb *pcb, err_t error)
+{
+	(void)argument;
+	if (error == ERR_OK)
+		tcp_recv(pcb, tcp_hold);
+	return error;
+}
+
 static void udp_echo(void *argument, struct udp_pcb *pcb, struct pbuf *data, const ip_addr_t *from,
                      u16_t port)
 {
@@ -212,17 +237,23 @@ static void configure(void)
 	dhcp_start(&device.netif);
 }
 
+static void listen_at(u16_t port, tcp_accept_fn accept)
+{
+	struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
+
+	tcp_bind(pcb, IP_ANY_TYPE, port);
+	tcp_accept(tcp_listen_with_backlog(pcb, 10), accept);
+}
+
 static void start(void)
 {
-	struct tcp_pcb *tcp_new_one;
 	struct udp_pcb *udp;
 
 	net_start();
 	require(!net_add(&device));
 	configure();
-	tcp_new_one = tcp_new_ip_type(IPADDR_TYPE_ANY);
-	tcp_bind(tcp_new_one, IP_ANY_TYPE, TCP_PORT);
-	tcp_accept(tcp_listen_with_backlog(tcp_new_one, 10), tcp_take);
+	listen_at(TCP_PORT, tcp_take);
+	listen_at(FULL_PORT, tcp_fill);
 	udp = udp_new_ip_type(IPADDR_TYPE_ANY);
 	udp_bind(udp, IP_ANY_TYPE, UDP_PORT);
 	udp_recv(udp, udp_echo, NULL);
