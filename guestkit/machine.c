@@ -29,6 +29,7 @@ enum field {
 	STRACE,
 	ALLOW_WX,
 	HOSTNAME,
+	SNAPSHOT_MARK,
 	ROOT_IMAGE,
 	PROGRAM,
 	ENTRY,
@@ -52,6 +53,7 @@ static const char *const field_names[FIELDS] = {
         [STRACE] = "mote,strace",
         [ALLOW_WX] = "mote,allow-wx",
         [HOSTNAME] = "mote,hostname",
+        [SNAPSHOT_MARK] = "mote,snapshot-mark",
         [ROOT_IMAGE] = "mote,root-image",
         [PROGRAM] = "mote,program",
         [ENTRY] = "entry-point",
@@ -213,6 +215,8 @@ static void read_chosen(const struct property *found)
 	machine.allow_wx = found[ALLOW_WX].value;
 	if (found[HOSTNAME].value)
 		machine.hostname = string_list(found, HOSTNAME).strings;
+	if (found[SNAPSHOT_MARK].value)
+		machine.snapshot_mark = string_list(found, SNAPSHOT_MARK).strings;
 	if (found[ROOT_IMAGE].size == 16) {
 		const unsigned char *range = found[ROOT_IMAGE].value;
 

@@ -47,8 +47,9 @@ struct machine {
 	const char *working_directory;
 	enum strace_mode strace;
 	bool allow_wx;
-	const char *hostname; /* NULL: nobody has said */
-	uint32_t console[3];  /* what stdin, stdout and stderr are: MOTE_CONSOLE_* bits */
+	const char *hostname;      /* NULL: nobody has said */
+	const char *snapshot_mark; /* at which one is wanted; NULL: MOTE_MARK_DEFAULT */
+	uint32_t console[3];       /* what stdin, stdout and stderr are: MOTE_CONSOLE_* bits */
 	const void *seed;
 	size_t seed_size;
 

@@ -42,9 +42,10 @@ struct snapshot_machine {
 	uint64_t application_gpa;
 
 	/* the clock, at the moment of the snapshot */
-	uint64_t monotonic; /* ns, as the guest saw it */
-	uint64_t realtime;  /* ns since the epoch */
-	uint32_t advances;  /* 1: CLOCK_MONOTONIC counts the time that the guest was frozen */
+	uint64_t monotonic;       /* ns, as the guest saw it */
+	uint64_t realtime;        /* ns since the epoch */
+	uint64_t boottime_offset; /* ns: CLOCK_BOOTTIME minus CLOCK_MONOTONIC, for the guest */
+	uint32_t advances;        /* 1: CLOCK_MONOTONIC counts the time that the guest was frozen */
 	uint32_t reserved;
 
 	/* the vCPU, behind the hypercall `snapshot` */

@@ -39,11 +39,13 @@ enum list {
 	LIST_SHARE,
 	LIST_NET,
 	LIST_VSOCK,
+	LIST_SNAPSHOT,
 	LIST_COUNT,
 	FIRST_GROUP = PHASE_COUNT,
 };
 
-static const char *const list_names[LIST_COUNT] = {"load", "run", "disk", "share", "net", "vsock"};
+static const char *const list_names[LIST_COUNT] = {"load", "run",   "disk",    "share",
+                                                   "net",  "vsock", "snapshot"};
 
 #define GROUP_SETS (1u << (LIST_COUNT - FIRST_GROUP))
 

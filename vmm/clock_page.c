@@ -60,7 +60,8 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;
-	clock->sequence = 0;
+	/* Whoever was stopped while it read the page of another start must not take it for that. */
+	clock->sequence = (clock->page->sequence | 1) + 1;
 	clock->written_at = clock->multiplier = clock->shown_monotonic = clock->measured = 0;
 	clock_page_refresh(clock);
 	return 0;
@@ -113,13 +114,13 @@ uint64_t clock_page_monotonic(const struct clock_page *clock)
 void clock_page_refresh(struct clock_page *clock)
 {
 	volatile struct mote_clock *page = clock->page;
-	uint64_t monotonic = now(CLOCK_MONOTONIC);
+	uint64_t monotonic = now(CLOCK_MONOTONIC) + (uint64_t)clock->monotonic_offset;
 	uint64_t tsc = clock_host_tsc();
 	/* A TSC that went back (a host that was moved) shows nothing. */
 	uint64_t shown = tsc >= clock->written_at ? shown_at(clock, tsc) : clock->shown_monotonic;
-	uint64_t ahead = shown > monotonic && clock->sequence ? shown - monotonic : 0;
+	uint64_t ahead = shown > monotonic ? shown - monotonic : 0;
 
-	if (!clock->sequence) {
+	if (!clock->written_at) {
 		clock->start_tsc = tsc;
 		clock->start_monotonic = monotonic;
 	}
@@ -131,8 +132,11 @@ void clock_page_refresh(struct clock_page *clock)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	page->tsc = tsc + clock->tsc_offset;
 	page->monotonic = clock->shown_monotonic;
-	page->realtime_offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
-	page->boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+	page->realtime_offset =
+	        now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC) - (uint64_t)clock->monotonic_offset;
+	page->boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC) -
+	                        (uint64_t)clock->monotonic_offset +
+	                        (uint64_t)clock->boottime_offset;
 	page->multiplier = clock->multiplier;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	page->sequence = ++clock->sequence;

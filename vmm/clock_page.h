@@ -9,9 +9,11 @@
 #include "vmm/kvm.h"
 
 struct clock_page {
-	struct mote_clock *page; /* in guest RAM; written here, never read back */
-	uint64_t tsc_khz;        /* of the guest; 0: unknown */
-	uint64_t tsc_offset;     /* guest TSC minus host TSC */
+	struct mote_clock *page;  /* in guest RAM; written here, never read back */
+	uint64_t tsc_khz;         /* of the guest; 0: unknown */
+	uint64_t tsc_offset;      /* guest TSC minus host TSC */
+	int64_t monotonic_offset; /* ns: the guest's CLOCK_MONOTONIC minus the host's */
+	int64_t boottime_offset;  /* the same of CLOCK_BOOTTIME */
 	uint32_t sequence;
 	uint64_t written_at;                 /* host TSC */
 	uint64_t shown_monotonic;            /* ns on the page at written_at */

@@ -12,6 +12,7 @@
 /* X(name, what it does in one line), in the order in which the help lists them. */
 #define MOTE_COMMANDS(X)                                                   \
 	X(run, "run a Linux program in a microVM of its own")              \
+	X(restore, "start a program from a snapshot")                      \
 	X(build, "make one file of a program, its root and how to run it") \
 	X(inspect, "say what is in such a file, and whether it is whole")  \
 	X(doctor, "check what this host gives, and say what to do")        \
@@ -43,6 +44,9 @@ struct command {
  * Return: the entry of the table, or NULL with @err set.
  */
 const struct command *command_find(const char *name, struct mote_error *err);
+
+/* Options of `mote run` or of `mote restore` (RUN_OPTION_*), a line each, to stdout. */
+void print_run_options(unsigned command);
 
 /**
  * command_takes_none() - Check that a command without arguments was given none.

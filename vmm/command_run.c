@@ -24,14 +24,13 @@ int command_run(int argc, char **argv, struct mote_error *err)
 	return vm_run(&options, err);
 }
 
-void command_run_help(void)
+void print_run_options(unsigned command)
 {
-	printf("Usage: mote run [OPTION]... APP [--] [ARG]...\n\n"
-	       "Runs the Linux program APP in a microVM. What follows APP belongs to it.\n\n"
-	       "Options:\n");
 	for (const struct run_option *option = run_option_table; option->name != NULL; option++) {
 		char left[40];
 
+		if (!(option->commands & command))
+			continue;
 		switch (option->kind) {
 		case OPTION_FLAG: snprintf(left, sizeof left, "--%s", option->name); break;
 		case OPTION_VALUE:
@@ -43,6 +42,14 @@ void command_run_help(void)
 		}
 		printf("  %-21s %s\n", left, option->summary);
 	}
+}
+
+void command_run_help(void)
+{
+	printf("Usage: mote run [OPTION]... APP [--] [ARG]...\n\n"
+	       "Runs the Linux program APP in a microVM. What follows APP belongs to it.\n\n"
+	       "Options:\n");
+	print_run_options(RUN_OPTION_RUN);
 	printf("\nExit status: the program's own; 124 timeout, 125 mote failed, 126 APP\n"
 	       "cannot be run, 127 APP not found, 137 out of memory, 128 plus the signal after a "
 	       "crash.\n");

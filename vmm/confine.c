@@ -97,7 +97,7 @@ static int enter_run(const struct confine_needs *needs, struct mote_error *err)
 	return install_filter(&seccomp_run[needs->groups], err);
 }
 
-_Static_assert(sizeof seccomp_run / sizeof *seccomp_run == 2 * CONFINE_VSOCK,
+_Static_assert(sizeof seccomp_run / sizeof *seccomp_run == 2 * CONFINE_SNAPSHOT,
                "a filter for each set of groups");
 
 int confine_enter(enum confine_phase phase, const struct confine_needs *needs,

@@ -23,7 +23,7 @@
  *	annotation = "#syscalls" [ ":" list { "," list } ] call { call }
  *	list       = phase | group             none: both phases
  *	phase      = "load" | "run"
- *	group      = "disk" | "share" | "net" | "vsock"
+ *	group      = "disk" | "share" | "net" | "vsock" | "snapshot"
  *	call       = name [ "(" alternative { "," alternative } ")" ]
  *	alternative = value                    the selector argument is this value
  *	            | "!" value                the selector argument has none of these bits
@@ -48,6 +48,7 @@ enum confine_group {
 	CONFINE_SHARE = 2,
 	CONFINE_NET = 4,
 	CONFINE_VSOCK = 8,
+	CONFINE_SNAPSHOT = 16, /* of VMs of which one may be taken, not of restored ones */
 };
 
 #define CONFINE_DIRECTORIES_MAX 8

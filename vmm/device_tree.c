@@ -66,6 +66,8 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
 	       (options->hostname &&
 	        fdt_property_string(tree, "mote,hostname", options->hostname)) ||
+	       (options->snapshot_mark &&
+	        fdt_property_string(tree, "mote,snapshot-mark", options->snapshot_mark)) ||
 	       (input->program && fdt_property_string(tree, "mote,program", input->program)) ||
 	       (input->root_size &&
 	        put_range(tree, "mote,root-image", input->root_gpa, input->root_size)) ||

@@ -24,8 +24,8 @@ int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot reserve %llu MiB of guest memory",
 		                        (unsigned long long)(size >> 20));
+	*memory = (struct guest_memory){.size = size};
 	memory->host = room ? host + (-(uint64_t)host & (MOTE_HUGE_PAGE_SIZE - 1)) : host;
-	memory->size = size;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm.h"
+#include "vmm/vm_restore.h"
 #include "vmm/vm_save.h"
 
 /* One call moves at most this much, so that no single call takes long. */
@@ -279,6 +280,8 @@ int vm_hypercall(struct vm *vm, struct mote_error *err)
 		crash_unexpected_exit(vm, "accessed an I/O port that is not the hypercall port");
 		return 0;
 	}
+	if (vm->must_take_generation && !vm_check_generation(vm))
+		return 0;
 	if (offset > vm->kvm.run_size - sizeof result)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "KVM gave a port access no data");
 	if (call.number < MOTE_HC_LIMIT && handlers[call.number]) {

@@ -43,6 +43,7 @@ __attribute__((format(printf, 2, 3))) static int usage_error(struct mote_error *
 struct run_parse {
 	struct run_options *options;
 	char *const *environment; /* the host's */
+	unsigned command;         /* RUN_OPTION_* */
 	struct mote_error *err;
 };
 
@@ -343,73 +344,137 @@ static int apply_disk(struct run_parse *parse, const struct run_option *option, 
 	return disk_options_parse(&parse->options->disks, value, parse->err);
 }
 
+static int apply_snapshot(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	parse->options->snapshot_path = value;
+	if (!parse->options->has_point)
+		parse->options->point = MOTE_SNAPSHOT_MARK;
+	return 0;
+}
+
+static int apply_snapshot_at(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	struct run_options *options = parse->options;
+
+	options->has_point = true;
+	options->snapshot_mark = NULL;
+	if (!strcmp(value, "main")) {
+		options->point = MOTE_SNAPSHOT_MAIN;
+	} else if (!strcmp(value, "listen")) {
+		options->point = MOTE_SNAPSHOT_LISTEN;
+	} else if (strlen(value) < RUN_MARK_MAX) {
+		options->point = MOTE_SNAPSHOT_MARK;
+		options->snapshot_mark = value;
+	} else {
+		return usage_error(parse->err,
+		                   "--%s " QUOTED " is longer than %u bytes, the most that the "
+		                   "name of a mark can have",
+		                   option->name, value, RUN_MARK_MAX - 1);
+	}
+	return 0;
+}
+
+static int apply_count(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	const char *end = value;
+	uint64_t count = read_digits(&end, RUN_COUNT_MAX);
+
+	if (end == value || *end || !count || count > RUN_COUNT_MAX)
+		return usage_error(parse->err, "--%s " QUOTED " is not a number of starts above 0",
+		                   option->name, value);
+	parse->options->count = count;
+	return 0;
+}
+
+#define RUN_ONLY        RUN_OPTION_RUN
+#define RESTORE_ONLY    RUN_OPTION_RESTORE
+#define RUN_AND_RESTORE (RUN_OPTION_RUN | RUN_OPTION_RESTORE)
+
 #define FIELD(member) offsetof(struct run_options, member)
 
 const struct run_option run_option_table[] = {
-        {"mem", OPTION_VALUE, "SIZE", "memory of the guest, 4M to 64G (default 128M)", apply_mem,
-         0},
+        {"mem", OPTION_VALUE, "SIZE", "memory of the guest, 4M to 64G (default 128M)", apply_mem, 0,
+         RUN_ONLY},
         {"root", OPTION_VALUE, "DIR|IMAGE", "root file system, read-only (default: a built-in one)",
-         apply_string, FIELD(root)},
+         apply_string, FIELD(root), RUN_AND_RESTORE},
         {"env", OPTION_VALUE, "K=V", "set a variable; --env K copies it from the host; repeatable",
-         apply_env, 0},
-        {"cwd", OPTION_VALUE, "DIR", "directory of the guest to start in (default /)", apply_cwd,
-         0},
+         apply_env, 0, RUN_AND_RESTORE},
+        {"cwd", OPTION_VALUE, "DIR", "directory of the guest to start in (default /)", apply_cwd, 0,
+         RUN_ONLY},
         {"stats", OPTION_OPTIONAL_VALUE, "json|pages", "say on stderr what the run cost",
-         apply_stats, 0},
+         apply_stats, 0, RUN_AND_RESTORE},
         {"strace", OPTION_OPTIONAL_VALUE, "summary", "list the guest's system calls on stderr",
-         apply_strace, 0},
+         apply_strace, 0, RUN_ONLY},
         {"timeout", OPTION_VALUE, "S", "end the guest after S seconds, status 124", apply_timeout,
-         0},
+         0, RUN_AND_RESTORE},
         {"core", OPTION_VALUE, "FILE", "write an ELF core for gdb when the guest crashes",
-         apply_string, FIELD(core_path)},
+         apply_string, FIELD(core_path), RUN_AND_RESTORE},
         {"dump-dtb", OPTION_VALUE, "FILE", "write the guest's device tree", apply_string,
-         FIELD(dump_dtb_path)},
+         FIELD(dump_dtb_path), RUN_ONLY},
         {"cpu", OPTION_VALUE, "host|baseline", "processor shown to the guest (default host)",
-         apply_cpu, 0},
-        {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0},
+         apply_cpu, 0, RUN_ONLY},
+        {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0,
+         RUN_ONLY},
         {"share", OPTION_VALUE, "DIR:GUESTDIR",
-         "a directory of the host; ,ro read-only; repeatable", apply_share, 0},
+         "a directory of the host; ,ro read-only; repeatable", apply_share, 0, RUN_AND_RESTORE},
         {"vsock", OPTION_VALUE, "PATH", "virtio sockets of the guest through a Unix socket",
-         apply_string, FIELD(vsock_path)},
+         apply_string, FIELD(vsock_path), RUN_AND_RESTORE},
         {"net", OPTION_VALUE, "NETWORK", "user[,publish=PORT:PORT]..., tap=NAME or none (default)",
-         apply_net, 0},
-        {"hostname", OPTION_VALUE, "NAME", "host name of the guest", apply_hostname, 0},
+         apply_net, 0, RUN_AND_RESTORE},
+        {"hostname", OPTION_VALUE, "NAME", "host name of the guest", apply_hostname, 0,
+         RUN_AND_RESTORE},
         {"disk", OPTION_VALUE, "FILE[,OPT]...",
-         "a disk, /dev/vda and so on; ro, direct, id=NAME; repeatable", apply_disk, 0},
+         "a disk, /dev/vda and so on; ro, direct, id=NAME; repeatable", apply_disk, 0,
+         RUN_AND_RESTORE},
         {"console", OPTION_VALUE, "hypercall|virtio",
-         "how stdin and stdout reach the guest (default hypercall)", apply_console, 0},
+         "how stdin and stdout reach the guest (default hypercall)", apply_console, 0,
+         RUN_AND_RESTORE},
         {"entropy", OPTION_FLAG, NULL, "give the guest a virtio entropy device", apply_flag,
-         FIELD(entropy)},
+         FIELD(entropy), RUN_AND_RESTORE},
         {"balloon", OPTION_OPTIONAL_VALUE, "SIZE",
-         "a memory balloon; SIZE is given up at the start", apply_balloon, 0},
+         "a memory balloon; SIZE is given up at the start", apply_balloon, 0, RUN_AND_RESTORE},
+        {"snapshot", OPTION_VALUE, "FILE", "run up to a point, and write a snapshot of it",
+         apply_snapshot, 0, RUN_ONLY},
+        {"snapshot-at", OPTION_VALUE, "POINT",
+         "main, listen, or the name of a mark (default: point)", apply_snapshot_at, 0, RUN_ONLY},
+        {"snapshot-continue", OPTION_FLAG, NULL, "let the guest go on after its snapshot",
+         apply_flag, FIELD(goes_on), RUN_ONLY},
+        {"force", OPTION_FLAG, NULL, "cut connections that a snapshot cannot carry", apply_flag,
+         FIELD(force), RUN_ONLY},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,
-         FIELD(allow_wx)},
+         FIELD(allow_wx), RUN_ONLY},
         {"verify", OPTION_FLAG, NULL, "check all of an application image before it is run",
-         apply_flag, FIELD(verify)},
+         apply_flag, FIELD(verify), RUN_AND_RESTORE},
         {"kit", OPTION_VALUE, "FILE", "another guest kit than the one that came with mote",
-         apply_string, FIELD(kit_path)},
-        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0},
+         apply_string, FIELD(kit_path), RUN_ONLY},
+        {"count", OPTION_VALUE, "N", "start N times in this microVM, one after the other",
+         apply_count, 0, RESTORE_ONLY},
+        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 };
 
-static int unknown_option(const char *word, struct mote_error *err)
+static int unknown_option(const struct run_parse *parse, const char *word)
 {
 	const char *name = word + strspn(word, "-");
 	const char *nearest = NULL;
 	unsigned int best = UINT_MAX;
 
 	for (const struct run_option *option = run_option_table; option->name != NULL; option++) {
-		if (is_likely_typo(name, strcspn(name, "="), option->name, &best))
+		if (option->commands & parse->command &&
+		    is_likely_typo(name, strcspn(name, "="), option->name, &best))
 			nearest = option->name;
 	}
 	if (nearest == NULL)
-		return usage_error(err, "unknown option " QUOTED, word);
-	return usage_error(err, "unknown option " QUOTED ", did you mean --%s?", word, nearest);
+		return usage_error(parse->err, "unknown option " QUOTED, word);
+	return usage_error(parse->err, "unknown option " QUOTED ", did you mean --%s?", word,
+	                   nearest);
 }
 
-static const struct run_option *find_option(const char *name, size_t length)
+static const struct run_option *find_option(unsigned command, const char *name, size_t length)
 {
 	for (const struct run_option *option = run_option_table; option->name != NULL; option++) {
-		if (strncmp(option->name, name, length) == 0 && option->name[length] == '\0')
+		if (option->commands & command && strncmp(option->name, name, length) == 0 &&
+		    option->name[length] == '\0')
 			return option;
 	}
 	return NULL;
@@ -464,9 +529,11 @@ static int parse_options(struct run_parse *parse, int argc, char **argv, int *en
 		const struct run_option *option = NULL;
 
 		if (word[1] == '-')
-			option = find_option(word + 2, strcspn(word + 2, "="));
+			option = find_option(parse->command, word + 2, strcspn(word + 2, "="));
+		else if (strcmp(word, "-n") == 0)
+			option = find_option(parse->command, "count", 5);
 		if (option == NULL)
-			return unknown_option(word, parse->err);
+			return unknown_option(parse, word);
 		if (take_value(option, argc, argv, &i, &value, parse->err) < 0 ||
 		    option->apply(parse, option, value) < 0)
 			return -1;
@@ -554,8 +621,8 @@ static void give_room(char **entries)
 		free(entries);
 }
 
-int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
-                      struct mote_error *err)
+static int parse(struct run_options *options, unsigned command, int argc, char **argv,
+                 char *const *environment, struct mote_error *err)
 {
 	/* Each --env needs a word of its own, so argc and the defaults bound the entries. */
 	size_t env_slots = (size_t)argc + DEFAULT_ENV_MAX + 1;
@@ -564,10 +631,11 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
 
 	memset(options, 0, sizeof *options);
 	options->memory_bytes = RUN_MEMORY_DEFAULT;
+	options->count = 1;
 	options->cwd = "/";
 	options->env_count = 0;
 
-	struct run_parse parse = {options, environment, err};
+	struct run_parse work = {options, environment, command, err};
 
 	options->env = take_room(env_slots + argv_slots);
 	if (options->env == NULL)
@@ -578,13 +646,29 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
 	int status = set_default_env(options, environment, err);
 
 	if (status == 0)
-		status = parse_options(&parse, argc, argv, &first);
+		status = parse_options(&work, argc, argv, &first);
 	if (status == 0)
 		status = take_program(options, argc, argv, first, err);
 	if (status == 0)
 		status = run_options_check_strings(options, err);
 	if (status != 0)
 		run_options_free(options);
+	return status;
+}
+
+int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
+                      struct mote_error *err)
+{
+	return parse(options, RUN_OPTION_RUN, argc, argv, environment, err);
+}
+
+int restore_options_parse(struct run_options *options, int argc, char **argv,
+                          char *const *environment, struct mote_error *err)
+{
+	int status = parse(options, RUN_OPTION_RESTORE, argc, argv, environment, err);
+
+	if (status == 0)
+		options->restore_path = options->app;
 	return status;
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mote/abi.h"
 #include "vmm/error.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_net.h"
@@ -18,9 +19,11 @@
 #define RUN_TIMEOUT_MAX_S  1000000000ull
 
 /* What the guest's initial stack has to hold; strings are counted with their final NUL. */
-#define RUN_STRINGS_MAX       4096         /* arguments, and again environment entries */
-#define RUN_STRINGS_BYTES_MAX (128u << 10) /* arguments and environment together */
-#define RUN_PATH_MAX          4096u        /* PATH_MAX of Linux, with the final NUL */
+#define RUN_STRINGS_MAX       4096             /* arguments, and again environment entries */
+#define RUN_STRINGS_BYTES_MAX (128u << 10)     /* arguments and environment together */
+#define RUN_COUNT_MAX         1000000000000ull /* --count */
+#define RUN_MARK_MAX          64u              /* name of a mark, with the final NUL */
+#define RUN_PATH_MAX          4096u            /* PATH_MAX of Linux, with the final NUL */
 
 enum stats_format {
 	STATS_NONE,
@@ -63,7 +66,15 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
-	const char *hostname; /* of the guest; NULL: the kit's own idea */
+	const char *hostname;           /* of the guest; NULL: the kit's own idea */
+	const char *restore_path;       /* a snapshot to start from; NULL: start APP anew */
+	uint64_t count;                 /* starts from it, one after the other */
+	const char *snapshot_path;      /* to write a snapshot to; NULL: none is wanted */
+	enum mote_snapshot_point point; /* where */
+	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
+	bool has_point;                 /* it was asked for */
+	bool force;                     /* cut what a snapshot cannot carry */
+	bool goes_on;                   /* the guest goes on after it */
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool virtio_console;    /* stdin and stdout through a virtio device */
@@ -84,6 +95,9 @@ enum option_value {
 
 struct run_parse;
 
+#define RUN_OPTION_RUN     1u
+#define RUN_OPTION_RESTORE 2u
+
 /* One option of `mote run`: parser, help text and the tests of the manual read the same table. */
 struct run_option {
 	const char *name; /* without the dashes */
@@ -91,7 +105,8 @@ struct run_option {
 	const char *placeholder; /* how the help names the value; NULL for a flag */
 	const char *summary;
 	int (*apply)(struct run_parse *parse, const struct run_option *option, char *value);
-	size_t field; /* offset of the member, for options that only store */
+	size_t field;      /* offset of the member, for options that only store */
+	unsigned commands; /* RUN_OPTION_*: which commands have it */
 };
 
 /* Ends with an entry without a name. */
@@ -115,6 +130,15 @@ extern const struct run_option run_option_table[];
  */
 int run_options_parse(struct run_options *options, int argc, char **argv, char *const *environment,
                       struct mote_error *err);
+
+/**
+ * restore_options_parse() - The same for `mote restore`, whose program is the snapshot's file.
+ *
+ * What the snapshot has is replaced by what was asked for: the environment, where default_env does
+ * not cover it, and the arguments, where there are any behind argv[0].
+ */
+int restore_options_parse(struct run_options *options, int argc, char **argv,
+                          char *const *environment, struct mote_error *err);
 
 /**
  * run_options_check_strings() - Check that arguments and environment fit into the guest's stack.

@@ -16,6 +16,8 @@
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm.h"
+#include "vmm/vm_restore.h"
+#include "vmm/vm_save.h"
 
 /* After the guest's end, for what its devices hold: at most this long, looked at this often. */
 #define DRAIN_NS       2000000000u
@@ -158,15 +160,18 @@ static void create_and_run(void *ctx)
 	struct mote_error *err = work->err;
 
 	work->status = -1;
-	if (vm_create(vm, work->options, err))
+	if (work->options->restore_path ? vm_restore(vm, work->options, err)
+	                                : vm_create(vm, work->options, err))
 		return;
 	console_remember_terminals();
 	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
 	    confine_enter(CONFINE_RUN, &vm->devices.needs, err))
 		return;
 	work->status = run_loop(vm, err);
-	if (!work->status)
+	if (!work->status) {
 		drain_devices(vm);
+		work->status = vm_save_finish(vm, err);
+	}
 }
 
 int vm_run(const struct run_options *options, struct mote_error *err)

@@ -55,8 +55,8 @@ struct vm {
 	        *root_program; /* path of an application in the root: the kit loads it; else NULL */
 	char *interpreter;     /* that the host's file needs; NULL: none */
 
-	const void *root; /* mapped root image; NULL: none */
-	uint64_t root_gpa, root_size;
+	const void *root;             /* mapped root image; NULL: none */
+	uint64_t root_gpa, root_size; /* root_gpa: once the VM is made */
 
 	/* The files of the application and the kit, mapped whole for backtraces. */
 	const unsigned char *application_bytes, *kit_bytes;
@@ -80,7 +80,8 @@ struct vm {
 	struct snapshot *snapshot;
 	void *start_tree; /* device tree of this start, where something was replaced; else NULL */
 	size_t start_tree_size;
-	bool must_take_generation; /* the guest has not run since a restore or reset */
+	uint8_t generation[16];    /* id of this start */
+	bool must_take_generation; /* the guest has not made a hypercall since then */
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 
 	bool is_over;

@@ -29,12 +29,11 @@
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
 #include "vmm/root_lookup.h"
-#include "vmm/vm.h"
+#include "vmm/vm_create.h"
+#include "vmm/vm_save.h"
 
-/* Guest-physical space of the root image: above any RAM. Its slot: behind those of RAM, each of
- * which quadruples it. */
+/* Guest-physical space of the root image: above any RAM. */
 #define ROOT_ALIGN (1ull << 30)
-#define ROOT_SLOT  31
 
 /* Segments of the application up to this size are copied, not mapped (loader.c says why). */
 #define COPY_LIMIT (4u << 20)
@@ -50,7 +49,7 @@ _Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends b
  */
 #define START_PAGES 28u
 
-static uint64_t root_gpa(const struct vm *vm)
+static uint64_t choose_root_gpa(const struct vm *vm)
 {
 	return (vm->memory.size + ROOT_ALIGN - 1) & ~(ROOT_ALIGN - 1);
 }
@@ -92,10 +91,19 @@ static int open_files(struct vm *vm, struct mote_error *err)
 
 	if (open_application(vm, err) || kit_open(&vm->kit, options->kit_path, err) ||
 	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
-	    open_output(options->core_path, &vm->core_fd, "core file", err) ||
-	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
 	    devices_open(&vm->devices, options, &vm->memory, err))
+		return -1;
+	return vm_open_outputs(vm, err);
+}
+
+int vm_open_outputs(struct vm *vm, struct mote_error *err)
+{
+	const struct run_options *options = vm->options;
+
+	if (open_output(options->core_path, &vm->core_fd, "core file", err) ||
+	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
+	    vm_save_prepare(vm, err))
 		return -1;
 	vm->pagemap_fd = vm->statm_fd = -1;
 	if (options->stats != STATS_NONE) {
@@ -297,7 +305,7 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	        .program = vm->root_program,
 	        .interpreter = vm->interpreter,
 	        .ram_size = vm->memory.size,
-	        .root_gpa = root_gpa(vm),
+	        .root_gpa = vm->root_gpa,
 	        .root_size = vm->root_size,
 	        .devices = &vm->devices,
 	        .console = {console_kind(0), console_kind(1), console_kind(2)},
@@ -369,7 +377,7 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 	                    vm->memory.size - direct_start, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC,
 	                    err))
 		return -1;
-	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, root_gpa(vm),
+	return vm->root ? page_tables_map(tables, MOTE_ROOT_VA, vm->root_gpa,
 	                                  whole_pages(vm->root_size), PTE_USER | PTE_NO_EXEC, err)
 	                : 0;
 }
@@ -451,6 +459,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	                layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
 		return -1;
 	boot.ram_usable = vm->kvm.ram_end;
+	vm_save_want(vm);
 	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
 }
 
@@ -459,7 +468,8 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
 	    populate_start(vm, err) || kvm_create(&vm->kvm, vm->memory.size, err))
 		return -1;
-	if (vm->root && kvm_add_read_only_slot(&vm->kvm, ROOT_SLOT, root_gpa(vm), vm->root,
+	vm->root_gpa = choose_root_gpa(vm);
+	if (vm->root && kvm_add_read_only_slot(&vm->kvm, VM_ROOT_SLOT, vm->root_gpa, vm->root,
 	                                       whole_pages(vm->root_size), err))
 		return -1;
 	return clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err);

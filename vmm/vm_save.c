@@ -1,9 +1,364 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes a snapshot of a VM. */
+/*
+ * Takes a snapshot of a VM.
+ *
+ * How it works
+ *
+ * The guest makes the hypercall `snapshot` where one is wanted. The exit is completed first, so
+ * that the saved vCPU stands behind it, then its state is read and the file is written from guest
+ * memory as it is: the guest stands still. Which pages may hold something /proc/self/pagemap knows,
+ * and of file mappings all are taken to.
+ *
+ * The process is confined by then, and has no right to give the file its name: another one, made
+ * before, waits to be told that the file is whole (new_file.h).
+ */
 #include "vmm/vm_save.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/console.h"
+#include "vmm/cpuid_compat.h"
+#include "vmm/new_file.h"
+#include "vmm/siphash.h"
+
+#define PAGEMAP_PRESENT (1ull << 63)
+#define PAGEMAP_SWAPPED (1ull << 62)
+#define PAGEMAP_CHUNK   512 /* entries read at once */
+
+struct vm_save {
+	int pagemap; /* /proc/self/pagemap */
+	int keeper;  /* to the process that gives the file its name; -1: no file of the options */
+	struct new_file file;
+	uint64_t *candidates; /* a bit a page */
+	uint64_t words;
+	char application[PATH_MAX], root[PATH_MAX];
+	struct snapshot_machine machine;
+	struct kvm_xsave xsave;
+	bool is_taken; /* the one that the options ask for */
+	struct mote_error failure;
+};
+
+/* ---- before confinement ---- */
+
+/* Gives the file its name when it is told to; tells how that went by an errno. */
+static _Noreturn void keep(struct new_file *file, int socket)
+{
+	struct mote_error err;
+	unsigned char status = 0;
+
+	if (read(socket, &status, 1) != 1)
+		_exit(0);
+	errno = 0;
+	if (new_file_keep(file, &err))
+		status = errno ? (unsigned char)errno : EIO;
+	else
+		status = 0;
+	(void)!write(socket, &status, 1);
+	_exit(0);
+}
+
+static int start_keeper(struct vm_save *save, struct mote_error *err)
+{
+	int pair[2];
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a socket");
+	child = fork();
+	if (child < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot start a process");
+	if (!child) {
+		/* A terminal's ^C is for the guest. */
+		setpgid(0, 0);
+		close(pair[0]);
+		keep(&save->file, pair[1]);
+	}
+	close(pair[1]);
+	save->keeper = pair[0];
+	return 0;
+}
+
+static void absolute(const char *path, char *to)
+{
+	if (!path || !realpath(path, to))
+		*to = '\0';
+}
+
+int vm_save_prepare(struct vm *vm, struct mote_error *err)
+{
+	const struct run_options *options = vm->options;
+	uint64_t frames = options->memory_bytes / MOTE_PAGE_SIZE;
+	struct vm_save *save;
+
+	if (!options->snapshot_path)
+		return 0;
+	save = calloc(1, sizeof *save);
+	if (!save)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	save->words = (frames + 63) / 64;
+	save->keeper = -1;
+	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	save->candidates = mmap(NULL, save->words * 8, PROT_READ | PROT_WRITE,
+	                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (save->pagemap < 0 || save->candidates == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot get what a snapshot needs");
+	absolute(options->app, save->application);
+	absolute(options->root, save->root);
+	if (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err))
+		return -1;
+	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
+	vm->save = save;
+	return 0;
+}
+
+void vm_save_want(struct vm *vm)
+{
+	uint32_t wanted = 1u << vm->options->point;
+
+	if (vm->save)
+		guest_write(&vm->memory,
+		            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
+		                         offsetof(struct mote_run, snapshot_wanted)},
+		            &wanted, sizeof wanted);
+}
+
+/* ---- what is saved ---- */
+
+static void set_bits(uint64_t *map, uint64_t first, uint64_t end)
+{
+	for (uint64_t frame = first; frame < end; frame++)
+		map[frame / 64] |= 1ull << frame % 64;
+}
+
+/* #syscalls:snapshot pread64 */
+static int find_candidates(struct vm *vm, struct mote_error *err)
+{
+	const struct guest_memory *memory = &vm->memory;
+	uint64_t first = (uint64_t)memory->host / MOTE_PAGE_SIZE;
+	uint64_t frames = vm->kvm.ram_end / MOTE_PAGE_SIZE;
+	uint64_t *map = vm->save->candidates, entries[PAGEMAP_CHUNK];
+
+	memset(map, 0, vm->save->words * 8);
+	for (uint64_t frame = 0; frame < frames; frame += PAGEMAP_CHUNK) {
+		size_t count = frames - frame < PAGEMAP_CHUNK ? frames - frame : PAGEMAP_CHUNK;
+
+		if (pread(vm->save->pagemap, entries, count * 8, (off_t)((first + frame) * 8)) !=
+		    (ssize_t)(count * 8))
+			return mote_error_errno(err, MOTE_STATUS_FAILED,
+			                        "cannot read /proc/self/pagemap");
+		for (size_t i = 0; i < count; i++)
+			if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+				map[(frame + i) / 64] |= 1ull << (frame + i) % 64;
+	}
+	for (unsigned i = 0; i < memory->backed_count; i++)
+		set_bits(map, memory->backed[i].start / MOTE_PAGE_SIZE,
+		         (memory->backed[i].end + MOTE_PAGE_SIZE - 1) / MOTE_PAGE_SIZE);
+	return 0;
+}
+
+/* The vCPU stands behind the hypercall, as on kvm-pvm it does anyway; the result is @result. */
+/* #syscalls:snapshot ioctl(KVM_RUN) */
+static int complete_exit(struct vm *vm, int32_t result, struct mote_error *err)
+{
+	struct kvm_run *run = vm->kvm.run;
+
+	memcpy((unsigned char *)run + run->io.data_offset, &result, sizeof result);
+	run->immediate_exit = 1;
+	if (!ioctl(vm->kvm.vcpu, KVM_RUN, 0) || errno != EINTR)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
+	run->immediate_exit = 0;
+	run->exit_reason = KVM_EXIT_INTR;
+	return 0;
+}
+
+static uint64_t now(clockid_t id)
+{
+	struct timespec time;
+
+	clock_gettime(id, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Identity only: what it guards against is a mistake (docs/snapshot-format.md). */
+static void identify(const void *bytes, size_t size, uint8_t id[16])
+{
+	const uint64_t key[2] = {0, 0};
+	uint64_t hash[2] = {0, 0};
+
+	if (bytes)
+		siphash_128(key, bytes, size, hash);
+	memcpy(id, hash, sizeof hash);
+}
+
+static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
+{
+	struct snapshot_machine *machine = &vm->save->machine;
+
+	*machine = (struct snapshot_machine){
+	        .abi_version = MOTE_ABI_VERSION,
+	        .backend = vm->backend,
+	        .vmm_version = MOTE_VERSION,
+	        .kit = vm->kit_note,
+	        .kit_size = vm->kit.source.size,
+	        .point = point,
+	        .cpu_model = vm->options->cpu,
+	        .xcr0 = cpuid_xcr0(&vm->cpuid),
+	        .tsc_khz = vm->clock.tsc_khz,
+	        .ram_size = vm->memory.size,
+	        .ram_end = vm->kvm.ram_end,
+	        .free = vm->memory.free,
+	        .page_table = vm->kvm.run->s.regs.sregs.cr3,
+	        .root_gpa = vm->root ? vm->root_gpa : 0,
+	        .root_size = vm->root_size,
+	        .application_bias = vm->application.bias,
+	        .application_gpa = vm->application.gpa,
+	        .monotonic = clock_page_monotonic(&vm->clock),
+	        .realtime = now(CLOCK_REALTIME),
+	        .boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC) -
+	                           (uint64_t)vm->clock.monotonic_offset +
+	                           (uint64_t)vm->clock.boottime_offset,
+	        .msrs = {MOTE_STAR, vm->kit_note.syscall_entry, MOTE_FMASK},
+	};
+	cpuid_identify(machine->cpu_vendor, &machine->cpu_signature);
+	identify(vm->kit_bytes, vm->kit.source.size, machine->kit_id);
+	identify(vm->root, vm->root_size < MOTE_PAGE_SIZE ? vm->root_size : MOTE_PAGE_SIZE,
+	         machine->root_id);
+}
+
+/* #syscalls:snapshot ioctl(KVM_GET_SREGS) ioctl(KVM_GET_XSAVE) */
+static int read_vcpu(struct vm *vm, struct mote_error *err)
+{
+	struct snapshot_machine *machine = &vm->save->machine;
+
+	if (ioctl(vm->kvm.vcpu, KVM_GET_SREGS, &machine->sregs) < 0 ||
+	    ioctl(vm->kvm.vcpu, KVM_GET_XSAVE, &vm->save->xsave) < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot read the vCPU's state");
+	machine->regs = vm->kvm.run->s.regs.regs;
+	machine->regs.rax = MOTE_SNAPSHOT_RESTORED;
+	machine->page_table = machine->sregs.cr3;
+	return 0;
+}
+
+int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
+                  const struct snapshot *base, struct snapshot_written *written,
+                  struct mote_error *err)
+{
+	struct vm_save *save = vm->save;
+	struct snapshot_content content = {
+	        .memory = &vm->memory, .candidates = save->candidates, .base = base};
+	struct snapshot_section *sections = content.sections;
+
+	if (complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
+		return -1;
+	fill_machine(vm, point);
+	if (read_vcpu(vm, err) || find_candidates(vm, err))
+		return -1;
+	sections[SNAPSHOT_MACHINE] =
+	        (struct snapshot_section){&save->machine, sizeof save->machine};
+	sections[SNAPSHOT_CPUID] = (struct snapshot_section){
+	        vm->cpuid.entries, vm->cpuid.count * sizeof vm->cpuid.entries[0]};
+	sections[SNAPSHOT_XSAVE] = (struct snapshot_section){&save->xsave, sizeof save->xsave};
+	sections[SNAPSHOT_APPLICATION] =
+	        (struct snapshot_section){save->application, strlen(save->application) + 1};
+	sections[SNAPSHOT_ROOT] = (struct snapshot_section){save->root, strlen(save->root) + 1};
+	return snapshot_write(fd, &content, written, err);
+}
+
+/* ---- the hypercall ---- */
+
+/* Text of the guest: nothing in it may steer the terminal. */
+static void report_problems(char *text, size_t length)
+{
+	static const char head[] = "mote: the guest cannot be carried into a snapshot:\n";
+
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ' && text[i] != '\n')
+			text[i] = '?';
+	console_report(head, sizeof head - 1);
+	console_report(text, length);
+}
+
+/* Has the file named. #syscalls:snapshot read write */
+static int publish(struct vm_save *save, struct mote_error *err)
+{
+	unsigned char status = 0;
+
+	if (write(save->keeper, &status, 1) != 1 || read(save->keeper, &status, 1) != 1)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "cannot write %s: the process that was to name it is gone",
+		                      save->file.path);
+	errno = status;
+	return status ? mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
+	                                 save->file.path)
+	              : 0;
+}
+
+/* The one that the options ask for. */
+static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
+{
+	struct vm_save *save = vm->save;
+	struct snapshot_written written;
+	const uint32_t wanted = 0;
+
+	guest_write(&vm->memory,
+	            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
+	                         offsetof(struct mote_run, snapshot_wanted)},
+	            &wanted, sizeof wanted);
+	if (vm_save_write(vm, save->file.fd, point, NULL, &written, &save->failure) ||
+	    publish(save, &save->failure)) {
+		vm->is_over = true;
+		return -EIO;
+	}
+	save->is_taken = true;
+	vm->is_over = !vm->options->goes_on;
+	return MOTE_SNAPSHOT_TAKEN;
+}
 
 int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
 {
-	(void)vm, (void)point, (void)gpa, (void)length;
-	return MOTE_SNAPSHOT_NONE;
+	static char problems[MOTE_SNAPSHOT_PROBLEM_MAX];
+	struct vm_save *save = vm->save;
+
+	if (!save || save->is_taken || point != (uint64_t)vm->options->point)
+		return MOTE_SNAPSHOT_NONE;
+	if (length > sizeof problems || guest_read(&vm->memory, gpa, problems, length))
+		return -EFAULT;
+	if (length && vm->options->force)
+		return MOTE_SNAPSHOT_CUT;
+	if (length) {
+		report_problems(problems, length);
+		mote_error_set(&save->failure, MOTE_STATUS_FAILED,
+		               "no snapshot was written to %s. --force cuts such things",
+		               save->file.path);
+		vm->is_over = true;
+		return -EBUSY;
+	}
+	return save_to_file(vm, (enum mote_snapshot_point)point);
+}
+
+int vm_save_finish(struct vm *vm, struct mote_error *err)
+{
+	struct vm_save *save = vm->save;
+
+	if (!save || save->is_taken)
+		return 0;
+	if (save->failure.code)
+		*err = save->failure;
+	else
+		mote_error_set(err, MOTE_STATUS_FAILED,
+		               "no snapshot was written to %s: the program ended (status %d) "
+		               "without coming to that point",
+		               save->file.path, vm->exit_status);
+	return -1;
 }

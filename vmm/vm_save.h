@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes a snapshot of a VM. */
+/* Takes a snapshot of a VM. docs/snapshots.md */
 #ifndef MOTE_VMM_VM_SAVE_H
 #define MOTE_VMM_VM_SAVE_H
 
+#include "snapshot/snapshot_write.h"
 #include "vmm/vm.h"
+
+/**
+ * vm_save_prepare() - Get everything that taking a snapshot needs, before confinement.
+ *
+ * For a VM whose options ask for a snapshot; nothing is done for others. Sets vm->save.
+ */
+int vm_save_prepare(struct vm *vm, struct mote_error *err);
+
+/* The VM is made: tell the guest at which point a snapshot is wanted. */
+void vm_save_want(struct vm *vm);
 
 /**
  * vm_save_point() - Serve the hypercall `snapshot`.
@@ -13,5 +24,23 @@
  * Return: what the hypercall returns (mote/abi.h).
  */
 int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length);
+
+/**
+ * vm_save_write() - Write a snapshot of a VM that stands at the hypercall `snapshot`.
+ * @fd:   see snapshot_write()
+ * @base: NULL: a full one
+ *
+ * The vCPU is behind the hypercall afterwards, whose result is then MOTE_SNAPSHOT_TAKEN.
+ */
+int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
+                  const struct snapshot *base, struct snapshot_written *written,
+                  struct mote_error *err);
+
+/**
+ * vm_save_finish() - The guest has ended: what became of the snapshot that the options ask for.
+ *
+ * Return: 0, or -1 with @err where there is none.
+ */
+int vm_save_finish(struct vm *vm, struct mote_error *err);
 
 #endif

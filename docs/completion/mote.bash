@@ -15,7 +15,7 @@ _mote_words() {
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
 _mote_run_value() {
 	case $1 in
-	--root | --disk | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
+	--root | --disk | --snapshot | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
 	--cwd) _mote_files "$2" -d ;;
 	--console) _mote_words "$2" 'hypercall virtio' ;;
 	--cpu) _mote_words "$2" 'host baseline' ;;
@@ -25,7 +25,8 @@ _mote_run_value() {
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -A export -- "$2")
 		;;
-	--timeout | --entry) ;;
+	--snapshot-at) _mote_words "$2" 'main listen point' ;;
+	--timeout | --entry | --count | -n) ;;
 	*) return 1 ;;
 	esac
 }
@@ -39,7 +40,7 @@ _mote_program() {
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) ((i++)) && break ;;
-		--root | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
+		--root | --snapshot | --snapshot-at | -n | --count | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
 			-o | --output | --entry)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
 				if ((i + 1 == COMP_CWORD)); then
@@ -83,7 +84,7 @@ _mote_program() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run build inspect doctor version help'
+	local commands='run restore build inspect doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -93,7 +94,11 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --snapshot --snapshot-at --snapshot-continue --force --allow-wx --verify --kit --help'
+		;;
+	restore)
+		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
+			--hostname --entropy --balloon --verify --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)

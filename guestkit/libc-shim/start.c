@@ -20,6 +20,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/process_end.h"
 #include "guestkit/random.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
 #include "guestkit/user.h"
@@ -234,6 +235,7 @@ void start_application(void)
 		no_memory();
 	else if (machine.interpreter)
 		exec_interpreter(machine.interpreter, &start);
+	snapshot_take(MOTE_SNAPSHOT_MAIN);
 	if (start_prepare(&start, &context))
 		no_memory();
 	start_describe(&start,

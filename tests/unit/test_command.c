@@ -80,6 +80,8 @@ Test(documents, the_manual_page_explains_every_option)
 	for (const struct run_option *option = run_option_table; option->name != NULL; option++) {
 		const char *item = strstr(page, start);
 
+		if (!(option->commands & RUN_OPTION_RUN))
+			continue;
 		while (item != NULL && !is_option_name(item + strlen(start), option->name))
 			item = strstr(item + 1, start);
 		cr_assert_not_null(item, "--%s is not in %s", option->name, path);
@@ -148,7 +150,10 @@ Test(documents, the_completion_offers_every_option)
 		char word[64];
 
 		snprintf(word, sizeof word, "--%s", option->name);
-		assert_offered("run --", word);
+		if (option->commands & RUN_OPTION_RUN)
+			assert_offered("run --", word);
+		if (option->commands & RUN_OPTION_RESTORE)
+			assert_offered("restore --", word);
 	}
 	assert_offered("run --strace --me", "--mem");
 	assert_not_offered("run --strace --me", "--env");

@@ -373,7 +373,7 @@ Test(options, values_that_are_missing_or_empty)
 		char word[64];
 		char piece[64];
 
-		if (option->kind != OPTION_VALUE)
+		if (option->kind != OPTION_VALUE || !(option->commands & RUN_OPTION_RUN))
 			continue;
 		snprintf(word, sizeof word, "--%s", option->name);
 		snprintf(piece, sizeof piece, "--%s needs a value", option->name);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What making a VM by a boot and from a snapshot have in common. */
+#ifndef MOTE_VMM_VM_CREATE_H
+#define MOTE_VMM_VM_CREATE_H
+
+#include "vmm/vm.h"
+
+/* Memory slot of the root image: behind those of RAM, each of which quadruples it. */
+#define VM_ROOT_SLOT 31
+
+/* Open the files that the options want written, and those of --stats; before confinement. */
+int vm_open_outputs(struct vm *vm, struct mote_error *err);
+
+#endif
