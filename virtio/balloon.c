@@ -195,6 +195,52 @@ static void write_config(struct virtio_device *device, size_t offset, const void
 		memcpy(&of(device)->actual, from, length);
 }
 
+/* In a snapshot. */
+struct balloon_state {
+	uint32_t target, actual; /* pages */
+	uint32_t has_stats_buffer, stats_head;
+};
+_Static_assert(sizeof(struct balloon_state) == 16, "part of the file format");
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	(void)device;
+	return sizeof(struct balloon_state);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	const struct balloon *balloon = (const struct balloon *)device;
+
+	*(struct balloon_state *)to = (struct balloon_state){
+	        .target = balloon->target,
+	        .actual = balloon->actual,
+	        .has_stats_buffer = balloon->has_stats_buffer,
+	        .stats_head = balloon->stats_head,
+	};
+	return sizeof(struct balloon_state);
+}
+
+/* The driver's buffer for statistics is the one chain that any device keeps. */
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	struct balloon *balloon = of(device);
+	const struct balloon_state *state = from;
+	struct virtqueue *queue = &device->queues[QUEUE_STATS];
+
+	if (size != sizeof *state || state->has_stats_buffer > 1 ||
+	    state->stats_head > UINT16_MAX ||
+	    (state->has_stats_buffer &&
+	     (!queue->is_ready || state->stats_head >= queue->size)))
+		return -1;
+	balloon->target = state->target;
+	balloon->actual = state->actual;
+	balloon->has_stats_buffer = state->has_stats_buffer;
+	balloon->stats_head = (uint16_t)state->stats_head;
+	queue->in_flight = state->has_stats_buffer;
+	return 0;
+}
+
 /* The rings of all queues fit into one page of the guest. */
 static const struct virtio_device_ops balloon_ops = {
         .name = "balloon",
@@ -206,6 +252,9 @@ static const struct virtio_device_ops balloon_ops = {
         .reset = reset,
         .read_config = read_config,
         .write_config = write_config,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
 };
 
 static uint32_t pages_of(const struct balloon *balloon, uint64_t bytes)
@@ -235,6 +284,11 @@ void balloon_set_target(struct virtio_device *device, uint64_t target)
 {
 	of(device)->target = pages_of(of(device), target);
 	virtio_device_tell_config(device);
+}
+
+uint64_t balloon_target(const struct virtio_device *device)
+{
+	return (uint64_t)((const struct balloon *)device)->target * MOTE_PAGE_SIZE;
 }
 
 uint64_t balloon_actual(const struct virtio_device *device)

@@ -23,6 +23,9 @@ struct virtio_device *balloon_open(uint64_t target, const struct guest_memory *m
 /* Ask the guest for more or less from now on: a change of the configuration. */
 void balloon_set_target(struct virtio_device *device, uint64_t target);
 
+/* Bytes that it is asked to give up. */
+uint64_t balloon_target(const struct virtio_device *device);
+
 /* Bytes that the guest says it has given up. */
 uint64_t balloon_actual(const struct virtio_device *device);
 

@@ -324,6 +324,64 @@ static void reset(struct virtio_device *device)
 	block_of(device)->config.wce = 1;
 }
 
+/* In a snapshot. */
+struct block_state {
+	uint64_t sectors;
+	char id[BLOCK_ID];
+	uint32_t wce; /* the cache mode */
+};
+_Static_assert(sizeof(struct block_state) == 32, "part of the file format");
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	(void)device;
+	return sizeof(struct block_state);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	const struct block *block = (const struct block *)(const void *)device;
+	struct block_state *state = to;
+
+	*state = (struct block_state){.sectors = block->backing.sectors, .wce = block->config.wce};
+	memcpy(state->id, block->backing.id, BLOCK_ID);
+	return sizeof *state;
+}
+
+/* The disk may be another one, of at least the size; the driver learns of it by its configuration. */
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	struct block *block = block_of(device);
+	const struct block_state *state = from;
+
+	if (size != sizeof *state || state->wce > 1 || state->sectors > block->backing.sectors)
+		return -1;
+	block->config.wce = (uint8_t)state->wce;
+	if (state->sectors != block->backing.sectors)
+		virtio_device_tell_config(device);
+	return 0;
+}
+
+bool block_read_state(const void *specific, size_t size, struct block_identity *identity)
+{
+	const struct block_state *state = specific;
+
+	if (size != sizeof *state)
+		return false;
+	*identity = (struct block_identity){.sectors = state->sectors};
+	memcpy(identity->id, state->id, BLOCK_ID);
+	return true;
+}
+
+struct block_identity block_identity(const struct virtio_device *device)
+{
+	const struct block *block = (const struct block *)(const void *)device;
+	struct block_identity identity = {.sectors = block->backing.sectors};
+
+	memcpy(identity.id, block->backing.id, BLOCK_ID);
+	return identity;
+}
+
 /* What GET_ID answers, so that a guest can name its disks without an exit. */
 static int describe(const struct virtio_device *device, void *tree)
 {
@@ -344,6 +402,9 @@ static const struct virtio_device_ops block_ops = {
         .read_config = read_config,
         .write_config = write_config,
         .describe = describe,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
 };
 
 static uint8_t exponent(uint32_t ratio)

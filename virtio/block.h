@@ -29,4 +29,15 @@ struct block_backing {
 struct virtio_device *block_create(const struct block_backing *backing,
                                    const struct guest_memory *memory);
 
+/* What tells disks apart in a snapshot. */
+struct block_identity {
+	uint64_t sectors;
+	char id[BLOCK_ID + 1]; /* "": none */
+};
+
+struct block_identity block_identity(const struct virtio_device *device);
+
+/* The same out of the state of a disk in a snapshot: whether it can be one. */
+bool block_read_state(const void *specific, size_t size, struct block_identity *identity);
+
 #endif

@@ -184,6 +184,51 @@ static void write_config(struct virtio_device *device, size_t offset, const void
 		console_write(STDOUT_FILENO, from, 1);
 }
 
+/* In a snapshot. */
+struct console_state {
+	uint64_t sent; /* bytes of the chain that is next in the send queue */
+	uint16_t columns, rows;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct console_state) == 16, "part of the file format");
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	(void)device;
+	return sizeof(struct console_state);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	const struct console *console = (const struct console *)(const void *)device;
+
+	*(struct console_state *)to = (struct console_state){
+	        .sent = console->sent,
+	        .columns = console->config.cols,
+	        .rows = console->config.rows,
+	};
+	return sizeof(struct console_state);
+}
+
+/* Where the driver was promised the size of a terminal, and there is none now, the last one stays. */
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	struct console *console = console_of(device);
+	const struct console_state *state = from;
+
+	if (size != sizeof *state || state->reserved)
+		return -1;
+	console->sent = state->sent;
+	console->is_stalled = virtqueue_has_work(&device->queues[SEND]);
+	if (device->lost_features) {
+		console->config.cols = state->columns;
+		console->config.rows = state->rows;
+	} else if (console->config.cols != state->columns || console->config.rows != state->rows) {
+		virtio_device_tell_config(device);
+	}
+	return 0;
+}
+
 static const struct virtio_device_ops console_ops = {
         .name = "console",
         .id = VIRTIO_ID_CONSOLE,
@@ -197,6 +242,10 @@ static const struct virtio_device_ops console_ops = {
         .poll = poll_console,
         .polled = polled,
         .drain = drain,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
+        .features_that_may_go = VIRTIO_FEATURE(VIRTIO_CONSOLE_F_SIZE),
 };
 
 /* The size of the first stream that is a terminal: whether there is one. */

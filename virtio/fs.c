@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "virtio/fs_snapshot.h"
+
 struct fs_device {
 	struct virtio_device device;
 	struct fs_server server;
@@ -66,6 +68,58 @@ static int describe(const struct virtio_device *device, void *tree)
 	return status;
 }
 
+/* ---- snapshots ---- */
+
+/* What the server knows follows (fs_snapshot.h). */
+struct fs_device_state {
+	char mount_point[FS_MOUNT_POINT_MAX];
+};
+_Static_assert(sizeof(struct fs_device_state) == 256, "part of the file format");
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	const struct fs_device *fs = (const struct fs_device *)device;
+
+	return sizeof(struct fs_device_state) + fs_server_save_bound(&fs->server);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	const struct fs_device *fs = (const struct fs_device *)device;
+	struct fs_device_state *state = to;
+
+	*state = (struct fs_device_state){{0}};
+	memcpy(state->mount_point, fs->share->mount_point,
+	       strnlen(fs->share->mount_point, sizeof state->mount_point - 1));
+	return sizeof *state + fs_server_save(&fs->server, state + 1);
+}
+
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	const struct fs_device_state *state = from;
+
+	return fs_read_state(from, size)
+	               ? fs_server_load(&of(device)->server, state + 1, size - sizeof *state)
+	               : -1;
+}
+
+const char *fs_read_state(const void *specific, size_t size)
+{
+	const struct fs_device_state *state = specific;
+
+	return size >= sizeof *state &&
+	                       memchr(state->mount_point, 0, sizeof state->mount_point)
+	               ? state->mount_point
+	               : NULL;
+}
+
+size_t fs_report_ties(const struct virtio_device *device, char *text, size_t size)
+{
+	const struct fs_device *fs = (const struct fs_device *)device;
+
+	return fs_server_report_ties(&fs->server, fs->share->mount_point, text, size);
+}
+
 /* The rings of both queues fit into one page of the guest. */
 static const struct virtio_device_ops fs_ops = {
         .name = "fs",
@@ -77,6 +131,9 @@ static const struct virtio_device_ops fs_ops = {
         .reset = reset,
         .read_config = read_config,
         .describe = describe,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
 };
 
 struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
@@ -100,6 +157,11 @@ struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
 		return NULL;
 	}
 	return &fs->device;
+}
+
+const char *fs_mount_point(const struct virtio_device *device)
+{
+	return ((const struct fs_device *)device)->share->mount_point;
 }
 
 int fs_directory(const struct virtio_device *device)

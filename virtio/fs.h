@@ -29,6 +29,24 @@ struct fs_share {
 struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
                               const struct guest_memory *memory, struct mote_error *err);
 
+/** fs_mount_point() - Where the guest has it. */
+const char *fs_mount_point(const struct virtio_device *device);
+
+/**
+ * fs_read_state() - The same out of the state of a share in a snapshot.
+ *
+ * Return: NULL where it can be none.
+ */
+const char *fs_read_state(const void *specific, size_t size);
+
+/**
+ * fs_report_ties() - Name what of a share cannot be carried into another VM.
+ * @text: filled: a line for each
+ *
+ * Return: bytes of text, at most @size.
+ */
+size_t fs_report_ties(const struct virtio_device *device, char *text, size_t size);
+
 /** fs_directory() - The descriptor of the directory that a device of fs_open() shares. */
 int fs_directory(const struct virtio_device *device);
 

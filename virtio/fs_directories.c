@@ -38,7 +38,7 @@ ssize_t fs_op_opendir(struct fs_server *server, struct fs_request *request)
 	result = fs_open_node(server, request->node, O_RDONLY | O_DIRECTORY);
 	if (result < 0)
 		return result;
-	result = fs_handle_new(server, request->header.nodeid, result, &fh);
+	result = fs_handle_new(server, request->header.nodeid, result, O_RDONLY, &fh);
 	if (result)
 		return result;
 	*out = (struct fuse_open_out){.fh = fh};

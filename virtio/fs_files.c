@@ -22,11 +22,12 @@ static uint32_t open_answer_flags(const struct fs_server *server)
 	return server->cache == FS_CACHE_AUTO ? FOPEN_KEEP_CACHE : FOPEN_DIRECT_IO;
 }
 
-static ssize_t answer_handle(struct fs_server *server, uint64_t node, int fd,
+static ssize_t answer_handle(struct fs_server *server, uint64_t node, int fd, uint32_t flags,
                              struct fuse_open_out *out)
 {
 	uint64_t fh;
-	int result = fs_handle_new(server, node, fd, &fh);
+	int result = fs_handle_new(server, node, fd,
+	                           (int)(flags & OPEN_FLAGS & ~(uint32_t)O_TRUNC), &fh);
 
 	if (result)
 		return result;
@@ -44,7 +45,7 @@ ssize_t fs_op_open(struct fs_server *server, struct fs_request *request)
 	fd = fs_open_node(server, request->node, (int)(in->flags & OPEN_FLAGS));
 	if (fd < 0)
 		return fd;
-	return answer_handle(server, request->header.nodeid, fd, request->body);
+	return answer_handle(server, request->header.nodeid, fd, in->flags, request->body);
 }
 
 /*
@@ -111,7 +112,7 @@ ssize_t fs_op_create(struct fs_server *server, struct fs_request *request)
 		close(fd);
 		return result;
 	}
-	result = answer_handle(server, out->entry.nodeid, fd, &out->open);
+	result = answer_handle(server, out->entry.nodeid, fd, in->flags, &out->open);
 	if (result < 0) {
 		struct fs_nodes *nodes = &server->state->nodes;
 
@@ -124,7 +125,7 @@ ssize_t fs_op_create(struct fs_server *server, struct fs_request *request)
 ssize_t fs_op_release(struct fs_server *server, struct fs_request *request)
 {
 	const struct fuse_release_in *in = request->args;
-	struct fs_handle *handle = fs_handle_get(server, request->header.nodeid, in->fh);
+	struct fs_handle *handle = fs_handle_find(server, request->header.nodeid, in->fh);
 
 	if (!handle)
 		return in->fh ? -EBADF : 0;

@@ -301,7 +301,7 @@ int fs_borrow(struct fs_server *server, struct fs_request *request, uint64_t fh)
 
 /* ---- handles ---- */
 
-int fs_handle_new(struct fs_server *server, uint64_t node, int fd, uint64_t *fh)
+int fs_handle_new(struct fs_server *server, uint64_t node, int fd, int flags, uint64_t *fh)
 {
 	struct fs_state *state = server->state;
 	uint32_t index = state->handles_free;
@@ -318,12 +318,14 @@ int fs_handle_new(struct fs_server *server, uint64_t node, int fd, uint64_t *fh)
 	handle = &state->handles[index - 1];
 	handle->fd = fd;
 	handle->node = node;
+	handle->flags = (uint32_t)flags;
+	handle->is_locked = false;
 	handle->is_used = true;
 	*fh = (uint64_t)handle->generation << 32 | index;
 	return 0;
 }
 
-struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_t fh)
+struct fs_handle *fs_handle_find(struct fs_server *server, uint64_t node, uint64_t fh)
 {
 	struct fs_state *state = server->state;
 	uint32_t index = (uint32_t)fh;
@@ -337,11 +339,53 @@ struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_
 	return handle;
 }
 
+struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_t fh)
+{
+	struct fs_handle *handle = fs_handle_find(server, node, fh);
+
+	if (!handle || handle->fd >= 0)
+		return handle;
+	server->state->met_stale_handle = true;
+	return NULL;
+}
+
+int fs_handle_load(struct fs_server *server, uint64_t fh, const struct fs_handle *handle)
+{
+	struct fs_state *state = server->state;
+	uint32_t index = (uint32_t)fh;
+
+	if (index == 0 || index > FS_HANDLES_MAX || state->handles[index - 1].is_used) {
+		if (handle->fd >= 0)
+			close(handle->fd);
+		return -1;
+	}
+	state->handles[index - 1] = *handle;
+	state->handles[index - 1].generation = (uint32_t)(fh >> 32);
+	state->handles[index - 1].is_used = true;
+	if (index > state->handles_used)
+		state->handles_used = index;
+	return 0;
+}
+
+void fs_handles_loaded(struct fs_server *server)
+{
+	struct fs_state *state = server->state;
+
+	state->handles_free = 0;
+	for (uint32_t index = state->handles_used; index; index--) {
+		if (state->handles[index - 1].is_used)
+			continue;
+		state->handles[index - 1].next_free = state->handles_free;
+		state->handles_free = index;
+	}
+}
+
 void fs_handle_free(struct fs_server *server, struct fs_handle *handle)
 {
 	struct fs_state *state = server->state;
 
-	close(handle->fd);
+	if (handle->fd >= 0)
+		close(handle->fd);
 	handle->is_used = false;
 	handle->generation++;
 	handle->next_free = state->handles_free;

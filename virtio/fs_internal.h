@@ -88,7 +88,9 @@ size_t fs_cursor_write(struct fs_cursor cursor, const void *from, size_t size);
 
 struct fs_handle {
 	uint64_t node; /* number */
-	int fd;
+	int fd;        /* -1: stale, it could not be opened again after a restore */
+	uint32_t flags; /* of open(2): to open it again */
+	bool is_locked; /* by flock(2) */
 	uint32_t generation;
 	uint32_t next_free; /* from 1 */
 	bool is_used;
@@ -103,7 +105,8 @@ struct fs_lock_holder {
 
 struct fs_state {
 	struct fs_nodes nodes;
-	bool has_birth_times; /* of files, which stay the same for a file's life */
+	bool met_stale_handle; /* of the request that is being served */
+	bool has_birth_times;  /* of files, which stay the same for a file's life */
 	uint32_t handles_used, handles_free;
 	struct fs_handle handles[FS_HANDLES_MAX];
 	struct fs_lock_holder locks[FS_LOCKS_MAX];
@@ -116,14 +119,27 @@ struct fs_state {
 
 /**
  * fs_handle_new() - Give a descriptor a handle. On failure it is closed.
- * @node: number of the node that may use it
- * @fh:   the handle, never 0
+ * @node:  number of the node that may use it
+ * @flags: of open(2), with which the node is to be opened again after a restore
+ * @fh:    the handle, never 0
  *
  * Return: 0 or -ENFILE.
  */
-int fs_handle_new(struct fs_server *server, uint64_t node, int fd, uint64_t *fh);
+int fs_handle_new(struct fs_server *server, uint64_t node, int fd, int flags, uint64_t *fh);
 
-/** fs_handle_get() - The handle of that number, if it is of that node, or NULL. */
+/**
+ * fs_handle_load() - Make a handle that a snapshot had, in a server that has been reset.
+ * @fd: -1: stale
+ *
+ * Return: 0, or -1 where it is none; then @fd is closed.
+ */
+int fs_handle_load(struct fs_server *server, uint64_t fh, const struct fs_handle *handle);
+/** fs_handles_loaded() - All are made. */
+void fs_handles_loaded(struct fs_server *server);
+
+/** fs_handle_find() - The handle of that number, if it is of that node, or NULL. */
+struct fs_handle *fs_handle_find(struct fs_server *server, uint64_t node, uint64_t fh);
+/** fs_handle_get() - The same, if it is not stale; else the request's -EBADF will be -ESTALE. */
 struct fs_handle *fs_handle_get(struct fs_server *server, uint64_t node, uint64_t fh);
 void fs_handle_free(struct fs_server *server, struct fs_handle *handle);
 void fs_handles_reset(struct fs_server *server);

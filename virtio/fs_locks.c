@@ -140,7 +140,10 @@ static ssize_t set_flock(struct fs_server *server, struct fs_request *request,
 
 	if (!handle)
 		return -EBADF;
-	return flock(handle->fd, operation | LOCK_NB) ? fs_errno() : 0;
+	if (flock(handle->fd, operation | LOCK_NB))
+		return fs_errno();
+	handle->is_locked = operation != LOCK_UN;
+	return 0;
 }
 
 ssize_t fs_op_setlk(struct fs_server *server, struct fs_request *request)

@@ -338,6 +338,75 @@ void fs_nodes_reset(struct fs_nodes *nodes)
 		memset(nodes->buckets, 0, BUCKETS * sizeof *nodes->buckets);
 }
 
+/* ---- snapshots ---- */
+
+const char *fs_nodes_name(const struct fs_nodes *nodes, const struct fs_node *node)
+{
+	return name_of(nodes, node);
+}
+
+int fs_nodes_load(struct fs_nodes *nodes, const struct fs_node_place *place)
+{
+	struct fs_node *node;
+
+	if (place->index <= FS_NODE_ROOT || place->index > FS_NODES_MAX ||
+	    nodes->table[place->index].is_used || !place->length || place->length > FS_NAME_MAX)
+		return -1;
+	node = &nodes->table[place->index];
+	*node = (struct fs_node){.lookups = place->lookups,
+	                         .parent = place->parent,
+	                         .generation = place->generation,
+	                         .identity.type = place->type,
+	                         .name_length = (uint8_t)place->length,
+	                         .is_used = true};
+	memcpy(name_of(nodes, node), place->name, place->length);
+	if (place->index > nodes->used)
+		nodes->used = place->index;
+	return 0;
+}
+
+/* Whether the way up from a node ends. */
+static bool has_way_up(const struct fs_nodes *nodes, const struct fs_node *node)
+{
+	for (uint32_t steps = 0; node->parent; steps++) {
+		node = &nodes->table[node->parent];
+		if (steps > nodes->used)
+			return false;
+	}
+	return true;
+}
+
+int fs_nodes_loaded(struct fs_nodes *nodes)
+{
+	nodes->free = 0;
+	for (uint32_t i = nodes->used; i > FS_NODE_ROOT; i--) {
+		struct fs_node *node = &nodes->table[i];
+
+		if (!node->is_used) {
+			node->next = nodes->free;
+			nodes->free = i;
+			continue;
+		}
+		if (node->parent > nodes->used || !nodes->table[node->parent].is_used)
+			node->parent = 0;
+		if (node->parent)
+			nodes->table[node->parent].children++;
+	}
+	for (uint32_t i = FS_NODE_ROOT + 1; i <= nodes->used; i++)
+		if (nodes->table[i].is_used && !has_way_up(nodes, &nodes->table[i]))
+			return -1;
+	return 0;
+}
+
+void fs_nodes_identify(struct fs_nodes *nodes, struct fs_node *node,
+                       const struct fs_identity *identity)
+{
+	if (fs_nodes_find(nodes, identity))
+		return;
+	node->identity = *identity;
+	hash(nodes, node);
+}
+
 void fs_nodes_close(struct fs_nodes *nodes)
 {
 	fs_nodes_reset(nodes);

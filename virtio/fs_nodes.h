@@ -84,6 +84,32 @@ struct fs_nodes {
 int fs_nodes_open(struct fs_nodes *nodes, const struct fs_identity *root);
 void fs_nodes_close(struct fs_nodes *nodes);
 
+/* A node as a snapshot has it. */
+struct fs_node_place {
+	uint32_t index, generation, parent; /* parent 0: none */
+	uint32_t type;                      /* S_IFMT bits */
+	uint64_t lookups;
+	const char *name;
+	size_t length;
+};
+
+/** fs_nodes_name() - The last name of a node, of node->name_length bytes. */
+const char *fs_nodes_name(const struct fs_nodes *nodes, const struct fs_node *node);
+
+/**
+ * fs_nodes_load() - Make a node that a snapshot had, in a table that has been reset.
+ *
+ * It is stale until fs_nodes_identify() says which file it is. Return: 0, or -1 where it is none.
+ */
+int fs_nodes_load(struct fs_nodes *nodes, const struct fs_node_place *place);
+
+/** fs_nodes_loaded() - All are made: tie them together. Return: 0, or -1: they are no tree. */
+int fs_nodes_loaded(struct fs_nodes *nodes);
+
+/** fs_nodes_identify() - A node is that file, unless another one is already. */
+void fs_nodes_identify(struct fs_nodes *nodes, struct fs_node *node,
+                       const struct fs_identity *identity);
+
 /** fs_nodes_reset() - Forget all nodes but the root. Their numbers are not used again. */
 void fs_nodes_reset(struct fs_nodes *nodes);
 

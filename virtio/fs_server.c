@@ -248,6 +248,8 @@ static int take_arguments(struct fs_server *server, struct fs_request *request,
 static ssize_t perform(struct fs_server *server, struct fs_request *request,
                        const struct operation *operation)
 {
+	ssize_t result;
+
 	if (request->room < operation->answer)
 		return -EINVAL;
 	request->node = fs_nodes_get(&server->state->nodes, request->header.nodeid);
@@ -255,7 +257,9 @@ static ssize_t perform(struct fs_server *server, struct fs_request *request,
 		return -ESTALE;
 	if ((operation->is & CHANGES) && server->is_read_only)
 		return -EROFS;
-	return operation->serve(server, request);
+	server->state->met_stale_handle = false;
+	result = operation->serve(server, request);
+	return result == -EBADF && server->state->met_stale_handle ? -ESTALE : result;
 }
 
 /* Removed by the host: nothing is found in it any more. */

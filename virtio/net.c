@@ -56,27 +56,49 @@ static size_t single_frame_max(unsigned mtu)
 	return mtu + ETHERNET_HEADER + ETHERNET_VLAN;
 }
 
+/* A driver that was restored may have sent something before it learns of its new network. */
+static bool has_offload(const struct virtio_device *device, unsigned feature)
+{
+	return (device->driver_features | device->lost_features) & VIRTIO_FEATURE(feature);
+}
+
 /* 5.1.6.2: what the driver may ask for; hdr_len is a hint, num_buffers not looked at. */
 static bool is_header_right(const struct virtio_device *device,
                             const struct virtio_net_hdr_v1 *header, size_t frame)
 {
+	const struct net *net = (const struct net *)device;
+	unsigned mtu = net->mtu > net->lost_mtu ? net->mtu : net->lost_mtu;
 	unsigned feature = VIRTIO_NET_F_HOST_TSO4;
 
 	if (header->flags & ~VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		return false;
 	if (header->flags &&
-	    (!virtio_device_has(device, VIRTIO_NET_F_CSUM) ||
+	    (!has_offload(device, VIRTIO_NET_F_CSUM) ||
 	     (size_t)header->csum_start + header->csum_offset + sizeof(uint16_t) > frame))
 		return false;
 	switch (header->gso_type) {
 	case VIRTIO_NET_HDR_GSO_NONE:
-		return frame <= single_frame_max(((const struct net *)device)->mtu);
+		return frame <= single_frame_max(mtu);
 	case VIRTIO_NET_HDR_GSO_TCPV6: feature = VIRTIO_NET_F_HOST_TSO6; break;
 	case VIRTIO_NET_HDR_GSO_TCPV4: break;
 	default: return false;
 	}
-	return virtio_device_has(device, feature) && header->flags && header->gso_size &&
+	return has_offload(device, feature) && header->flags && header->gso_size &&
 	       frame <= FRAME_MAX;
+}
+
+/* Of before a restore, and more than the network of now can take. */
+static bool is_of_another_network(const struct net *net, const struct virtio_net_hdr_v1 *header,
+                                  size_t frame)
+{
+	if (!net->device.lost_features && !net->lost_mtu)
+		return false;
+	if (header->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return frame > single_frame_max(net->mtu) ||
+		       (header->flags && !virtio_device_has(&net->device, VIRTIO_NET_F_CSUM));
+	return !virtio_device_has(&net->device, header->gso_type == VIRTIO_NET_HDR_GSO_TCPV6
+	                                                ? VIRTIO_NET_F_HOST_TSO6
+	                                                : VIRTIO_NET_F_HOST_TSO4);
 }
 
 /* NET_GONE: the driver may not do this. */
@@ -97,7 +119,7 @@ static enum net_result send_chain(struct net *net, const struct virtqueue_chain 
 	net->vectors[0] = (struct iovec){&header, sizeof header};
 	count = 1 + virtqueue_slice(chain->vectors, chain->out_count, sizeof header, frame,
 	                            net->vectors + 1);
-	if (net->backend)
+	if (net->backend && !is_of_another_network(net, &header, frame))
 		result = heed(net, net->backend->ops->send(net->backend, net->vectors, count));
 	if (result == NET_DONE) {
 		net->sent.frames++;
@@ -246,6 +268,7 @@ static int take_offloads(struct virtio_device *device)
 static void reset(struct virtio_device *device)
 {
 	net_of(device)->lacks_buffers = true;
+	net_of(device)->lost_mtu = 0;
 }
 
 static void read_config(struct virtio_device *device, size_t offset, void *to, size_t length)
@@ -288,6 +311,92 @@ static int polled(struct virtio_device *device, const struct pollfd *polls, unsi
 	if (net->backend && net->lacks_buffers && polls->revents & (POLLERR | POLLHUP | POLLNVAL))
 		heed(net, NET_GONE);
 	return net->lacks_buffers ? 0 : receive_all(net);
+}
+
+/* ---- snapshots ---- */
+
+struct net_state {
+	uint8_t mac[NET_MAC_SIZE];
+	uint16_t mtu;
+	uint32_t has_ipv4, has_ipv6;
+	uint8_t ipv4[4], ipv4_gateway[4];
+	uint8_t ipv6[16], ipv6_gateway[16];
+	uint32_t ipv4_prefix, ipv6_prefix;
+	uint32_t dns_count, has_addresses; /* that the user had chosen */
+	char dns[NET_DNS_MAX][48];
+};
+_Static_assert(sizeof(struct net_state) == 72 + 3 * 48, "part of the file format");
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	(void)device;
+	return sizeof(struct net_state);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	const struct net *net = (const struct net *)device;
+	const struct net_addresses *addresses = &net->addresses;
+	struct net_state *state = to;
+
+	*state = (struct net_state){.mtu = net->mtu,
+	                            .has_ipv4 = addresses->has_ipv4,
+	                            .has_ipv6 = addresses->has_ipv6,
+	                            .ipv4_prefix = addresses->ipv4_prefix,
+	                            .ipv6_prefix = addresses->ipv6_prefix,
+	                            .dns_count = addresses->dns_count,
+	                            .has_addresses = net->has_chosen_addresses};
+	memcpy(state->mac, net->mac, sizeof state->mac);
+	memcpy(state->ipv4, addresses->ipv4, sizeof state->ipv4);
+	memcpy(state->ipv4_gateway, addresses->ipv4_gateway, sizeof state->ipv4_gateway);
+	memcpy(state->ipv6, addresses->ipv6, sizeof state->ipv6);
+	memcpy(state->ipv6_gateway, addresses->ipv6_gateway, sizeof state->ipv6_gateway);
+	for (unsigned i = 0; i < NET_DNS_MAX; i++)
+		memcpy(state->dns[i], addresses->dns[i], NET_ADDRESS_TEXT);
+	return sizeof *state;
+}
+
+static bool is_state_right(const struct net_state *state)
+{
+	if (state->has_ipv4 > 1 || state->has_ipv6 > 1 || state->has_addresses > 1 ||
+	    state->ipv4_prefix > 32 || state->ipv6_prefix > 128 || state->dns_count > NET_DNS_MAX ||
+	    state->mac[0] & 1)
+		return false;
+	for (unsigned i = 0; i < state->dns_count; i++)
+		if (!memchr(state->dns[i], 0, NET_ADDRESS_TEXT))
+			return false;
+	return true;
+}
+
+static void take_addresses(struct net_addresses *addresses, const struct net_state *state)
+{
+	*addresses = (struct net_addresses){.has_ipv4 = state->has_ipv4,
+	                                    .has_ipv6 = state->has_ipv6,
+	                                    .ipv4_prefix = state->ipv4_prefix,
+	                                    .ipv6_prefix = state->ipv6_prefix,
+	                                    .dns_count = state->dns_count};
+	memcpy(addresses->ipv4, state->ipv4, sizeof state->ipv4);
+	memcpy(addresses->ipv4_gateway, state->ipv4_gateway, sizeof state->ipv4_gateway);
+	memcpy(addresses->ipv6, state->ipv6, sizeof state->ipv6);
+	memcpy(addresses->ipv6_gateway, state->ipv6_gateway, sizeof state->ipv6_gateway);
+	for (unsigned i = 0; i < state->dns_count; i++)
+		memcpy(addresses->dns[i], state->dns[i], NET_ADDRESS_TEXT);
+}
+
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	struct net *net = net_of(device);
+	const struct net_state *state = from;
+
+	if (size != sizeof *state || !is_state_right(state))
+		return -1;
+	if (net->keeps_mac)
+		memcpy(net->mac, state->mac, sizeof net->mac);
+	if (net->keeps_addresses && state->has_addresses)
+		take_addresses(&net->addresses, state);
+	net->has_chosen_addresses |= net->keeps_addresses && state->has_addresses;
+	net->lost_mtu = state->mtu > net->mtu ? state->mtu : 0;
+	return 0;
 }
 
 /* ---- its node in the device tree (docs/device-tree.md) ---- */
@@ -355,6 +464,10 @@ static const struct virtio_device_ops net_ops = {
         .poll = poll_backend,
         .polled = polled,
         .describe = describe,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
+        .features_that_may_go = NET_OFFLOADS,
 };
 
 void net_init(struct net *net, const struct guest_memory *memory)
@@ -364,5 +477,6 @@ void net_init(struct net *net, const struct guest_memory *memory)
 	        VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
 
 	net->lacks_buffers = true;
-	virtio_device_init(&net->device, &net_ops, features | net->backend->offloads, memory);
+	virtio_device_init(&net->device, &net_ops,
+	                   features | (net->backend ? net->backend->offloads : 0), memory);
 }

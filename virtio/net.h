@@ -21,6 +21,10 @@ struct net {
 	uint16_t mtu;
 	struct net_addresses addresses;
 	void (*report)(const char *why); /* the backend has gone: told once */
+	bool has_chosen_addresses; /* they are the user's choice, not the backend's */
+	/* What a restored device takes over from its snapshot, as the user has chosen no other. */
+	bool keeps_mac, keeps_addresses;
+	uint16_t lost_mtu; /* before a restore, where it is smaller now; else 0 */
 
 	bool lacks_buffers; /* the driver has to give some before anything can be received */
 	struct net_counters sent, received;
@@ -42,7 +46,8 @@ static inline uint64_t net_frames(const struct net *net)
 
 /**
  * net_init() - Begin a network device.
- * @net: zeroed but for backend, mac, mtu, addresses and report
+ * @net: zeroed but for backend (NULL: the link is down from the start), mac, mtu, addresses and
+ *       what else the user has chosen, and report
  */
 void net_init(struct net *net, const struct guest_memory *memory);
 

@@ -27,7 +27,7 @@ void virtio_device_reset(struct virtio_device *device)
 		device->ops->reset(device);
 	for (unsigned i = 0; i < device->ops->queue_count; i++)
 		virtqueue_reset(&device->queues[i]);
-	device->driver_features = 0;
+	device->driver_features = device->lost_features = 0;
 	device->status = 0;
 	device->interrupts = device->untold = 0;
 	device->features_select = device->driver_features_select = device->queue_select = 0;

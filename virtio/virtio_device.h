@@ -58,12 +58,26 @@ struct virtio_device_ops {
 	/* Optional: properties of its node in the device tree beyond those that all have (libfdt's
 	 * sequential writing): 0 or an error of libfdt's. */
 	int (*describe)(const struct virtio_device *device, void *tree);
+
+	/*
+	 * Optional, for snapshots (virtio_state.h): what the kind has beyond what all devices have.
+	 * save_bound() says how many bytes save() writes at most; that allocates nothing, and
+	 * returns how many it were. load() gets as many as it may, rounded up to a multiple of 8,
+	 * in a device that was reset and has its features, status and queues already: 0, or -1
+	 * where they are none of its own.
+	 */
+	size_t (*save_bound)(const struct virtio_device *device);
+	size_t (*save)(const struct virtio_device *device, void *to);
+	int (*load)(struct virtio_device *device, const void *from, size_t size);
+	/* Of what a driver may have taken, what a restored device need not offer again. */
+	uint64_t features_that_may_go;
 };
 
 struct virtio_device {
 	const struct virtio_device_ops *ops;
 	uint64_t features;        /* offered */
 	uint64_t driver_features; /* taken by the driver; checked at FEATURES_OK */
+	uint64_t lost_features;   /* taken before a restore, and not offered any more */
 	uint32_t status;          /* VIRTIO_CONFIG_S_* */
 	uint32_t interrupts;      /* what the driver has not acknowledged: VIRTIO_INTERRUPT_* */
 	uint32_t untold;          /* what `wait` has not told it of: VIRTIO_INTERRUPT_* */

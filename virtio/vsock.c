@@ -501,6 +501,65 @@ static void read_config(struct virtio_device *device, size_t offset, void *to, s
 	memcpy(to, (const char *)&config + offset, length);
 }
 
+/* ---- snapshots ---- */
+
+/* Connections end with the VM that they were made in: what is kept is whether there were any. */
+struct vsock_state {
+	uint32_t next_port, connections;
+};
+_Static_assert(sizeof(struct vsock_state) == 8, "part of the file format");
+
+unsigned vsock_connections(const struct virtio_device *device)
+{
+	const struct vsock *vsock = (const struct vsock *)device;
+	unsigned count = vsock->reset_count;
+
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++)
+		count += vsock->connections[i].state > VSOCK_GREETING;
+	return count;
+}
+
+static size_t save_bound(const struct virtio_device *device)
+{
+	(void)device;
+	return sizeof(struct vsock_state);
+}
+
+static size_t save(const struct virtio_device *device, void *to)
+{
+	*(struct vsock_state *)to =
+	        (struct vsock_state){.next_port = ((const struct vsock *)device)->next_port,
+	                             .connections = vsock_connections(device)};
+	return sizeof(struct vsock_state);
+}
+
+/* 5.10.6.7: all connections are over, those who listen go on. A driver without a buffer for it
+ * finds out by the answers to its packets. */
+static int tell_reset(struct vsock *vsock)
+{
+	static const struct virtio_vsock_event event = {.id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET};
+	struct virtqueue_chain *chain = &vsock->device.chain;
+	int status = virtqueue_next(&vsock->device.queues[QUEUE_EVENT], chain);
+
+	if (status <= 0)
+		return status;
+	virtqueue_copy_to(virtqueue_in(chain), chain->in_count, 0, &event, sizeof event);
+	virtqueue_complete(&vsock->device.queues[QUEUE_EVENT], chain->head, sizeof event);
+	virtio_device_tell_used(&vsock->device, QUEUE_EVENT);
+	return 0;
+}
+
+static int load(struct virtio_device *device, const void *from, size_t size)
+{
+	const struct vsock_state *state = from;
+
+	if (size != sizeof *state)
+		return -1;
+	vsock_of(device)->next_port = state->next_port;
+	return state->connections && virtio_device_is_live(device) ? tell_reset(vsock_of(device))
+	                                                            : 0;
+}
+
 static const struct virtio_device_ops vsock_ops = {
         .name = "vsock",
         .id = VIRTIO_ID_VSOCK,
@@ -513,6 +572,9 @@ static const struct virtio_device_ops vsock_ops = {
         .poll = vsock_poll,
         .polled = vsock_polled,
         .drain = vsock_drain,
+        .save_bound = save_bound,
+        .save = save,
+        .load = load,
 };
 
 struct virtio_device *vsock_create(const struct vsock_host *host, const struct guest_memory *memory)

@@ -31,6 +31,9 @@
 struct virtio_device *vsock_open(const char *path, const struct guest_memory *memory,
                                  struct mote_error *err);
 
+/* Connections that the guest knows of. */
+unsigned vsock_connections(const struct virtio_device *device);
+
 struct vsock_host;
 
 /* The same on a host's side that is there already; for tests. NULL when memory is short. */
