@@ -230,8 +230,7 @@ static int load(struct virtio_device *device, const void *from, size_t size)
 
 	if (size != sizeof *state || state->has_stats_buffer > 1 ||
 	    state->stats_head > UINT16_MAX ||
-	    (state->has_stats_buffer &&
-	     (!queue->is_ready || state->stats_head >= queue->size)))
+	    (state->has_stats_buffer && (!queue->is_ready || state->stats_head >= queue->size)))
 		return -1;
 	balloon->target = state->target;
 	balloon->actual = state->actual;

@@ -348,7 +348,8 @@ static size_t save(const struct virtio_device *device, void *to)
 	return sizeof *state;
 }
 
-/* The disk may be another one, of at least the size; the driver learns of it by its configuration. */
+/* The disk may be another one, of at least the size; the driver learns of it by its configuration.
+ */
 static int load(struct virtio_device *device, const void *from, size_t size)
 {
 	struct block *block = block_of(device);

@@ -210,7 +210,8 @@ static size_t save(const struct virtio_device *device, void *to)
 	return sizeof(struct console_state);
 }
 
-/* Where the driver was promised the size of a terminal, and there is none now, the last one stays. */
+/* Where the driver was promised the size of a terminal, and there is none now, the last one stays.
+ */
 static int load(struct virtio_device *device, const void *from, size_t size)
 {
 	struct console *console = console_of(device);

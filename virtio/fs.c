@@ -107,8 +107,7 @@ const char *fs_read_state(const void *specific, size_t size)
 {
 	const struct fs_device_state *state = specific;
 
-	return size >= sizeof *state &&
-	                       memchr(state->mount_point, 0, sizeof state->mount_point)
+	return size >= sizeof *state && memchr(state->mount_point, 0, sizeof state->mount_point)
 	               ? state->mount_point
 	               : NULL;
 }

@@ -26,8 +26,8 @@ static ssize_t answer_handle(struct fs_server *server, uint64_t node, int fd, ui
                              struct fuse_open_out *out)
 {
 	uint64_t fh;
-	int result = fs_handle_new(server, node, fd,
-	                           (int)(flags & OPEN_FLAGS & ~(uint32_t)O_TRUNC), &fh);
+	int result = fs_handle_new(server, node, fd, (int)(flags & OPEN_FLAGS & ~(uint32_t)O_TRUNC),
+	                           &fh);
 
 	if (result)
 		return result;

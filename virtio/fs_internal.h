@@ -87,8 +87,8 @@ size_t fs_cursor_write(struct fs_cursor cursor, const void *from, size_t size);
 #define FS_ANSWER_MAX (256u << 10)
 
 struct fs_handle {
-	uint64_t node; /* number */
-	int fd;        /* -1: stale, it could not be opened again after a restore */
+	uint64_t node;  /* number */
+	int fd;         /* -1: stale, it could not be opened again after a restore */
 	uint32_t flags; /* of open(2): to open it again */
 	bool is_locked; /* by flock(2) */
 	uint32_t generation;

@@ -39,8 +39,7 @@ _Static_assert(sizeof(struct saved_server) == 16 && sizeof(struct saved_node) ==
 size_t fs_server_save_bound(const struct fs_server *server)
 {
 	(void)server;
-	return sizeof(struct saved_server) +
-	       NODES_MAX * (sizeof(struct saved_node) + FS_NAME_MAX) +
+	return sizeof(struct saved_server) + NODES_MAX * (sizeof(struct saved_node) + FS_NAME_MAX) +
 	       FS_HANDLES_MAX * sizeof(struct saved_handle);
 }
 
@@ -220,10 +219,11 @@ static void complain(struct fs_server *server, unsigned stale_nodes, unsigned st
 
 	if (!stale_nodes && !stale_handles)
 		return;
-	length = snprintf(text, sizeof text,
-	                  "mote: share %.128s: of what the guest knew, %u files are not there and %u "
-	                  "open ones cannot be opened again: stale for it\n",
-	                  server->name, stale_nodes, stale_handles);
+	length = snprintf(
+	        text, sizeof text,
+	        "mote: share %.128s: of what the guest knew, %u files are not there and %u "
+	        "open ones cannot be opened again: stale for it\n",
+	        server->name, stale_nodes, stale_handles);
 	console_report(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
 }
 

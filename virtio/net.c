@@ -77,8 +77,7 @@ static bool is_header_right(const struct virtio_device *device,
 	     (size_t)header->csum_start + header->csum_offset + sizeof(uint16_t) > frame))
 		return false;
 	switch (header->gso_type) {
-	case VIRTIO_NET_HDR_GSO_NONE:
-		return frame <= single_frame_max(mtu);
+	case VIRTIO_NET_HDR_GSO_NONE: return frame <= single_frame_max(mtu);
 	case VIRTIO_NET_HDR_GSO_TCPV6: feature = VIRTIO_NET_F_HOST_TSO6; break;
 	case VIRTIO_NET_HDR_GSO_TCPV4: break;
 	default: return false;

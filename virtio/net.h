@@ -21,7 +21,7 @@ struct net {
 	uint16_t mtu;
 	struct net_addresses addresses;
 	void (*report)(const char *why); /* the backend has gone: told once */
-	bool has_chosen_addresses; /* they are the user's choice, not the backend's */
+	bool has_chosen_addresses;       /* they are the user's choice, not the backend's */
 	/* What a restored device takes over from its snapshot, as the user has chosen no other. */
 	bool keeps_mac, keeps_addresses;
 	uint16_t lost_mtu; /* before a restore, where it is smaller now; else 0 */

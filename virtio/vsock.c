@@ -557,7 +557,7 @@ static int load(struct virtio_device *device, const void *from, size_t size)
 		return -1;
 	vsock_of(device)->next_port = state->next_port;
 	return state->connections && virtio_device_is_live(device) ? tell_reset(vsock_of(device))
-	                                                            : 0;
+	                                                           : 0;
 }
 
 static const struct virtio_device_ops vsock_ops = {

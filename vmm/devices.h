@@ -21,7 +21,7 @@ struct devices {
 	const struct net *net; /* one of them; NULL: none */
 	struct virtio_device *console;
 	struct confine_needs needs; /* of all of them */
-	bool sets_balloon; /* of a restored VM: its balloon gets a new target, in bytes */
+	bool sets_balloon;          /* of a restored VM: its balloon gets a new target, in bytes */
 	uint64_t balloon_target;
 	/* filled by devices_poll() */
 	struct pollfd *polls;

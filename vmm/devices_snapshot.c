@@ -186,10 +186,9 @@ static struct disk_text disk_text(const struct block_identity *disk)
 static int missing_disk(const struct block_identity *disk, bool is_read_only,
                         struct mote_error *err)
 {
-	return mote_error_set(err, MOTE_STATUS_FAILED,
-	                      "the snapshot has %s: give it with --disk FILE%s%s%s",
-	                      disk_text(disk).text, *disk->id ? ",id=" : "", disk->id,
-	                      is_read_only ? ",ro" : "");
+	return mote_error_set(
+	        err, MOTE_STATUS_FAILED, "the snapshot has %s: give it with --disk FILE%s%s%s",
+	        disk_text(disk).text, *disk->id ? ",id=" : "", disk->id, is_read_only ? ",ro" : "");
 }
 
 static int check_disk(const struct block_identity *disk, const struct block_identity *given,
@@ -201,11 +200,10 @@ static int check_disk(const struct block_identity *disk, const struct block_iden
 		                      disk_text(disk).text,
 		                      size_text(given->sectors * BLOCK_SECTOR).text);
 	if (is_read_only != is_given_read_only)
-		return mote_error_set(err, MOTE_STATUS_FAILED,
-		                      "the snapshot has %s, which is %s: give it %s ,ro",
-		                      disk_text(disk).text,
-		                      is_read_only ? "only read" : "written to",
-		                      is_read_only ? "with" : "without");
+		return mote_error_set(
+		        err, MOTE_STATUS_FAILED, "the snapshot has %s, which is %s: give it %s ,ro",
+		        disk_text(disk).text, is_read_only ? "only read" : "written to",
+		        is_read_only ? "with" : "without");
 	return 0;
 }
 
@@ -352,8 +350,7 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
 
 /* ---- restoring ---- */
 
-int devices_restore(struct devices *devices, const void *bytes, size_t size,
-                    struct mote_error *err)
+int devices_restore(struct devices *devices, const void *bytes, size_t size, struct mote_error *err)
 {
 	struct states states;
 

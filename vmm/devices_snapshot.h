@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The virtio devices of a snapshot (section DEVICES): their state saved, and taken up by the devices
- * that whoever restores it has given.
+ * The virtio devices of a snapshot (section DEVICES): their state saved, and taken up by the
+ * devices that whoever restores it has given.
  *
  * A restore opens devices from its own options, by devices_open() before confinement, as a first
- * start does: a snapshot's maker does not choose files, directories, sockets or networks of the host
- * (docs/decisions/021-restored-resources.md). Once the file has been read, devices_adopt() compares
- * them with what the snapshot had, and devices_restore() gives them their state.
+ * start does: a snapshot's maker does not choose files, directories, sockets or networks of the
+ * host (docs/decisions/021-restored-resources.md). Once the file has been read, devices_adopt()
+ * compares them with what the snapshot had, and devices_restore() gives them their state.
  */
 #ifndef MOTE_VMM_DEVICES_SNAPSHOT_H
 #define MOTE_VMM_DEVICES_SNAPSHOT_H
 
 #include "vmm/devices.h"
 
-/* Bytes that devices_save() takes at most; for shares mostly address space that is never touched. */
+/* Bytes that devices_save() takes at most; for shares mostly address space that is never touched.
+ */
 size_t devices_save_bound(const struct devices *devices);
 
 /**
@@ -29,8 +30,8 @@ int devices_save(struct devices *devices, void *buffer, size_t size, size_t *use
                  struct mote_error *err);
 
 /**
- * devices_report_ties() - Name what ties a guest to this host and cannot be carried, beyond what the
- * kit names itself.
+ * devices_report_ties() - Name what ties a guest to this host and cannot be carried, beyond what
+ * the kit names itself.
  * @text: filled: a line for each
  *
  * Return: bytes of text, at most @size.
