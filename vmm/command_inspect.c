@@ -13,6 +13,7 @@
 #include "vmm/app_image.h"
 #include "vmm/command.h"
 #include "vmm/elf_image.h"
+#include "vmm/json.h"
 #include "vmm/lost_page.h"
 
 static const enum app_section_kind kinds[] = {APP_SECTION_MANIFEST, APP_SECTION_PROGRAM,
@@ -154,52 +155,15 @@ static void print_readable(const struct inspection *inspection)
 	}
 }
 
-/* Length of the UTF-8 sequence at @text (RFC 3629), 0 where there is none. */
-static size_t utf8_length(const unsigned char *text)
-{
-	static const struct {
-		uint32_t least;
-		unsigned char mask, lead, length;
-	} forms[] = {{0, 0x80, 0, 1},
-	             {0x80, 0xe0, 0xc0, 2},
-	             {0x800, 0xf0, 0xe0, 3},
-	             {0x10000, 0xf8, 0xf0, 4}};
-
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-		uint32_t value = text[0] & (unsigned char)~forms[i].mask;
-
-		if ((text[0] & forms[i].mask) != forms[i].lead)
-			continue;
-		for (size_t k = 1; k < forms[i].length; k++) {
-			if ((text[k] & 0xc0) != 0x80)
-				return 0;
-			value = value << 6 | (text[k] & 0x3f);
-		}
-		return value >= forms[i].least && value <= 0x10ffff && value >> 11 != 0x1b
-		               ? forms[i].length
-		               : 0;
-	}
-	return 0;
-}
-
-/* A JSON string (RFC 8259). Bytes that are no UTF-8 become U+FFFD, which stands for such. */
+/* A JSON string. */
 static void print_string(const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	char piece[8];
 
 	putchar('"');
-	while (*at) {
-		size_t length = utf8_length(at);
-
-		if (length == 0)
-			printf("\\ufffd");
-		else if (*at < ' ' || *at == 0x7f)
-			printf("\\u%04x", *at);
-		else if (*at == '"' || *at == '\\')
-			printf("\\%c", *at);
-		else
-			fwrite(at, 1, length, stdout);
-		at += length ? length : 1;
+	while (*text) {
+		json_escape(&text, piece);
+		fputs(piece, stdout);
 	}
 	putchar('"');
 }

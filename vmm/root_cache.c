@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "vmm/cpuid_cache.h"
+#include "vmm/private_directory.h"
 
 #define SUFFIX          ".erofs"
 #define TEMPORARY       "mote-root-"
@@ -21,33 +22,6 @@
 #define TOUCH_S         60   /* a time of use that old is set again */
 #define NAME_BYTES      256
 #define CREATE_ATTEMPTS 16
-
-/* Opens a directory that is the caller's own and that no one else can write to. */
-static int open_private(int parent, const char *name)
-{
-	struct stat status;
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &status) || status.st_uid != geteuid() ||
-	    (status.st_mode & (S_IWGRP | S_IWOTH))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* mkdir -p; whether it worked shows when the directory is opened. */
-static void make_directories(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0700);
-		*slash = '/';
-	}
-	mkdir(path, 0700);
-}
 
 void root_cache_open(struct root_cache *cache)
 {
@@ -58,15 +32,11 @@ void root_cache_open(struct root_cache *cache)
 	if (!cpuid_cache_directory(base, sizeof base))
 		return;
 	snprintf(cache->path, sizeof cache->path, "%s/root", base);
-	parent = open_private(AT_FDCWD, base);
-	if (parent < 0) {
-		make_directories(base);
-		parent = open_private(AT_FDCWD, base);
-	}
+	parent = private_directory_make(base);
 	if (parent < 0)
 		return;
 	if (mkdirat(parent, "root", 0700) == 0 || errno == EEXIST)
-		cache->directory = open_private(parent, "root");
+		cache->directory = private_directory_open(parent, "root");
 	close(parent);
 }
 
