@@ -24,6 +24,10 @@
 #define LATEST_NS    1000000000u /* the clock page is refreshed at least that often */
 #define NETWORK_NS   2000000u    /* while frames move: what the guest sends waits no longer */
 #define QUIET_SLICES 10          /* with one runnable thread, before slicing stops */
+#define STILL_NS     3000000u    /* between looks at a guest that seems to stand still */
+#define STILL_LOOKS  32          /* that find no register changed: not a short loop met by chance */
+
+#define RFLAGS_RESUME (1ull << 16)
 
 #define RUN_GPA(field) \
 	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
@@ -51,6 +55,8 @@ static void choose_next(struct vm *vm, const struct mote_run *page)
 		delay = MOTE_SLICE_NS;
 	if (is_network_busy(vm))
 		delay = NETWORK_NS;
+	if (vm->tick.still_looks && delay > STILL_NS)
+		delay = STILL_NS;
 	if (page->deadline && page->deadline < now + delay)
 		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
 	vm->tick.next = next = now + delay;
@@ -113,16 +119,23 @@ static bool is_cut(const void *bytes, uint64_t size)
 
 /*
  * KVM with a local APIC of its own says nothing of a page that the guest touches and a cut file no
- * longer has (lost_page.h): it tries again for ever. So look when the guest stands still.
+ * longer has (lost_page.h): it tries again for ever. So look when the guest stands still. A program
+ * that jumps to one instruction for ever does so, too, and is not told apart once its file is cut.
  */
 static bool is_stuck(struct vm *vm)
 {
-	const struct kvm_regs *regs = &vm->kvm.run->s.regs.regs;
-	bool stands_still = !memcmp(&vm->tick.registers, regs, sizeof *regs);
+	struct kvm_regs regs = vm->kvm.run->s.regs.regs;
+	bool stands_still;
 
-	vm->tick.registers = *regs;
-	return stands_still && (is_cut(vm->application_bytes, vm->application.source.size) ||
-	                        is_cut(vm->root, vm->root_size));
+	regs.rflags &= ~RFLAGS_RESUME; /* comes and goes with the attempts */
+	stands_still = !memcmp(&vm->tick.registers, &regs, sizeof regs);
+	vm->tick.registers = regs;
+	if (!stands_still || (!is_cut(vm->application_bytes, vm->application.source.size) &&
+	                      !is_cut(vm->root, vm->root_size)))
+		vm->tick.still_looks = 0;
+	else
+		vm->tick.still_looks++;
+	return vm->tick.still_looks > STILL_LOOKS;
 }
 
 int tick_serve(struct vm *vm, struct mote_error *err)

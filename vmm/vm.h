@@ -72,6 +72,7 @@ struct vm {
 	struct {
 		unsigned quiet_slices;     /* in a row, with one runnable thread */
 		struct kvm_regs registers; /* at the last one */
+		unsigned still_looks;      /* in a row, that found them unchanged */
 		uint64_t next;             /* CLOCK_MONOTONIC ns */
 		uint64_t frames;           /* of the network, at the last one */
 	} tick;

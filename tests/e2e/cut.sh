@@ -56,7 +56,8 @@ test_guest_reads() {
 	expect_in err '^mote: cannot read a page of ./program: the file was cut'
 }
 
-# Nobody is harmed who does not touch it: code that computes, or waits for ever in one place.
+# Nobody is harmed who does not touch it, not even by a loop so short that two looks may find the
+# same registers.
 test_guest_does_not_read() {
 	cut_while_running spin --timeout 4
 	expect_status 124
