@@ -38,9 +38,12 @@ LWIP_STAMP := $(LWIP)/.stamp
 
 # Debian's musl has no kernel headers: a folder of links to those of the C library.
 UAPI := $(BUILD)/uapi
+# And xxHash, which is a header: a folder of its own, so that musl sees no other of the C library's.
+XXHASH := $(BUILD)/xxhash
 HOSTCC := gcc
 CC_HOST := musl-gcc
-HOST_CFLAGS := $(COMMON) -O2 -g -isystem $(FDT)/libfdt -idirafter $(UAPI)
+HOST_CFLAGS := $(COMMON) -O2 -g -isystem $(FDT)/libfdt -isystem $(XXHASH) \
+	-idirafter $(UAPI)
 HOST_LDFLAGS := -static -s -Wl,-z,noseparate-code -Wl,--build-id=none
 
 KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgeneral-regs-only \
@@ -50,7 +53,7 @@ KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgene
 NET_CFLAGS := $(KIT_CFLAGS) -Iguestkit/net -isystem $(LWIP)/src/include
 LWIP_FAST  := core/inet_chksum core/pbuf core/tcp_in core/tcp_out core/ipv4/ip4
 
-VMM_SRC := $(wildcard vmm/*.c virtio/*.c)
+VMM_SRC := $(wildcard vmm/*.c virtio/*.c snapshot/*.c)
 SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o
@@ -95,6 +98,11 @@ $(UAPI)/.stamp:
 	@ln -sfn /usr/include/x86_64-linux-gnu/asm $(UAPI)/asm
 	@touch $@
 
+$(XXHASH)/.stamp:
+	@mkdir -p $(XXHASH)
+	@ln -sfn /usr/include/xxhash.h $(XXHASH)/xxhash.h
+	@touch $@
+
 # ---- the host program ----
 
 $(BUILD)/seccomp-gen: tools/seccomp-gen.c tools/seccomp-names.h
@@ -104,7 +112,7 @@ $(BUILD)/seccomp-gen: tools/seccomp-gen.c tools/seccomp-names.h
 $(BUILD)/seccomp_filters.h: $(BUILD)/seccomp-gen $(VMM_SRC)
 	$(call say,GEN,$@)$(BUILD)/seccomp-gen -o $@ $(VMM_SRC)
 
-$(BUILD)/host/%.o: %.c $(FDT_STAMP) $(UAPI)/.stamp
+$(BUILD)/host/%.o: %.c $(FDT_STAMP) $(UAPI)/.stamp $(XXHASH)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC_HOST) $(HOST_CFLAGS) $(DEPS) -c $< -o $@
 

@@ -21,12 +21,11 @@
 #define SNAPSHOT_LAYERS_MAX 8
 
 enum snapshot_section_kind {
-	SNAPSHOT_MACHINE,   /* struct snapshot_machine */
-	SNAPSHOT_CPUID,     /* struct kvm_cpuid_entry2[]: what the guest sees */
-	SNAPSHOT_XSAVE,     /* the vCPU's XSAVE area, standard format */
-	SNAPSHOT_DEVICES,   /* state of virtio devices (devices_snapshot.c) */
-	SNAPSHOT_RESOURCES, /* the device tree that the guest started with: names what it was given
-	                     */
+	SNAPSHOT_MACHINE,     /* struct snapshot_machine */
+	SNAPSHOT_CPUID,       /* struct kvm_cpuid_entry2[]: what the guest sees */
+	SNAPSHOT_XSAVE,       /* the vCPU's XSAVE area, standard format */
+	SNAPSHOT_DEVICES,     /* state of virtio devices (devices_snapshot.c) */
+	SNAPSHOT_RESOURCES,   /* the device tree of the guest's start: names what it was given */
 	SNAPSHOT_APPLICATION, /* path of the application on the host, NUL-terminated */
 	SNAPSHOT_ROOT,        /* path of the root image on the host, NUL-terminated; empty: none */
 	SNAPSHOT_SECTIONS
@@ -49,8 +48,9 @@ struct snapshot_layer {
 	char *name; /* for messages; owned */
 	int fd;
 	uint64_t size;
-	const unsigned char
-	        *bytes; /* mapped whole, shared, read-only; NULL before snapshot_read() */
+	const unsigned char *bytes; /* all of it, shared, read-only; NULL before snapshot_read() */
+	struct snapshot_header *header; /* format.h; a copy, owned */
+	unsigned char *parts; /* a copy of all parts, owned; NULL before snapshot_read() */
 };
 
 struct snapshot {
@@ -65,18 +65,20 @@ struct snapshot {
 	 * order in layer 0 from working_set_offset on, or, where that is 0, only in the extents.
 	 */
 	const uint32_t *working_set;
+	void *working_set_bytes; /* what holds them; owned */
 	size_t working_set_count;
 	uint64_t working_set_offset;
-	bool can_record; /* a working set may be recorded: there is none, and the file is writable
-	                  */
+	bool can_record; /* there is no working set yet, and the file is writable */
+	void *record;    /* where to: its place in the file, mapped shared; NULL: nowhere */
 };
 
 /**
  * snapshot_open() - Open a snapshot and the files that it builds on.
  * @path: of the file; where the user may write it, it is open for snapshot_record()
  *
- * To be called before confinement. Errors: MOTE_STATUS_NOT_FOUND where there is none,
- * MOTE_STATUS_CANNOT_RUN where it is no snapshot, or its base is missing.
+ * To be called before confinement; snapshot_close() is due afterwards, whatever the result. Errors:
+ * MOTE_STATUS_NOT_FOUND where there is none, MOTE_STATUS_CANNOT_RUN where it is no snapshot, or its
+ * base is missing.
  */
 int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error *err);
 
@@ -98,7 +100,7 @@ int snapshot_verify(const struct snapshot *snapshot, struct mote_error *err);
  *
  * The working set is not filled in; see snapshot_fill_working_set().
  */
-int snapshot_map(const struct snapshot *snapshot, const struct guest_memory *memory,
+int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory,
                  struct mote_error *err);
 
 /* Bring the pages of the working set in at once, as the guest's own. */
@@ -112,7 +114,8 @@ const unsigned char *snapshot_page(const struct snapshot *snapshot, uint64_t fra
  * snapshot_record() - Record the working set in the file, in place.
  * @frames: in order; what does not fit is left out
  *
- * Allowed in phase run. Failure is no error: the next restore records again.
+ * Allowed in phase run, and costs no system call: the place in the file is mapped, and nothing else
+ * of the file can be written. Failure is no error: the next restore records again.
  */
 void snapshot_record(const struct snapshot *snapshot, const uint32_t *frames, size_t count);
 

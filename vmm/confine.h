@@ -17,8 +17,8 @@
  *number), and so does any call through a 32-bit or x32 entry.
  *
  * The lists stand beside the code that makes the calls, as comments that begin with the word
- * #syscalls in any source file of vmm and virtio (not in headers); tools/seccomp-gen collects them
- *at build time:
+ * #syscalls in any source file of vmm, virtio and snapshot (not in headers); tools/seccomp-gen
+ *collects them at build time:
  *
  *	annotation = "#syscalls" [ ":" list { "," list } ] call { call }
  *	list       = phase | group             none: both phases

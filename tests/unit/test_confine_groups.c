@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define ALL (CONFINE_DISK | CONFINE_SHARE | CONFINE_NET | CONFINE_VSOCK)
+#define ALL (CONFINE_DISK | CONFINE_SHARE | CONFINE_NET | CONFINE_VSOCK | CONFINE_SNAPSHOT)
 
 static struct confine_needs needs;
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens a snapshot and the files that it builds on: before confinement, so it believes little. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "snapshot/checksum.h"
+#include "snapshot/format.h"
+#include "snapshot/snapshot.h"
+
+/* NULL: it is a header that this mote understands. */
+static const char *header_problem(const struct snapshot_header *header)
+{
+	static const char newer[] = "it is of a newer version of mote; update mote to use it";
+
+	if (memcmp(header->magic, SNAPSHOT_MAGIC, sizeof header->magic) != 0)
+		return "it is not a snapshot";
+	if (header->version > SNAPSHOT_VERSION)
+		return newer;
+	if (header->version != SNAPSHOT_VERSION || header->header_size != SNAPSHOT_HEADER_SIZE)
+		return "its header is damaged";
+	if (checksum_64(header, offsetof(struct snapshot_header, sum)) != header->sum)
+		return "its header is damaged (wrong checksum)";
+	if (header->flags & ~SNAPSHOT_FLAG_KEYED)
+		return newer;
+	return NULL;
+}
+
+/* A file of the same folder, and no other place. */
+static bool is_plain_name(const char *name, size_t room)
+{
+	return memchr(name, '\0', room) && *name && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
+}
+
+static int cannot_use(struct mote_error *err, const char *name, const char *problem)
+{
+	return mote_error_set(err, MOTE_STATUS_CANNOT_RUN, "cannot use snapshot %s: %s", name,
+	                      problem);
+}
+
+/* The path of @name in the folder of @path; the caller frees it. */
+static char *beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+	char *joined = malloc(folder + strlen(name) + 1);
+
+	if (joined) {
+		memcpy(joined, path, folder);
+		strcpy(joined + folder, name);
+	}
+	return joined;
+}
+
+static int read_header(struct snapshot_layer *layer, struct mote_error *err)
+{
+	struct stat stat;
+	const char *problem;
+	ssize_t got;
+
+	layer->header = calloc(1, sizeof *layer->header);
+	if (!layer->header)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	if (fstat(layer->fd, &stat))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot look at %s", layer->name);
+	if (!S_ISREG(stat.st_mode))
+		return cannot_use(err, layer->name, "it is not a regular file");
+	layer->size = (uint64_t)stat.st_size;
+	got = pread(layer->fd, layer->header, sizeof *layer->header, 0);
+	if (got < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot read %s", layer->name);
+	if (got < (ssize_t)sizeof *layer->header)
+		return cannot_use(err, layer->name,
+		                  memcmp(layer->header->magic, SNAPSHOT_MAGIC, 8) == 0
+		                          ? "it is cut off in its header"
+		                          : "it is not a snapshot");
+	problem = header_problem(layer->header);
+	return problem ? cannot_use(err, layer->name, problem) : 0;
+}
+
+/* @path becomes the layer's. @above: what builds on it; NULL: it is the snapshot itself */
+static int open_layer(struct snapshot *snapshot, char *path, const char *above,
+                      struct mote_error *err)
+{
+	struct snapshot_layer *layer = &snapshot->layers[snapshot->layer_count++];
+
+	*layer = (struct snapshot_layer){.name = path, .fd = -1};
+	if (!path)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	layer->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (layer->fd >= 0)
+		return read_header(layer, err);
+	if (above)
+		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN,
+		                        "cannot use snapshot %s: cannot open its base %s", above,
+		                        path);
+	return mote_error_errno(err,
+	                        errno == ENOENT ? MOTE_STATUS_NOT_FOUND : MOTE_STATUS_CANNOT_RUN,
+	                        "cannot open %s", path);
+}
+
+static bool is_recorded(const struct snapshot_layer *layer)
+{
+	struct snapshot_working_set set;
+
+	return pread(layer->fd, &set, sizeof set, SNAPSHOT_WORKING_SET_OFFSET) == sizeof set &&
+	       checksum_64(&set.count, sizeof set - offsetof(struct snapshot_working_set, count)) ==
+	               set.sum;
+}
+
+/*
+ * Where there is no working set yet, map its place for writing. The descriptor that can write is
+ * closed again: whoever takes the confined VMM over reaches these bytes and no others.
+ */
+static void prepare_record(struct snapshot *snapshot)
+{
+	const struct snapshot_layer *layer = &snapshot->layers[0];
+	struct stat ours, again;
+	int fd;
+
+	if (layer->size < SNAPSHOT_PARTS_OFFSET || is_recorded(layer))
+		return;
+	fd = open(layer->name, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (fstat(layer->fd, &ours) == 0 && fstat(fd, &again) == 0 && ours.st_dev == again.st_dev &&
+	    ours.st_ino == again.st_ino) {
+		void *place = mmap(NULL, SNAPSHOT_WORKING_SET_SIZE, PROT_READ | PROT_WRITE,
+		                   MAP_SHARED, fd, SNAPSHOT_WORKING_SET_OFFSET);
+
+		snapshot->record = place == MAP_FAILED ? NULL : place;
+	}
+	close(fd);
+}
+
+int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error *err)
+{
+	const struct snapshot_layer *layer = &snapshot->layers[0];
+
+	memset(snapshot, 0, sizeof *snapshot);
+	if (open_layer(snapshot, strdup(path), NULL, err))
+		return -1;
+	prepare_record(snapshot);
+	while (layer->header->base_name[0]) {
+		if (!is_plain_name(layer->header->base_name, sizeof layer->header->base_name))
+			return cannot_use(err, layer->name, "its base is not a file of its folder");
+		if (snapshot->layer_count == SNAPSHOT_LAYERS_MAX)
+			return cannot_use(err, path, "it builds on too many others");
+		if (open_layer(snapshot, beside(layer->name, layer->header->base_name), layer->name,
+		               err))
+			return -1;
+		layer = &snapshot->layers[snapshot->layer_count - 1];
+	}
+	return 0;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+	for (unsigned i = 0; i < snapshot->layer_count; i++) {
+		struct snapshot_layer *layer = &snapshot->layers[i];
+
+		if (layer->bytes)
+			munmap((void *)(uintptr_t)layer->bytes, layer->size);
+		if (layer->fd >= 0)
+			close(layer->fd);
+		free(layer->name);
+		free(layer->header);
+		free(layer->parts);
+	}
+	if (snapshot->record)
+		munmap(snapshot->record, SNAPSHOT_WORKING_SET_SIZE);
+	free(snapshot->extents);
+	free(snapshot->working_set_bytes);
+	memset(snapshot, 0, sizeof *snapshot);
+}
