@@ -22,6 +22,7 @@
 #include "vmm/console.h"
 #include "vmm/cpuid_compat.h"
 #include "vmm/crash.h"
+#include "vmm/devices_snapshot.h"
 #include "vmm/root_image.h"
 #include "vmm/siphash.h"
 #include "vmm/vm_create.h"
@@ -144,12 +145,15 @@ static int take_cpuid(struct vm *vm, struct mote_error *err)
 
 static int read_snapshot(struct vm *vm, struct mote_error *err)
 {
+	const struct snapshot_section *devices = &vm->snapshot->sections[SNAPSHOT_DEVICES];
 	const struct snapshot_machine *machine;
 
 	if (snapshot_read(vm->snapshot, err) ||
 	    (vm->options->verify && snapshot_verify(vm->snapshot, err)) ||
 	    check_versions(vm, err) || check_machine(vm, err) || check_root(vm, err) ||
-	    take_cpuid(vm, err))
+	    take_cpuid(vm, err) ||
+	    devices_adopt(&vm->devices, vm->options, &vm->memory, devices->bytes, devices->size,
+	                  err))
 		return -1;
 	machine = vm->snapshot->machine;
 	vm->kit_note = machine->kit;
@@ -280,6 +284,8 @@ bool vm_check_generation(struct vm *vm)
 
 int vm_restore(struct vm *vm, const struct run_options *options, struct mote_error *err)
 {
+	const struct snapshot_section *devices;
+
 	vm->options = options;
 	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
 		return -1;
@@ -292,7 +298,9 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	    vm_new_generation(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
-	if (add_slots(vm, err) || vm_restore_vcpu(vm, err))
+	devices = &vm->snapshot->sections[SNAPSHOT_DEVICES];
+	if (devices_restore(&vm->devices, devices->bytes, devices->size, err) ||
+	    add_slots(vm, err) || vm_restore_vcpu(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_SET_UP);
 	return 0;

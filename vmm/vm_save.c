@@ -28,6 +28,7 @@
 
 #include "vmm/console.h"
 #include "vmm/cpuid_compat.h"
+#include "vmm/devices_snapshot.h"
 #include "vmm/new_file.h"
 #include "vmm/siphash.h"
 
@@ -44,6 +45,8 @@ struct vm_save {
 	char application[PATH_MAX], root[PATH_MAX];
 	struct snapshot_machine machine;
 	struct kvm_xsave xsave;
+	void *devices; /* room for their state */
+	size_t devices_size;
 	bool is_taken; /* the one that the options ask for */
 	struct mote_error failure;
 };
@@ -110,7 +113,10 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	save->candidates = mmap(NULL, save->words * 8, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (save->pagemap < 0 || save->candidates == MAP_FAILED)
+	save->devices_size = devices_save_bound(&vm->devices);
+	save->devices = mmap(NULL, save->devices_size + 1, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (save->pagemap < 0 || save->candidates == MAP_FAILED || save->devices == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot get what a snapshot needs");
 	absolute(options->app, save->application);
@@ -258,17 +264,21 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	struct snapshot_content content = {
 	        .memory = &vm->memory, .candidates = save->candidates, .base = base};
 	struct snapshot_section *sections = content.sections;
+	size_t devices_size;
 
 	if (complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
 		return -1;
 	fill_machine(vm, point);
-	if (read_vcpu(vm, err) || find_candidates(vm, err))
+	if (read_vcpu(vm, err) ||
+	    devices_save(&vm->devices, save->devices, save->devices_size, &devices_size, err) ||
+	    find_candidates(vm, err))
 		return -1;
 	sections[SNAPSHOT_MACHINE] =
 	        (struct snapshot_section){&save->machine, sizeof save->machine};
 	sections[SNAPSHOT_CPUID] = (struct snapshot_section){
 	        vm->cpuid.entries, vm->cpuid.count * sizeof vm->cpuid.entries[0]};
 	sections[SNAPSHOT_XSAVE] = (struct snapshot_section){&save->xsave, sizeof save->xsave};
+	sections[SNAPSHOT_DEVICES] = (struct snapshot_section){save->devices, devices_size};
 	sections[SNAPSHOT_APPLICATION] =
 	        (struct snapshot_section){save->application, strlen(save->application) + 1};
 	sections[SNAPSHOT_ROOT] = (struct snapshot_section){save->root, strlen(save->root) + 1};
@@ -334,6 +344,7 @@ int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t le
 		return MOTE_SNAPSHOT_NONE;
 	if (length > sizeof problems || guest_read(&vm->memory, gpa, problems, length))
 		return -EFAULT;
+	length += devices_report_ties(&vm->devices, problems + length, sizeof problems - length);
 	if (length && vm->options->force)
 		return MOTE_SNAPSHOT_CUT;
 	if (length) {
