@@ -10,7 +10,7 @@
 
 #include "snapshot/checksum.h"
 #include "snapshot/format.h"
-#include "snapshot/snapshot.h"
+#include "snapshot/snapshot_write.h"
 
 /* NULL: it is a header that this mote understands. */
 static const char *header_problem(const struct snapshot_header *header)
@@ -154,9 +154,40 @@ int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error
 		if (open_layer(snapshot, beside(layer->name, layer->header->base_name), layer->name,
 		               err))
 			return -1;
-		layer = &snapshot->layers[snapshot->layer_count - 1];
+		if (memcmp(layer->header->base_id, layer[1].header->id, 16) != 0)
+			return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,
+			                      "cannot use snapshot %s: its base %s is another "
+			                      "snapshot than it was made with",
+			                      layer->name, layer[1].name);
+		layer++;
 	}
 	return 0;
+}
+
+/* Where the folder of @path is; the path itself need not be. */
+static int stat_folder(const char *path, struct stat *folder, struct mote_error *err)
+{
+	char *here = beside(path, ".");
+	int status = here ? stat(here, folder) : -1;
+
+	if (status)
+		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot look at the folder of %s", path);
+	free(here);
+	return status;
+}
+
+int snapshot_check_folder(const struct snapshot *base, const char *path, struct mote_error *err)
+{
+	const char *name = base->layers[0].name;
+	struct stat ours, its;
+
+	if (stat_folder(path, &ours, err) || stat_folder(name, &its, err))
+		return -1;
+	if (ours.st_dev == its.st_dev && ours.st_ino == its.st_ino)
+		return 0;
+	return mote_error_set(err, MOTE_STATUS_FAILED,
+	                      "%s cannot build on %s: both have to be in the same folder", path,
+	                      name);
 }
 
 void snapshot_close(struct snapshot *snapshot)

@@ -35,4 +35,12 @@ struct snapshot_written {
 int snapshot_write(int fd, const struct snapshot_content *content, struct snapshot_written *written,
                    struct mote_error *err);
 
+/**
+ * snapshot_check_folder() - Check that a new file can build on a snapshot.
+ * @path: of the file that there will be: it has to be in its base's folder
+ *
+ * To be called before confinement.
+ */
+int snapshot_check_folder(const struct snapshot *base, const char *path, struct mote_error *err);
+
 #endif
