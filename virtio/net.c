@@ -391,9 +391,11 @@ static int load(struct virtio_device *device, const void *from, size_t size)
 		return -1;
 	if (net->keeps_mac)
 		memcpy(net->mac, state->mac, sizeof net->mac);
-	if (net->keeps_addresses && state->has_addresses)
+	if (net->keeps_addresses && (state->has_addresses || !net->backend))
 		take_addresses(&net->addresses, state);
 	net->has_chosen_addresses |= net->keeps_addresses && state->has_addresses;
+	if (!net->backend)
+		net->mtu = state->mtu;
 	net->lost_mtu = state->mtu > net->mtu ? state->mtu : 0;
 	return 0;
 }

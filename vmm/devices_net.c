@@ -32,8 +32,13 @@ static int open_backend(struct network *network, const struct net_options *optio
 	struct net *net = &network->net;
 
 	if (options->kind == NET_TAP) {
+		const struct net_addresses *addresses = &options->addresses;
+
 		net->backend = &network->tap.backend;
-		net->addresses = options->addresses;
+		net->addresses = *addresses;
+		net->has_chosen_addresses =
+		        addresses->has_ipv4 || addresses->has_ipv6 || addresses->dns_count;
+		net->keeps_addresses = !net->has_chosen_addresses;
 		return net_tap_open(&network->tap, options->tap, err);
 	}
 	net->backend = &network->passt.backend;
@@ -47,6 +52,26 @@ static uint16_t choose_mtu(const struct net_options *options, const struct net_b
 	return (uint16_t)(mtu < NET_MTU_MIN ? NET_MTU_MIN : mtu > NET_MTU_MAX ? NET_MTU_MAX : mtu);
 }
 
+static void out_of_memory(struct mote_error *err)
+{
+	mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the guest's devices");
+}
+
+struct net *devices_make_dead_net(const struct guest_memory *memory, struct mote_error *err)
+{
+	struct network *network = calloc(1, sizeof *network);
+
+	if (!network) {
+		out_of_memory(err);
+		return NULL;
+	}
+	network->net.mtu = NET_MTU_MIN;
+	network->net.keeps_mac = network->net.keeps_addresses = true;
+	network->net.report = report;
+	net_init(&network->net, memory);
+	return &network->net;
+}
+
 struct net *devices_open_net(const struct net_options *options, const struct guest_memory *memory,
                              struct mote_error *err)
 {
@@ -54,13 +79,14 @@ struct net *devices_open_net(const struct net_options *options, const struct gue
 	struct net *net = &network->net;
 
 	if (!network) {
-		mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the guest's devices");
+		out_of_memory(err);
 		return NULL;
 	}
 	if (open_backend(network, options, err))
 		return NULL;
 	net->mtu = choose_mtu(options, net->backend);
 	memcpy(net->mac, options->has_mac ? options->mac : net->backend->mac, sizeof net->mac);
+	net->keeps_mac = !options->has_mac;
 	net->report = report;
 	net_init(net, memory);
 	return net;

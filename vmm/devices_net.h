@@ -15,4 +15,7 @@
 struct net *devices_open_net(const struct net_options *options, const struct guest_memory *memory,
                              struct mote_error *err);
 
+/* One whose link is down, for a restored guest that is to have no network any more. */
+struct net *devices_make_dead_net(const struct guest_memory *memory, struct mote_error *err);
+
 #endif

@@ -15,6 +15,7 @@
 #include "virtio/fs.h"
 #include "virtio/net.h"
 #include "virtio/virtio_state.h"
+#include "vmm/devices_net.h"
 
 #define STATE_VERSION 1u
 
@@ -129,6 +130,7 @@ static int find_states(const void *bytes, size_t size, struct states *states,
 struct search {
 	struct virtio_device *given[MOTE_DEVICES_MAX]; /* NULL: taken */
 	unsigned count;
+	const struct run_options *options;
 	const struct guest_memory *memory;
 };
 
@@ -257,6 +259,18 @@ static int find_share(struct search *search, const struct virtio_device_state *s
 	                      place, place);
 }
 
+/* --net none: the user says so. */
+static int make_dead_net(const struct search *search, struct virtio_device **found,
+                         struct mote_error *err)
+{
+	struct net *net = devices_make_dead_net(search->memory, err);
+
+	if (!net)
+		return -1;
+	*found = &net->device;
+	return 0;
+}
+
 /* What reaches nothing of the host is made where it is missing; the rest has to be given. */
 static int find_one(struct search *search, const struct virtio_device_state *state,
                     struct virtio_device **found, struct mote_error *err)
@@ -277,6 +291,8 @@ static int find_one(struct search *search, const struct virtio_device_state *sta
 	case VIRTIO_ID_CONSOLE: *found = virtio_console_create(search->memory); break;
 	case VIRTIO_ID_BALLOON: *found = balloon_open(0, search->memory); break;
 	case VIRTIO_ID_NET:
+		if (search->options->net.is_given)
+			return make_dead_net(search, found, err);
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "the snapshot has a network: give it with --net user or "
 		                      "--net tap=NAME, or leave it without one by --net none");
@@ -320,7 +336,7 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
                   const struct guest_memory *memory, const void *bytes, size_t size,
                   struct mote_error *err)
 {
-	struct search search = {.count = devices->count, .memory = memory};
+	struct search search = {.count = devices->count, .options = options, .memory = memory};
 	struct states states;
 
 	if (find_states(bytes, size, &states, err))

@@ -290,7 +290,7 @@ static int read_word(struct net_options *net, char *word, struct mote_error *err
 /* The first word: which network. */
 static int read_kind(struct net_options *net, const char *word, struct mote_error *err)
 {
-	struct net_options now = {.kind = NET_NONE};
+	struct net_options now = {.kind = NET_NONE, .is_given = true};
 
 	if (!strcmp(word, "none")) {
 		*net = now;

@@ -29,6 +29,7 @@ struct net_publish {
 
 struct net_options {
 	enum net_kind kind;
+	bool is_given; /* one of the user's; else a default */
 	char tap[NET_TAP_NAME];
 	bool has_mac;
 	unsigned char mac[6];

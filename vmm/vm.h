@@ -77,6 +77,9 @@ struct vm {
 		uint64_t frames;           /* of the network, at the last one */
 	} tick;
 
+	void *tree; /* that the guest has started with, where a snapshot may be wanted; else NULL */
+	size_t tree_size;
+
 	/* of a VM that was restored from one; else NULL (vm_restore.c) */
 	struct snapshot *snapshot;
 	void *start_tree; /* device tree of this start, where something was replaced; else NULL */

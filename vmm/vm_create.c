@@ -328,6 +328,8 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	if (vm->dump_fd >= 0 && write(vm->dump_fd, tree, used) != (ssize_t)used)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s",
 		                        vm->options->dump_dtb_path);
+	if (vm_save_keep_start(vm, tree, used, err))
+		return -1;
 	boot->device_tree = tree_place(vm, tree, bound, used);
 	boot->device_tree_size = used;
 	return 0;

@@ -25,7 +25,9 @@
 #include "vmm/devices_snapshot.h"
 #include "vmm/root_image.h"
 #include "vmm/siphash.h"
+#include "vmm/start_tree.h"
 #include "vmm/vm_create.h"
+#include "vmm/vm_save.h"
 
 #define RUN_GPA(field) \
 	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
@@ -143,17 +145,22 @@ static int take_cpuid(struct vm *vm, struct mote_error *err)
 	return 0;
 }
 
+static int adopt_devices(struct vm *vm, struct mote_error *err)
+{
+	const struct snapshot_section *section = &vm->snapshot->sections[SNAPSHOT_DEVICES];
+
+	return devices_adopt(&vm->devices, vm->options, &vm->memory, section->bytes, section->size,
+	                     err);
+}
+
 static int read_snapshot(struct vm *vm, struct mote_error *err)
 {
-	const struct snapshot_section *devices = &vm->snapshot->sections[SNAPSHOT_DEVICES];
 	const struct snapshot_machine *machine;
 
 	if (snapshot_read(vm->snapshot, err) ||
 	    (vm->options->verify && snapshot_verify(vm->snapshot, err)) ||
 	    check_versions(vm, err) || check_machine(vm, err) || check_root(vm, err) ||
-	    take_cpuid(vm, err) ||
-	    devices_adopt(&vm->devices, vm->options, &vm->memory, devices->bytes, devices->size,
-	                  err))
+	    take_cpuid(vm, err) || adopt_devices(vm, err))
 		return -1;
 	machine = vm->snapshot->machine;
 	vm->kit_note = machine->kit;
@@ -282,10 +289,24 @@ bool vm_check_generation(struct vm *vm)
 	return false;
 }
 
+/* The devices' state, and the device tree, if something of it has been replaced. */
+static int restore_devices(struct vm *vm, struct mote_error *err)
+{
+	const struct snapshot_section *state = &vm->snapshot->sections[SNAPSHOT_DEVICES];
+	const struct snapshot_section *tree = &vm->snapshot->sections[SNAPSHOT_RESOURCES];
+	bool is_new;
+
+	if (devices_restore(&vm->devices, state->bytes, state->size, err) ||
+	    start_tree_build(tree->bytes, tree->size, vm->options, &vm->devices, &vm->start_tree,
+	                     &vm->start_tree_size, err))
+		return -1;
+	is_new = vm->start_tree;
+	return vm_save_keep_start(vm, is_new ? vm->start_tree : tree->bytes,
+	                          is_new ? vm->start_tree_size : tree->size, err);
+}
+
 int vm_restore(struct vm *vm, const struct run_options *options, struct mote_error *err)
 {
-	const struct snapshot_section *devices;
-
 	vm->options = options;
 	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
 		return -1;
@@ -295,12 +316,10 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	vm_mark(vm, VM_MOMENT_CREATED);
 	set_clock(vm);
 	if (clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err) ||
-	    vm_new_generation(vm, err))
+	    restore_devices(vm, err) || vm_new_generation(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
-	devices = &vm->snapshot->sections[SNAPSHOT_DEVICES];
-	if (devices_restore(&vm->devices, devices->bytes, devices->size, err) ||
-	    add_slots(vm, err) || vm_restore_vcpu(vm, err))
+	if (add_slots(vm, err) || vm_restore_vcpu(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_SET_UP);
 	return 0;

@@ -31,6 +31,7 @@
 #include "vmm/devices_snapshot.h"
 #include "vmm/new_file.h"
 #include "vmm/siphash.h"
+#include "vmm/start_tree.h"
 
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_SWAPPED (1ull << 62)
@@ -113,10 +114,7 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	save->candidates = mmap(NULL, save->words * 8, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	save->devices_size = devices_save_bound(&vm->devices);
-	save->devices = mmap(NULL, save->devices_size + 1, PROT_READ | PROT_WRITE,
-	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (save->pagemap < 0 || save->candidates == MAP_FAILED || save->devices == MAP_FAILED)
+	if (save->pagemap < 0 || save->candidates == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot get what a snapshot needs");
 	absolute(options->app, save->application);
@@ -126,6 +124,23 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
 	vm->save = save;
 	return 0;
+}
+
+/* Room for shares is large, and touched as far as it is needed. */
+int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote_error *err)
+{
+	struct vm_save *save = vm->save;
+
+	if (!save)
+		return 0;
+	save->devices_size = devices_save_bound(&vm->devices);
+	save->devices = mmap(NULL, save->devices_size, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	vm->tree = start_tree_keep(tree, size);
+	vm->tree_size = size;
+	return save->devices == MAP_FAILED || !vm->tree
+	               ? mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot")
+	               : 0;
 }
 
 void vm_save_want(struct vm *vm)
@@ -266,12 +281,12 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	struct snapshot_section *sections = content.sections;
 	size_t devices_size;
 
-	if (complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
+	/* Devices first: serving what they are asked for writes to guest memory. */
+	if (devices_save(&vm->devices, save->devices, save->devices_size, &devices_size, err) ||
+	    complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
 		return -1;
 	fill_machine(vm, point);
-	if (read_vcpu(vm, err) ||
-	    devices_save(&vm->devices, save->devices, save->devices_size, &devices_size, err) ||
-	    find_candidates(vm, err))
+	if (read_vcpu(vm, err) || find_candidates(vm, err))
 		return -1;
 	sections[SNAPSHOT_MACHINE] =
 	        (struct snapshot_section){&save->machine, sizeof save->machine};
@@ -279,6 +294,7 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	        vm->cpuid.entries, vm->cpuid.count * sizeof vm->cpuid.entries[0]};
 	sections[SNAPSHOT_XSAVE] = (struct snapshot_section){&save->xsave, sizeof save->xsave};
 	sections[SNAPSHOT_DEVICES] = (struct snapshot_section){save->devices, devices_size};
+	sections[SNAPSHOT_RESOURCES] = (struct snapshot_section){vm->tree, vm->tree_size};
 	sections[SNAPSHOT_APPLICATION] =
 	        (struct snapshot_section){save->application, strlen(save->application) + 1};
 	sections[SNAPSHOT_ROOT] = (struct snapshot_section){save->root, strlen(save->root) + 1};
@@ -288,14 +304,16 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 /* ---- the hypercall ---- */
 
 /* Text of the guest: nothing in it may steer the terminal. */
-static void report_problems(char *text, size_t length)
+static void report_problems(char *text, size_t length, bool is_cut)
 {
-	static const char head[] = "mote: the guest cannot be carried into a snapshot:\n";
+	static const char heads[][64] = {"mote: the guest cannot be carried into a snapshot:\n",
+	                                 "mote: what the snapshot does not carry:\n"};
+	const char *head = heads[is_cut];
 
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)text[i] < ' ' && text[i] != '\n')
 			text[i] = '?';
-	console_report(head, sizeof head - 1);
+	console_report(head, strlen(head));
 	console_report(text, length);
 }
 
@@ -337,18 +355,22 @@ static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
 
 int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
 {
-	static char problems[MOTE_SNAPSHOT_PROBLEM_MAX];
+	static char problems[MOTE_SNAPSHOT_PROBLEM_MAX + 4096];
 	struct vm_save *save = vm->save;
+	size_t ties;
 
 	if (!save || save->is_taken || point != (uint64_t)vm->options->point)
 		return MOTE_SNAPSHOT_NONE;
-	if (length > sizeof problems || guest_read(&vm->memory, gpa, problems, length))
+	if (length > MOTE_SNAPSHOT_PROBLEM_MAX || guest_read(&vm->memory, gpa, problems, length))
 		return -EFAULT;
-	length += devices_report_ties(&vm->devices, problems + length, sizeof problems - length);
-	if (length && vm->options->force)
+	ties = devices_report_ties(&vm->devices, problems + length, sizeof problems - length);
+	if (length && vm->options->force) {
+		report_problems(problems, length, true);
 		return MOTE_SNAPSHOT_CUT;
-	if (length) {
-		report_problems(problems, length);
+	}
+	if (length + ties)
+		report_problems(problems, length + ties, vm->options->force);
+	if (length + ties && !vm->options->force) {
 		mote_error_set(&save->failure, MOTE_STATUS_FAILED,
 		               "no snapshot was written to %s. --force cuts such things",
 		               save->file.path);

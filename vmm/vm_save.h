@@ -13,6 +13,12 @@
  */
 int vm_save_prepare(struct vm *vm, struct mote_error *err);
 
+/**
+ * vm_save_keep_start() - The devices and the tree that the guest starts with are there: keep what a
+ * snapshot has of them. Nothing is done where none may be wanted.
+ */
+int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote_error *err);
+
 /* The VM is made: tell the guest at which point a snapshot is wanted. */
 void vm_save_want(struct vm *vm);
 
