@@ -6,6 +6,10 @@
  * bytes and host memory. A stale frame costs a memset, one never used costs the host a fault that
  * is a hundred times dearer: allocation goes by lowest address, so frames are used again soon. Free
  * stale frames go back to the host in batches (pages_give_back()), after which they are as new.
+ *
+ * But for those that were in use when a snapshot was taken: where a guest was started from it, what
+ * comes back in their place are the snapshot's bytes. They are remembered, and zeroed whenever
+ * zeros are wanted.
  */
 #include "guestkit/pages.h"
 
@@ -32,6 +36,9 @@ static struct {
 	size_t top;       /* no frame from this on was ever used */
 	bool is_marked;
 	const struct pages_host *host; /* NULL: none but the VMM */
+	uint64_t *kept;                /* that a snapshot has bytes of; NULL: none was taken */
+	size_t kept_end;               /* no frame from this on is kept */
+	bool are_all_kept;             /* there was no memory to remember which */
 } pages;
 
 static bool test_bit(const uint64_t *map, size_t bit)
@@ -159,10 +166,15 @@ uint64_t page_alloc(size_t count)
 	return page_alloc_aligned(count, 1);
 }
 
+static bool is_kept(size_t frame)
+{
+	return pages.are_all_kept || (frame < pages.kept_end && test_bit(pages.kept, frame));
+}
+
 void page_clear(uint64_t physical, size_t count)
 {
 	for (size_t frame = physical / PAGE_SIZE; count--; frame++)
-		if (test_bit(pages.stale, frame))
+		if (test_bit(pages.stale, frame) || is_kept(frame))
 			memset(direct_map(frame * PAGE_SIZE), 0, PAGE_SIZE);
 }
 
@@ -342,4 +354,36 @@ void pages_give_back(size_t most)
 	discard(ranges, &count);
 	if (pages.stale_free < pages.stale_low)
 		pages.stale_low = pages.stale_free;
+}
+
+/* ---- snapshots ---- */
+
+static size_t kept_map_pages(size_t frames)
+{
+	return (frames + PAGE_SIZE * 8 - 1) / (PAGE_SIZE * 8);
+}
+
+void pages_keep(void)
+{
+	uint64_t *old = pages.kept, *kept, physical;
+	size_t old_end = pages.kept_end, frames;
+
+	if (pages.are_all_kept)
+		return;
+	/* The map itself may lie above all that was used so far. */
+	frames = pages.top + 2 * kept_map_pages(pages.top) + 2;
+	if (frames > pages.limit)
+		frames = pages.limit;
+	physical = page_alloc_zeroed(kept_map_pages(frames));
+	if (!physical) {
+		pages.are_all_kept = true;
+		return;
+	}
+	kept = direct_map(physical);
+	for (size_t i = 0; i * WORD_BITS < frames; i++)
+		kept[i] = pages.used[i] | pages.stale[i] | (i * WORD_BITS < old_end ? old[i] : 0);
+	pages.kept = kept;
+	pages.kept_end = frames;
+	if (old)
+		page_free(direct_physical(old), kept_map_pages(old_end));
 }

@@ -52,6 +52,12 @@ size_t pages_stale_unused(void);
 /* Give free frames that hold host memory back to the host: up to @most, the highest ones. */
 void pages_give_back(size_t most);
 
+/*
+ * A snapshot is about to be taken: frames that are in use now, or hold old bytes, are never taken
+ * for zeros again, whatever the host has been told to discard.
+ */
+void pages_keep(void);
+
 /* Provided by the memory manager: free frames that are kept for convenience; whether there were
  * any. */
 bool memory_reclaim(void);

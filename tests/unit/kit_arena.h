@@ -24,6 +24,7 @@ static unsigned char *arena;                 /* physical 0 */
 static uint64_t arena_usable = ARENA_USABLE; /* the guest may touch what lies below */
 static size_t arena_grown;
 static size_t arena_discards, arena_discarded_frames;
+static const unsigned char *arena_golden; /* what a discard brings back; NULL: zeros */
 
 void *direct_map(uint64_t physical)
 {
@@ -62,7 +63,11 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 		if ((ranges[i].start | ranges[i].end) % PAGE_SIZE || ranges[i].start < ARENA_FREE ||
 		    ranges[i].end > ARENA_FRAMES * PAGE_SIZE || ranges[i].start >= ranges[i].end)
 			abort();
-		memset(arena + ranges[i].start, 0, ranges[i].end - ranges[i].start);
+		if (arena_golden)
+			memcpy(arena + ranges[i].start, arena_golden + ranges[i].start,
+			       ranges[i].end - ranges[i].start);
+		else
+			memset(arena + ranges[i].start, 0, ranges[i].end - ranges[i].start);
 		arena_discarded_frames += (ranges[i].end - ranges[i].start) / PAGE_SIZE;
 	}
 	return 0;

@@ -452,3 +452,63 @@ Test(kit_pages, reported_frames_come_back_when_memory_is_short)
 	pages_give_back(SIZE_MAX);
 	cr_assert(page_alloc(total - 1));
 }
+
+/* ---- snapshots ---- */
+
+/* From now on this is a guest that was started from a snapshot of what is there. */
+static void become_restored(void)
+{
+	unsigned char *golden = malloc(ARENA_FRAMES * PAGE_SIZE);
+
+	pages_give_back(SIZE_MAX);
+	pages_keep();
+	memcpy(golden, arena, ARENA_FRAMES * PAGE_SIZE);
+	arena_golden = golden;
+}
+
+Test(kit_pages, discarded_frames_that_a_snapshot_has_are_no_zeros)
+{
+	uint64_t used = page_alloc(300), unused = page_alloc(200), later;
+
+	scribble(used, 300, 1);
+	scribble(unused, 200, 2);
+	page_free(unused, 200);
+	become_restored();
+	page_free(used, 300);
+	pages_give_back(SIZE_MAX);
+	cr_assert_not(is_zero(used, 300), "the host brings the snapshot's bytes back");
+	later = page_alloc_zeroed(300);
+	cr_assert_eq(later, used);
+	cr_assert(is_zero(later, 300));
+	scribble(later, 300, 3);
+	page_free(later, 300);
+	cr_assert(is_zero(page_alloc_zeroed(800), 800));
+}
+
+Test(kit_pages, snapshots_of_what_was_started_from_one)
+{
+	uint64_t first = page_alloc(100), second;
+
+	scribble(first, 100, 1);
+	become_restored();
+	page_free(first, 100);
+	pages_give_back(SIZE_MAX);
+	second = page_alloc(5000);
+	scribble(second, 5000, 2);
+	become_restored();
+	page_free(second, 5000);
+	pages_give_back(SIZE_MAX);
+	cr_assert(is_zero(page_alloc_zeroed(6000), 6000));
+}
+
+Test(kit_pages, snapshot_without_memory_to_remember)
+{
+	size_t total = page_total_count();
+	uint64_t all = page_alloc(total);
+
+	scribble(all, total, 1);
+	become_restored();
+	page_free(all, total);
+	pages_give_back(SIZE_MAX);
+	cr_assert(is_zero(page_alloc_zeroed(total), total));
+}
