@@ -64,6 +64,17 @@ void timeouts_serve(void)
 	}
 }
 
+void timeouts_follow_realtime(void)
+{
+	struct timeout *next;
+
+	for (struct timeout *timeout = first; timeout; timeout = next) {
+		next = timeout->next;
+		if (timeout->follows_realtime)
+			timeout_set(timeout, 1); /* 0 in the run page means that nothing is set */
+	}
+}
+
 uint64_t timeouts_next(void)
 {
 	const struct timeout *timeout = first;

@@ -15,7 +15,8 @@ struct timeout {
 	void (*expire)(struct timeout *timeout); /* it is no longer set; may be set anew */
 	uint64_t deadline;                       /* CLOCK_MONOTONIC, ns; valid while it is set */
 	bool is_set;
-	bool needs_running; /* counts CPU time: does not wake a guest in which no thread runs */
+	bool needs_running;    /* counts CPU time: does not wake a guest in which no thread runs */
+	bool follows_realtime; /* for a moment of CLOCK_REALTIME: may expire before it */
 	struct timeout *next, *previous;
 };
 
@@ -27,6 +28,10 @@ void timeout_cancel(struct timeout *timeout);
 
 /* Expire what is due. Cheap when nothing is set. */
 void timeouts_serve(void);
+
+/* CLOCK_REALTIME has been set: what follows it expires at the next timeouts_serve(), and its owner
+ * sets it anew where its moment has not come. */
+void timeouts_follow_realtime(void);
 
 /* When the guest has to be awake: CLOCK_MONOTONIC ns; MOTE_WAIT_FOREVER: nothing is set. */
 uint64_t timeouts_next(void);

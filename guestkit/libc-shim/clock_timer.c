@@ -85,6 +85,7 @@ void clock_timer_arm(struct clock_timer *timer)
 	now = clock_timer_now(timer);
 	timer->timeout.expire = check;
 	timer->timeout.needs_running = kind == CLOCK_KIND_CPU || kind == CLOCK_KIND_THREAD_CPU;
+	timer->timeout.follows_realtime = kind == CLOCK_KIND_REALTIME;
 	timeout_set(&timer->timeout,
 	            limited(clock_monotonic() + (timer->due > now ? timer->due - now : 0)));
 }

@@ -17,7 +17,6 @@
 #include <linux/mman.h>
 #include <stddef.h>
 
-#include "guestkit/clock.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/time_value.h"
@@ -153,13 +152,20 @@ static int check_word(uint64_t address, bool may_be_absent)
 	return address < MOTE_USER_END ? 0 : -EFAULT;
 }
 
+/* Until when a wait lasts; SHIM_FOREVER: no limit. */
+struct futex_limit {
+	uint64_t time;    /* ns of CLOCK_MONOTONIC */
+	bool is_realtime; /* of CLOCK_REALTIME instead */
+};
+
 /* Sleep until woken: 0, -ETIMEDOUT or -EINTR; in these two the waiter has left its list. */
-static int sleep_on(struct futex_waiter *waiter, uint64_t deadline)
+static int sleep_on(struct futex_waiter *waiter, const struct futex_limit *limit)
 {
 	int result = 0;
 
 	while (waiter->key && result == 0)
-		result = shim_wait(deadline);
+		result = limit->is_realtime ? shim_wait_realtime(limit->time)
+		                            : shim_wait(limit->time);
 	if (!waiter->key)
 		return 0;
 	leave(waiter);
@@ -168,28 +174,18 @@ static int sleep_on(struct futex_waiter *waiter, uint64_t deadline)
 
 /* ---- wait and wake ---- */
 
-/* The deadline of a wait: relative for FUTEX_WAIT, else a moment of one of two clocks. */
-static int read_deadline(uint64_t address, uint32_t command, bool is_realtime, uint64_t *deadline)
+/* The timeout of a wait: relative for FUTEX_WAIT, else a moment of one of two clocks. */
+static int read_limit(uint64_t address, uint32_t command, bool is_realtime,
+                      struct futex_limit *limit)
 {
-	uint64_t now, time;
-	int result;
-
-	*deadline = SHIM_FOREVER;
+	*limit = (struct futex_limit){SHIM_FOREVER, is_realtime};
 	if (!address)
 		return 0;
-	if (command == FUTEX_WAIT)
-		return time_read_timeout(address, deadline);
-	result = time_read_span(address, &time);
-	if (result < 0 || !is_realtime) {
-		*deadline = time;
-		return result;
-	}
-	now = clock_realtime();
-	*deadline = time > now ? time_deadline_after(time - now) : 0;
-	return 0;
+	return command == FUTEX_WAIT ? time_read_timeout(address, &limit->time)
+	                             : time_read_span(address, &limit->time);
 }
 
-static int64_t futex_wait(const uint64_t *arg, uint64_t deadline, uint32_t bits)
+static int64_t futex_wait(const uint64_t *arg, const struct futex_limit *limit, uint32_t bits)
 {
 	struct futex_waiter waiter = {.thread = thread_current, .bits = bits};
 	uint32_t value;
@@ -203,7 +199,7 @@ static int64_t futex_wait(const uint64_t *arg, uint64_t deadline, uint32_t bits)
 		return -EAGAIN;
 	join(&waiter, word_at(arg[0], is_private(arg)).key);
 	/* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): whoever wakes it takes it out */
-	return sleep_on(&waiter, deadline);
+	return sleep_on(&waiter, limit);
 }
 
 /* Wake @wake_count and let at most @move_count others wait on @target, a key too, instead. */
@@ -310,7 +306,7 @@ static int hand_over(struct futex_word futex, uint32_t kept_bits)
 	return 0;
 }
 
-static int64_t futex_lock(const uint64_t *arg, uint64_t deadline, bool only_try)
+static int64_t futex_lock(const uint64_t *arg, const struct futex_limit *limit, bool only_try)
 {
 	struct futex_waiter waiter = {.thread = thread_current, .bits = FUTEX_BITSET_MATCH_ANY};
 	uint32_t id = (uint32_t)thread_current->id, word;
@@ -335,7 +331,7 @@ static int64_t futex_lock(const uint64_t *arg, uint64_t deadline, bool only_try)
 		return -EFAULT;
 	join(&waiter, key);
 	/* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): whoever wakes it takes it out */
-	return sleep_on(&waiter, deadline);
+	return sleep_on(&waiter, limit);
 }
 
 static int64_t futex_unlock(const uint64_t *arg)
@@ -352,20 +348,20 @@ static int64_t futex_unlock(const uint64_t *arg)
 
 static int64_t futex_lock_until(const uint64_t *arg, bool is_realtime)
 {
-	uint64_t deadline;
-	int result = read_deadline(arg[3], FUTEX_LOCK_PI, is_realtime, &deadline);
+	struct futex_limit limit;
+	int result = read_limit(arg[3], FUTEX_LOCK_PI, is_realtime, &limit);
 
-	return result < 0 ? result : futex_lock(arg, deadline, false);
+	return result < 0 ? result : futex_lock(arg, &limit, false);
 }
 
 /* ---- the system calls ---- */
 
 static int64_t wait_until(const uint64_t *arg, uint32_t command, bool is_realtime, uint32_t bits)
 {
-	uint64_t deadline;
-	int result = read_deadline(arg[3], command, is_realtime, &deadline);
+	struct futex_limit limit;
+	int result = read_limit(arg[3], command, is_realtime, &limit);
 
-	return result < 0 ? result : futex_wait(arg, deadline, bits);
+	return result < 0 ? result : futex_wait(arg, &limit, bits);
 }
 
 static int64_t wake_bits(const uint64_t *arg, uint32_t bits)
@@ -395,7 +391,7 @@ int64_t sys_futex(const uint64_t *arg)
 	case FUTEX_WAKE_OP: return futex_wake_operation(arg);
 	case FUTEX_LOCK_PI: return futex_lock_until(arg, true);
 	case FUTEX_LOCK_PI2: return futex_lock_until(arg, is_realtime);
-	case FUTEX_TRYLOCK_PI: return futex_lock(arg, 0, true);
+	case FUTEX_TRYLOCK_PI: return futex_lock(arg, NULL, true);
 	case FUTEX_UNLOCK_PI: return futex_unlock(arg);
 	}
 	return -ENOSYS;

@@ -95,13 +95,13 @@ static uint64_t monotonic_at(enum clock_kind kind, uint64_t time)
 static int64_t sleep_until(enum clock_kind kind, uint64_t time)
 {
 	for (;;) {
-		/* Anew each turn: CLOCK_REALTIME may have been set meanwhile. */
 		uint64_t deadline = monotonic_at(kind, time);
 		int result;
 
 		if (!deadline)
 			return 0;
-		result = shim_wait(deadline);
+		result = kind == CLOCK_KIND_REALTIME ? shim_wait_realtime(time)
+		                                     : shim_wait(deadline);
 		if (result == -EINTR)
 			return result;
 	}

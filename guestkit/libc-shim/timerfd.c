@@ -15,6 +15,7 @@
 #include "guestkit/libc-shim/clock_timer.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/libc-shim/timerfd.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
 #include "guestkit/user.h"
@@ -23,8 +24,13 @@ struct timerfd {
 	struct clock_timer timer; /* first: the two are converted into each other */
 	uint64_t ticks;           /* since the last read */
 	bool has_expired;         /* and is not armed, though it may repeat */
+	bool is_cancelled;        /* the clock was set, and nobody has been told */
 	struct wait_queue queue;
+	struct timerfd *next_cancelled_on_set;
 };
+
+/* Those with TFD_TIMER_CANCEL_ON_SET. */
+static struct timerfd *cancelled_on_set;
 
 static void timerfd_expire(struct clock_timer *timer)
 {
@@ -48,6 +54,36 @@ static void catch_up(struct timerfd *timerfd)
 	clock_timer_arm(&timerfd->timer);
 }
 
+static void leave_list(struct timerfd *timerfd)
+{
+	struct timerfd **link = &cancelled_on_set;
+
+	while (*link && *link != timerfd)
+		link = &(*link)->next_cancelled_on_set;
+	if (*link)
+		*link = timerfd->next_cancelled_on_set;
+}
+
+void timerfd_clock_was_set(void)
+{
+	for (struct timerfd *timerfd = cancelled_on_set; timerfd;
+	     timerfd = timerfd->next_cancelled_on_set) {
+		timerfd->is_cancelled = true;
+		wait_queue_wake_for(&timerfd->queue, POLLIN);
+	}
+}
+
+/* timerfd_create(2): read() tells once that the clock was set, in place of the expiries. */
+static bool take_cancellation(struct timerfd *timerfd)
+{
+	bool was_cancelled = timerfd->is_cancelled;
+
+	if (was_cancelled)
+		timerfd->ticks = 0;
+	timerfd->is_cancelled = false;
+	return was_cancelled;
+}
+
 static int64_t timerfd_read(struct file *file, uint64_t buffer, size_t length, uint64_t *position)
 {
 	struct timerfd *timerfd = file->private;
@@ -57,7 +93,7 @@ static int64_t timerfd_read(struct file *file, uint64_t buffer, size_t length, u
 	if (length < sizeof(ticks))
 		return -EINVAL;
 	timeouts_serve();
-	while (!timerfd->ticks) {
+	while (!timerfd->ticks && !timerfd->is_cancelled) {
 		int result = -EAGAIN;
 
 		if (!(file->flags & O_NONBLOCK))
@@ -66,6 +102,8 @@ static int64_t timerfd_read(struct file *file, uint64_t buffer, size_t length, u
 			return result;
 	}
 	catch_up(timerfd);
+	if (take_cancellation(timerfd))
+		return -ECANCELED;
 	ticks = timerfd->ticks;
 	timerfd->ticks = 0;
 	return user_write(buffer, &ticks, sizeof(ticks)) < 0 ? -EFAULT : (int64_t)sizeof(ticks);
@@ -75,7 +113,8 @@ static struct poll_state timerfd_poll(struct file *file)
 {
 	struct timerfd *timerfd = file->private;
 
-	return (struct poll_state){.readable = timerfd->ticks > 0, .queue = &timerfd->queue};
+	return (struct poll_state){.readable = timerfd->ticks > 0 || timerfd->is_cancelled,
+	                           .queue = &timerfd->queue};
 }
 
 static void timerfd_close(struct file *file)
@@ -83,6 +122,7 @@ static void timerfd_close(struct file *file)
 	struct timerfd *timerfd = file->private;
 
 	clock_timer_disarm(&timerfd->timer);
+	leave_list(timerfd);
 	heap_free(timerfd);
 }
 
@@ -158,7 +198,25 @@ int64_t sys_timerfd_gettime(const uint64_t *arg)
 	return clock_timer_write(arg[1], &value);
 }
 
-/* TFD_TIMER_CANCEL_ON_SET is accepted: nobody in a guest sets its clock. */
+static bool is_realtime(const struct timerfd *timerfd)
+{
+	return timerfd->timer.clock == CLOCK_REALTIME ||
+	       timerfd->timer.clock == CLOCK_REALTIME_ALARM;
+}
+
+/* TFD_TIMER_CANCEL_ON_SET: nobody in a guest sets its clock, but a start from a snapshot does. */
+static void set_cancellation(struct timerfd *timerfd, uint32_t flags)
+{
+	const uint32_t both = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+
+	leave_list(timerfd);
+	timerfd->is_cancelled = false;
+	if ((flags & both) != both || !is_realtime(timerfd))
+		return;
+	timerfd->next_cancelled_on_set = cancelled_on_set;
+	cancelled_on_set = timerfd;
+}
+
 int64_t sys_timerfd_settime(const uint64_t *arg)
 {
 	uint32_t flags = (uint32_t)arg[1];
@@ -176,6 +234,7 @@ int64_t sys_timerfd_settime(const uint64_t *arg)
 	old = remaining(timerfd);
 	timerfd->ticks = 0;
 	timerfd->has_expired = false;
+	set_cancellation(timerfd, flags);
 	clock_timer_set(&timerfd->timer, &value, flags & TFD_TIMER_ABSTIME);
 	if (value.value)
 		clock_timer_arm(&timerfd->timer);

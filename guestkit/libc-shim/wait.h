@@ -23,6 +23,12 @@
  */
 int shim_wait(uint64_t deadline);
 
+/**
+ * shim_wait_realtime() - The same until CLOCK_REALTIME shows @time, though it be set meanwhile.
+ * @time: ns since the epoch; SHIM_FOREVER: no limit
+ */
+int shim_wait_realtime(uint64_t time);
+
 /* Sleep until a signal is pending: -EINTR. */
 int shim_wait_forever(void);
 

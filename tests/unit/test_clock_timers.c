@@ -452,3 +452,42 @@ Test(clock_timers, bad_arguments_of_files)
 	file.ops = NULL;
 	cr_assert_eq(CALL(timerfd_gettime, 5, AT(times)), -EINVAL);
 }
+
+/* The clock is set where a guest starts from a snapshot. */
+Test(clock_timers, file_that_the_clock_cancels)
+{
+	const int64_t far[4] = {0, 0, 1LL << 33, 0};
+
+	cr_assert_eq(CALL(timerfd_create, CLOCK_REALTIME, O_NONBLOCK), 5);
+	cr_assert_eq(CALL(timerfd_settime, 5, TFD_TIMER_ABSTIME, AT(far), 0), 0);
+	timerfd_clock_was_set();
+	cr_assert_eq(ticks(), -EAGAIN, "it did not ask for that");
+	set_file(1ull << 62, 0, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET);
+	timerfd_clock_was_set();
+	cr_assert(file.ops->poll(&file).readable);
+	cr_assert_eq(ticks(), -ECANCELED);
+	cr_assert_eq(ticks(), -EAGAIN, "told once");
+	cr_assert_eq(CALL(timerfd_settime, 5, TFD_TIMER_CANCEL_ON_SET, AT(far), 0), 0);
+	timerfd_clock_was_set();
+	cr_assert_eq(ticks(), -EAGAIN, "relative ones are not cancelled");
+	set_file(1ull << 62, 0, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET);
+	file.ops->close(&file);
+	timerfd_clock_was_set(); /* it has left the list */
+	cr_assert_eq(fake_heap, 0);
+}
+
+Test(clock_timers, absolute_realtime_follows_the_clock)
+{
+	const int64_t at[4] = {0, 0, 1600000100, 0}; /* the fake's epoch is CLOCK_MONOTONIC's 0 */
+	const int64_t span[4] = {0, 0, 100, 0};
+
+	cr_assert_eq(CALL(timerfd_create, CLOCK_REALTIME, O_NONBLOCK), 5);
+	cr_assert_eq(CALL(timerfd_settime, 5, 0, AT(span), 0), 0);
+	cr_assert_not(opened->timer.timeout.follows_realtime);
+	cr_assert_eq(CALL(timerfd_settime, 5, TFD_TIMER_ABSTIME, AT(at), 0), 0);
+	cr_assert(opened->timer.timeout.follows_realtime);
+	timeouts_follow_realtime();
+	timeouts_serve();
+	cr_assert_eq(ticks(), -EAGAIN, "it is not due");
+	cr_assert(opened->timer.timeout.is_set, "and set anew");
+}

@@ -56,6 +56,11 @@ int shim_wait(uint64_t deadline)
 	return sleeper->state == THREAD_RUNNABLE ? 0 : -EINTR;
 }
 
+int shim_wait_realtime(uint64_t time)
+{
+	return shim_wait(time - (clock_realtime() - fake_now));
+}
+
 static uint32_t word, other_word;
 static int64_t result_of_other;
 

@@ -74,3 +74,21 @@ Test(timeouts, of_cpu_time_wake_no_idle_guest)
 	cr_assert_eq(timeouts_next(), 20);
 	cr_assert_eq(page.deadline, 10, "one that runs is stopped for it");
 }
+
+Test(timeouts, those_of_realtime_expire_when_it_is_set)
+{
+	a.follows_realtime = true;
+	timeout_set(&a, 30);
+	timeout_set(&b, 10);
+	c.follows_realtime = true;
+	timeout_set(&c, 20);
+	now = 5;
+	timeouts_follow_realtime();
+	cr_assert_neq(page.deadline, 0);
+	timeouts_serve();
+	cr_assert_eq(strlen(order), 2);
+	cr_assert_null(strchr(order, 'b'));
+	cr_assert_eq(page.deadline, 10);
+	timeouts_follow_realtime();
+	cr_assert_eq(page.deadline, 10, "one that does not follow it stays");
+}
