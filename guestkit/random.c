@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
+#include "guestkit/console.h"
+#include "guestkit/process_end.h"
 #include "guestkit/string.h"
+#include "mote/abi.h"
 
 /*
  * How it works. The whole state is one ChaCha20 key. Each request runs the cipher once: half of
@@ -12,10 +15,15 @@
  * compute what was given out before. The other half is the answer, or, for more than 32 bytes, the
  * key of a stream that is the answer. A seed is absorbed 32 bytes at a time: the key becomes the
  * cipher's output under the key XOR these bytes, in a domain of its own.
+ *
+ * A guest that is started from a snapshot has the key of all others that are. It takes the seed of
+ * its own generation first (snapshot.c); whoever asks before that ends the guest.
  */
 
 #define KEY_SIZE   32
 #define BLOCK_SIZE 64
+
+#define ASSERT_STATUS 134 /* 128 + SIGABRT */
 
 /* Input of the cipher, RFC 8439, 2.3: constants, key, block counter, nonce. */
 struct chacha {
@@ -26,6 +34,23 @@ struct chacha {
 enum domain { DOMAIN_OUTPUT = 0, DOMAIN_STREAM = 1, DOMAIN_SEED = 2 };
 
 static unsigned char key[KEY_SIZE];
+
+#ifdef MOTE_HOSTED /* unit tests have a run page of their own */
+extern struct mote_run *const run_page;
+#else
+static struct mote_run *const run_page = (struct mote_run *)MOTE_RUN_VA;
+#endif
+
+static void check_generation(void)
+{
+	const struct mote_generation *generation = &run_page->generation;
+
+	if (!memcmp(generation->taken, generation->id, sizeof(generation->id)))
+		return;
+	kit_print("mote: guest kit: random bytes were wanted before this start was made unlike "
+	          "others\n");
+	end_exit(ASSERT_STATUS);
+}
 
 /* Forget a secret: the barrier keeps the compiler from dropping the stores. */
 static void wipe(void *secret, size_t length)
@@ -106,6 +131,7 @@ void random_fill(void *buffer, size_t length)
 	unsigned char block[BLOCK_SIZE];
 	struct chacha state;
 
+	check_generation();
 	chacha_init(&state, key, DOMAIN_OUTPUT);
 	chacha_block(&state, block);
 	memcpy(key, block, KEY_SIZE);

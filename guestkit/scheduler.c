@@ -15,6 +15,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/patch.h"
 #include "guestkit/process_end.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/thread.h"
 #include "guestkit/trap.h"
 #include "guestkit/virtio.h"
@@ -66,6 +67,17 @@ uint64_t thread_cpu_time(const struct thread *thread)
 	if (thread == thread_current && !is_idle)
 		ran += clock_tsc() - thread->switched_in;
 	return clock_ticks_to_ns(ran);
+}
+
+void thread_stop_clock(void)
+{
+	if (!is_idle)
+		thread_current->ran += clock_tsc() - thread_current->switched_in;
+}
+
+void thread_resume_clock(void)
+{
+	thread_current->switched_in = clock_tsc();
 }
 
 /* Returns when the old thread is switched to again. */
@@ -174,6 +186,7 @@ void thread_leave_kit_slowly(void)
 {
 	if (run->preempt_wanted)
 		preempt();
+	snapshot_take(MOTE_SNAPSHOT_OUTSIDE);
 	if (thread_needs_tick())
 		hypercall(MOTE_HC_tick, 0, 0, 0);
 }

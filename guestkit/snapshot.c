@@ -1,90 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: getting ready, the hypercall, and what a start from one begins with.
+ * Snapshots: the hypercall, and what a start from one begins with.
  *
  * How it works
  *
  * The hypercall is the one place from which a guest starts again. What the kit itself never
  * touches, vector registers and the bases of FS and GS, is kept in memory across it: so memory and
  * general registers are all that the VMM must put back to begin a request anew.
+ *
+ * Behind it the seed of the new generation comes first: nothing random is given out before
+ * (random.c). Then what follows the clock, and what the VMM says is different now. This is on the
+ * path of each request that begins with a reset: it makes no exit unless something was replaced,
+ * writes no page table, and what can wait until it is asked for (boot id, ports) compares
+ * snapshot_starts.
  */
 #include "guestkit/snapshot.h"
 
 #include <linux/errno.h>
-#include <stddef.h>
 
+#include "guestkit/clock.h"
 #include "guestkit/fpu.h"
 #include "guestkit/hypercall.h"
-#include "guestkit/machine.h"
-#include "guestkit/memory.h"
+#include "guestkit/libc-shim/console_file.h"
+#include "guestkit/libc-shim/process.h"
+#include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/timerfd.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
-#include "guestkit/user.h"
-#include "mote/guest.h"
+#include "guestkit/thread.h"
+#include "guestkit/timeouts.h"
 
-#define MARK_MAX 64
+#define CUTS_MAX 4 /* calls in a row that ask to cut */
 
-static KIT_LARGE struct {
-	_Alignas(FPU_ALIGNMENT) unsigned char fpu[FPU_SIZE_MAX];
-	uint64_t fs_base, gs_base;
-} kept;
+uint32_t snapshot_starts;
 
-/* The seed first: until then nothing random is given out. */
+static int restore_signal;
+
+static volatile struct mote_run *const run = (volatile struct mote_run *)MOTE_RUN_VA;
+
+void snapshot_set_signal(int signal)
+{
+	restore_signal = signal;
+}
+
+/* ---- a new start ---- */
+
+/* The seed first: until its id is taken nothing random is given out. */
 static void begin_generation(void)
 {
 	struct mote_generation *generation = &((struct mote_run *)MOTE_RUN_VA)->generation;
 
 	random_seed(generation->seed, sizeof generation->seed);
 	memset(generation->seed, 0, sizeof generation->seed);
-	memcpy(machine.console, generation->console, sizeof machine.console);
 	memcpy(generation->taken, generation->id, sizeof generation->taken);
+	snapshot_starts++;
 }
 
-static int64_t call(enum mote_snapshot_point point)
+/* The run page is another one, or one that another request has used. */
+static void renew_run_page(uint32_t runnable)
 {
-	int64_t result;
-
-	fpu_area_init(kept.fpu);
-	fpu_save(kept.fpu);
-	__asm__ volatile("rdfsbase %0" : "=r"(kept.fs_base));
-	__asm__ volatile("rdgsbase %0" : "=r"(kept.gs_base));
-	result = hypercall(MOTE_HC_snapshot, point, 0, 0);
-	fpu_load(kept.fpu);
-	__asm__ volatile("wrfsbase %0" : : "r"(kept.fs_base));
-	__asm__ volatile("wrgsbase %0" : : "r"(kept.gs_base));
-	return result;
+	run->runnable = runnable;
+	run->preempt_wanted = 0;
+	run->slicing = 0; /* by the VMM, but this one has not begun to */
 }
 
-int64_t snapshot_take(enum mote_snapshot_point point)
+/* Timers on a clock that goes on where it was go on; CLOCK_REALTIME was set. */
+static void renew_clocks(void)
 {
+	timeouts_follow_realtime();
+	timerfd_clock_was_set();
+	timeouts_serve();
+}
+
+static void begin_again(enum mote_snapshot_point point, uint32_t runnable)
+{
+	const struct signal_cause restored = {.code = SIGNAL_CODE_KERNEL,
+	                                      .vector = MOTE_CRASH_NO_VECTOR};
+
+	renew_run_page(runnable);
+	renew_clocks();
+	console_files_renew(((struct mote_run *)MOTE_RUN_VA)->generation.console);
+	if (restore_signal && point != MOTE_SNAPSHOT_MARK)
+		signal_send(restore_signal, &restored);
+}
+
+/* ---- taking ---- */
+
+/* The area and the bases of a thread hold nothing while it runs, or was the last to run. */
+static int64_t call(enum mote_snapshot_point point, size_t problems)
+{
+	struct thread *thread = thread_current;
 	int64_t result;
 
-	if (!snapshot_is_wanted(point))
-		return MOTE_SNAPSHOT_NONE;
-	result = call(point);
+	fpu_save(thread->fpu);
+	__asm__ volatile("rdfsbase %0" : "=r"(thread->fs_base));
+	__asm__ volatile("rdgsbase %0" : "=r"(thread->gs_base));
+	result = hypercall(MOTE_HC_snapshot, point, kit_physical(snapshot_problems), problems);
 	if (result == MOTE_SNAPSHOT_RESTORED)
 		begin_generation();
+	fpu_load(thread->fpu);
+	__asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
+	__asm__ volatile("wrgsbase %0" : : "r"(thread->gs_base));
 	return result;
 }
 
-/* A mark without a name is called "point". */
-static bool is_wanted_mark(uint64_t address)
+int64_t snapshot_take_now(enum mote_snapshot_point point)
 {
-	const char *wanted = machine.snapshot_mark ? machine.snapshot_mark : MOTE_MARK_DEFAULT;
-	char name[MARK_MAX] = MOTE_MARK_DEFAULT;
+	int64_t result = MOTE_SNAPSHOT_CUT;
+	uint32_t runnable;
+	uint64_t before;
 
-	if (address && user_read_string(name, address, sizeof name) < 0)
-		return false;
-	return !strcmp(name, wanted);
-}
+	for (unsigned i = 0; result == MOTE_SNAPSHOT_CUT && i < CUTS_MAX; i++) {
+		size_t problems;
 
-int64_t snapshot_syscall(const uint64_t *arg)
-{
-	switch (arg[0]) {
-	case MOTE_CALL_MARK:
-		return snapshot_is_wanted(MOTE_SNAPSHOT_MARK) && is_wanted_mark(arg[1])
-		               ? snapshot_take(MOTE_SNAPSHOT_MARK)
-		               : MOTE_SNAPSHOT_NONE;
-	default: return -EINVAL;
+		if (i)
+			snapshot_cut();
+		problems = snapshot_prepare();
+		thread_stop_clock();
+		before = clock_monotonic();
+		runnable = run->runnable;
+		result = call(point, problems);
+		thread_resume_clock();
+		process.waited += clock_monotonic() - before;
 	}
+	if (result == MOTE_SNAPSHOT_RESTORED)
+		begin_again(point, runnable);
+	return result == MOTE_SNAPSHOT_CUT ? -EBUSY : result;
 }

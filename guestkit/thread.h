@@ -125,6 +125,10 @@ bool thread_is_any_runnable(void);
 /* Let the other runnable threads run first. */
 void thread_yield(void);
 
+/* Stop counting the time that the running thread runs, and go on with it, maybe by another TSC. */
+void thread_stop_clock(void);
+void thread_resume_clock(void);
+
 /* Nanoseconds that a thread has run. */
 uint64_t thread_cpu_time(const struct thread *thread);
 

@@ -160,3 +160,13 @@ void block_cache_forget(struct block_disk *disk, uint64_t start, uint64_t end)
 		}
 	}
 }
+
+void block_cache_drop(struct block_disk *disk)
+{
+	if (!disk->cache)
+		return;
+	for (unsigned i = 0; i < WINDOWS; i++)
+		heap_free(disk->cache->windows[i].data);
+	heap_free(disk->cache);
+	disk->cache = NULL;
+}

@@ -29,4 +29,7 @@ void block_cache_store(struct block_disk *disk, uint64_t offset, const unsigned 
 /* The disk may have other bytes than before in [start, end). */
 void block_cache_forget(struct block_disk *disk, uint64_t start, uint64_t end);
 
+/* Forget all, and give its memory back. */
+void block_cache_drop(struct block_disk *disk);
+
 #endif

@@ -16,6 +16,7 @@
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/wait.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
@@ -143,10 +144,12 @@ static int64_t read_blocking(size_t length)
 
 		if (is_alone)
 			process.waited += clock_monotonic() - before;
-		if (result == -EINTR)
+		if (result == -EINTR) {
 			shim_look_at_host();
-		else if (result != -EAGAIN)
+			snapshot_take(MOTE_SNAPSHOT_OUTSIDE);
+		} else if (result != -EAGAIN) {
 			return result;
+		}
 		if (signal_is_pending())
 			return -EINTR;
 		if (result == -EAGAIN && shim_wait_on(&shim_console_input, SHIM_FOREVER) == -EINTR)
@@ -464,6 +467,26 @@ static uint32_t stream_type(int stream)
 	uint32_t type = (machine.console[stream] << 12) & S_IFMT;
 
 	return type == S_IFREG ? S_IFIFO : type;
+}
+
+/* In a start from a snapshot the streams may be something else. */
+void console_files_renew(const uint32_t *kinds)
+{
+	for (int stream = 0; stream < STREAMS; stream++) {
+		struct inode *inode = &streams[stream].inode;
+
+		if (machine.console[stream] == kinds[stream])
+			continue;
+		machine.console[stream] = kinds[stream];
+		if (!inode->ops)
+			continue;
+		inode->mode = stream_type(stream) | 0600;
+		inode->number = (uint64_t)stream + 1;
+		inode->device = 0;
+		inode->fs_id = vfs_new_fs_id();
+		if (is_terminal(stream))
+			become_terminal(inode);
+	}
 }
 
 int console_file_open(int stream, struct file **opened)

@@ -30,10 +30,12 @@
 #include "guestkit/libc-shim/anon_file.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/poll.h"
+#include "guestkit/libc-shim/socket.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/timeouts.h"
 #include "guestkit/user.h"
 #include "mote/abi.h"
@@ -484,6 +486,15 @@ static int64_t collect(struct epoll *epoll, uint64_t user, int limit)
 	return count;
 }
 
+/* --snapshot-at=listen: the call is about to sleep. */
+static bool has_listener(const struct epoll *epoll)
+{
+	for (const struct epoll_item *item = epoll->items; item; item = item->next)
+		if (file_is_idle_listener(item->file))
+			return true;
+	return false;
+}
+
 static int64_t wait_until(const uint64_t *arg, uint64_t deadline)
 {
 	int limit = (int)arg[2], woken = 0;
@@ -514,6 +525,9 @@ static int64_t wait_until(const uint64_t *arg, uint64_t deadline)
 			return count;
 		if (woken == -EINTR)
 			return woken;
+		if (snapshot_is_wanted(MOTE_SNAPSHOT_LISTEN) && has_listener(epoll) &&
+		    snapshot_take(MOTE_SNAPSHOT_LISTEN) > MOTE_SNAPSHOT_NONE)
+			continue; /* timers may have expired */
 		woken = shim_wait_on(&epoll->sleepers, deadline);
 	}
 }

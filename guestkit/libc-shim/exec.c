@@ -29,6 +29,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/patch.h"
 #include "guestkit/process_end.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 
@@ -400,6 +401,7 @@ static void replace_program(struct exec *exec)
 	signal_reset();
 	descriptors_close_on_exec();
 	posix_timers_delete();
+	snapshot_set_signal(0);
 	thread_current->clear_at_exit = thread_current->robust_list = 0;
 	thread_current->name[0] = '\0';
 	fpu_reset(thread_current->fpu);

@@ -7,6 +7,7 @@
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/memory.h"
 #include "guestkit/random.h"
+#include "guestkit/snapshot.h"
 
 #define UUID_SIZE        16
 #define PAGE_KIB         (PAGE_SIZE / 1024)
@@ -97,14 +98,17 @@ void proc_uuid(struct text *text)
 	append_uuid(text, random);
 }
 
+/* A start from a snapshot is another boot. */
 void proc_boot_id(struct text *text)
 {
 	static unsigned char random[UUID_SIZE];
+	static uint32_t made_in;
 	static bool is_made;
 
-	if (!is_made)
+	if (!is_made || made_in != snapshot_starts)
 		random_fill(random, sizeof(random));
 	is_made = true;
+	made_in = snapshot_starts;
 	append_uuid(text, random);
 }
 

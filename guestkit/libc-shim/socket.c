@@ -31,6 +31,13 @@ struct socket *file_socket(const struct file *file)
 	               : NULL;
 }
 
+bool file_is_idle_listener(const struct file *file)
+{
+	struct socket *socket = file_socket(file);
+
+	return socket && socket->ops->is_listening(socket) && !socket->ops->poll(socket).readable;
+}
+
 int socket_take_error(struct socket *socket)
 {
 	int error = socket->error;

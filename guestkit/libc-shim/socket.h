@@ -141,6 +141,9 @@ int socket_open(struct socket *socket, uint32_t flags, struct file **opened);
 /* The socket of an open file, or NULL (-ENOTSOCK). */
 struct socket *file_socket(const struct file *file);
 
+/* Is this a socket that waits for connections, and has none yet? */
+bool file_is_idle_listener(const struct file *file);
+
 /* The error to be told, a negative errno or 0; it is told once. */
 int socket_take_error(struct socket *socket);
 

@@ -220,26 +220,63 @@ static int map_image(struct start *start)
 	return 0;
 }
 
+/* The first @count strings of @list, and all but the first of @others. */
+static struct string_list join(const struct string_list *list, size_t count,
+                               const struct string_list *others)
+{
+	size_t size = 0, dropped = others->size ? strlen(others->strings) + 1 : 0;
+	char *made;
+
+	for (; count; count--)
+		size += strlen(list->strings + size) + 1;
+	made = heap_alloc(size + others->size);
+	if (!made)
+		no_memory();
+	memcpy(made, list->strings, size);
+	memcpy(made + size, others->strings + dropped, others->size - dropped);
+	return (struct string_list){made, size + others->size - dropped};
+}
+
+/*
+ * A restore may give other strings than those that @start was made of, @old. Before a script stand
+ * its interpreter's path and argument, in place of the first string.
+ */
+static void take_new_strings(struct start *start, struct string_list old)
+{
+	size_t before = count_strings(&start->arguments) - count_strings(&old) + 1;
+
+	start->environment = machine.environment;
+	if (machine.arguments.strings == old.strings)
+		return;
+	start->arguments = before <= 1 ? machine.arguments
+	                               : join(&start->arguments, before, &machine.arguments);
+	if (start->path == old.strings)
+		start->path = start->arguments.strings;
+}
+
 void start_application(void)
 {
 	static struct context context;
 	struct start start = {.arguments = machine.arguments,
 	                      .environment = machine.environment,
 	                      .path = machine.arguments.strings};
+	const struct string_list old = machine.arguments;
 
 	address_space_init(machine.allow_wx);
-	process.start_monotonic = clock_monotonic();
+	thread_current->switched_in = clock_tsc();
 	if (machine.program)
 		exec_first(&start);
 	else if (map_image(&start))
 		no_memory();
 	else if (machine.interpreter)
 		exec_interpreter(machine.interpreter, &start);
-	snapshot_take(MOTE_SNAPSHOT_MAIN);
+	if (snapshot_take(MOTE_SNAPSHOT_MAIN) == MOTE_SNAPSHOT_RESTORED)
+		take_new_strings(&start, old);
 	if (start_prepare(&start, &context))
 		no_memory();
 	start_describe(&start,
 	               machine.program ? process.executable_path : absolute_path(start.path));
+	process.start_monotonic = clock_monotonic();
 	thread_current->switched_in = clock_tsc();
 	((struct mote_run *)MOTE_RUN_VA)->runnable = thread_count;
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();

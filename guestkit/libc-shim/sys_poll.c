@@ -6,10 +6,12 @@
 #include "guestkit/clock.h"
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/poll.h"
+#include "guestkit/libc-shim/socket.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/libc-shim/time_value.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/memory.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 
@@ -84,6 +86,15 @@ static uint32_t file_events(struct file *file, struct poll_waits *waits)
 	return poll_state_bits(&state);
 }
 
+/* --snapshot-at=listen: the call is about to sleep. Return: whether to look again. */
+static bool snapshot_where_one_listens(const struct poll_waits *waits)
+{
+	for (size_t i = 0; i < waits->count; i++)
+		if (file_is_idle_listener(waits->all[i].file))
+			return snapshot_take(MOTE_SNAPSHOT_LISTEN) > MOTE_SNAPSHOT_NONE;
+	return false;
+}
+
 /* ---- deadlines ---- */
 
 static int deadline_of(int64_t seconds, int64_t nanoseconds, uint64_t *deadline)
@@ -139,6 +150,9 @@ static int64_t scan_until(poll_scan *scan, void *files, size_t limit, uint64_t d
 	if (woken < 0)
 		return woken;
 	result = scan(files, &waits);
+	if (!result && snapshot_is_wanted(MOTE_SNAPSHOT_LISTEN) &&
+	    snapshot_where_one_listens(&waits))
+		result = scan(files, NULL);
 	while (!result && !woken) {
 		woken = shim_wait(deadline);
 		result = woken == -EINTR ? 0 : scan(files, NULL);

@@ -6,6 +6,7 @@
 #include "guestkit/libc-shim/file.h"
 #include "guestkit/libc-shim/socket.h"
 #include "guestkit/libc-shim/syscall.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/user.h"
 
 #define TYPE_FLAGS (SOCKET_NONBLOCK | SOCKET_CLOSE_ON_EXEC)
@@ -195,6 +196,9 @@ static int64_t accept_with(const uint64_t *arg, uint32_t flags)
 		result = -EMFILE;
 	if (!result)
 		result = socket_of(arg[0], &socket, &file);
+	if (!result && snapshot_is_wanted(MOTE_SNAPSHOT_LISTEN) && !(file->flags & O_NONBLOCK) &&
+	    file_is_idle_listener(file))
+		snapshot_take(MOTE_SNAPSHOT_LISTEN);
 	if (!result)
 		result = socket->ops->accept(socket, call_flags(file), &accepted);
 	if (result)

@@ -13,9 +13,7 @@
 #include "guestkit/machine.h"
 #include "guestkit/patch.h"
 #include "guestkit/retired.h"
-#include "guestkit/snapshot.h"
 #include "guestkit/thread.h"
-#include "mote/guest.h"
 
 #define SYSCALL_LIMIT 512
 #define RFLAGS_TF     0x100u
@@ -62,9 +60,8 @@ static int64_t unknown(uint64_t number)
 
 static int64_t call(uint64_t number, const uint64_t *arg)
 {
-	if (number < SYSCALL_LIMIT && index_of[number])
-		return handlers[index_of[number]](arg);
-	return number == MOTE_SYSCALL ? snapshot_syscall(arg) : unknown(number);
+	return number < SYSCALL_LIMIT && index_of[number] ? handlers[index_of[number]](arg)
+	                                                  : unknown(number);
 }
 
 /* Serve the call that @context holds; true when every register must come from it afterwards. */

@@ -4,6 +4,7 @@
 
 #include "guestkit/libc-shim/vsock.h"
 #include "guestkit/random.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 
 /* <linux/vm_sockets.h> needs the C library's struct sockaddr. */
@@ -73,10 +74,11 @@ void vsock_unbind(struct vsock_socket *socket)
 
 static void bind_to_any(struct vsock_socket *socket)
 {
-	static uint32_t next;
+	static uint32_t next, chosen_in;
 
-	if (!next)
+	if (!next || chosen_in != snapshot_starts)
 		random_fill(&next, sizeof(next));
+	chosen_in = snapshot_starts;
 	do
 		next = next <= PORT_LAST_RESERVED || next == PORT_ANY - 1 ? PORT_LAST_RESERVED + 1
 		                                                          : next + 1;

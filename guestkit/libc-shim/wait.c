@@ -15,7 +15,9 @@
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/time_value.h"
 #include "guestkit/pages.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
 #include "guestkit/virtio.h"
@@ -49,6 +51,9 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 		wait_queue_wake(&shim_console_input);
 	if (result & (MOTE_EVENT_DEVICE | MOTE_EVENT_CONFIG))
 		virtio_serve((uint64_t)result);
+	/* Not here, where somebody may be in the middle of something: on the way out of the kit. */
+	if (result & MOTE_EVENT_SNAPSHOT)
+		((volatile struct mote_run *)MOTE_RUN_VA)->preempt_wanted = 1;
 	return (uint64_t)result;
 }
 
@@ -104,6 +109,8 @@ void shim_idle(void)
 		pages_collect(false);
 		process.waited += clock_monotonic() - before;
 		timeouts_serve();
+		if (snapshot_take(MOTE_SNAPSHOT_OUTSIDE) == MOTE_SNAPSHOT_RESTORED)
+			events = wanted_events();
 	}
 }
 
@@ -121,6 +128,20 @@ int shim_wait(uint64_t deadline)
 	if (deadline != SHIM_FOREVER && deadline <= clock_monotonic())
 		return -ETIMEDOUT;
 	return thread_sleep(deadline) ? 0 : -ETIMEDOUT;
+}
+
+int shim_wait_realtime(uint64_t time)
+{
+	struct thread *self = thread_current;
+	uint64_t now = clock_realtime();
+	int result;
+
+	if (time == SHIM_FOREVER)
+		return shim_wait(SHIM_FOREVER);
+	self->sleep.follows_realtime = true;
+	result = shim_wait(time > now ? time_deadline_after(time - now) : 0);
+	self->sleep.follows_realtime = false;
+	return result == -ETIMEDOUT && clock_realtime() < time ? 0 : result;
 }
 
 int shim_wait_forever(void)

@@ -32,6 +32,7 @@ const struct unix_socket *unix_next(const struct unix_socket *previous)
 /* ---- the process that the tests look at ---- */
 
 struct process process;
+uint32_t snapshot_starts;
 struct process_identity process_identity;
 
 const char *system_host_name(void)
