@@ -43,4 +43,16 @@ int snapshot_write(int fd, const struct snapshot_content *content, struct snapsh
  */
 int snapshot_check_folder(const struct snapshot *base, const char *path, struct mote_error *err);
 
+/**
+ * snapshot_rewrite() - Write the topmost file of a snapshot anew, the same in all but its layout.
+ * @fd: empty, as for snapshot_write()
+ * @with_working_set: with the pages of its working set as one run, so that
+ *      snapshot_fill_working_set() has something to fill in; else without a working set, so that
+ *      the next restore records one
+ *
+ * Its id stays: what builds on it does so still. Allowed in phase load with the group `snapshot`.
+ */
+int snapshot_rewrite(int fd, const struct snapshot *snapshot, bool with_working_set,
+                     struct mote_error *err);
+
 #endif
