@@ -25,12 +25,17 @@
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/timerfd.h"
+#include "guestkit/machine.h"
 #include "guestkit/random.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
 
 #define CUTS_MAX 4 /* calls in a row that ask to cut */
+
+/* A kit without devices has none to renew. */
+#pragma weak snapshot_cut
+#pragma weak snapshot_renew_devices
 
 uint32_t snapshot_starts;
 
@@ -69,17 +74,40 @@ static void renew_clocks(void)
 {
 	timeouts_follow_realtime();
 	timerfd_clock_was_set();
-	timeouts_serve();
+}
+
+/* Others may have been given, and then /proc shows these. */
+static void renew_strings(void)
+{
+	process.command_line =
+	        (struct process_bytes){machine.arguments.strings, machine.arguments.size};
+	process.environment =
+	        (struct process_bytes){machine.environment.strings, machine.environment.size};
+}
+
+static void renew_devices(const struct mote_generation *generation)
+{
+	const char *arguments = machine.arguments.strings;
+	const char *environment = machine.environment.strings;
+
+	if (!snapshot_renew_devices)
+		return;
+	snapshot_renew_devices(generation->tree_size, generation->flags);
+	if (arguments != machine.arguments.strings || environment != machine.environment.strings)
+		renew_strings();
 }
 
 static void begin_again(enum mote_snapshot_point point, uint32_t runnable)
 {
 	const struct signal_cause restored = {.code = SIGNAL_CODE_KERNEL,
 	                                      .vector = MOTE_CRASH_NO_VECTOR};
+	const struct mote_generation *generation = &((struct mote_run *)MOTE_RUN_VA)->generation;
 
 	renew_run_page(runnable);
 	renew_clocks();
-	console_files_renew(((struct mote_run *)MOTE_RUN_VA)->generation.console);
+	console_files_renew(generation->console);
+	renew_devices(generation);
+	timeouts_serve();
 	if (restore_signal && point != MOTE_SNAPSHOT_MARK)
 		signal_send(restore_signal, &restored);
 }
@@ -113,7 +141,7 @@ int64_t snapshot_take_now(enum mote_snapshot_point point)
 	for (unsigned i = 0; result == MOTE_SNAPSHOT_CUT && i < CUTS_MAX; i++) {
 		size_t problems;
 
-		if (i)
+		if (i && snapshot_cut)
 			snapshot_cut();
 		problems = snapshot_prepare();
 		thread_stop_clock();

@@ -58,10 +58,25 @@ void snapshot_set_signal(int signal);
 size_t snapshot_prepare(void);
 extern char snapshot_problems[MOTE_SNAPSHOT_PROBLEM_MAX];
 
-/* Cut what snapshot_prepare() has found, as if the other side had: ECONNRESET. */
+/* For snapshot_lint(): append a line, given without its end. */
+void snapshot_problem(const char *line);
+
+/* ---- devices, sockets and shares: for those who know them ---- */
+
+/* Name each thing that cannot be carried, by snapshot_problem(). */
+void snapshot_lint(void);
+
+/* Cut these things, as if the other side had: the application sees ECONNRESET. */
 void snapshot_cut(void);
 
-/* For those who look for such things: append a line, given without its end. */
-void snapshot_problem(const char *line);
+/**
+ * snapshot_renew_devices() - A start from a snapshot: what the VMM says is different in it.
+ * @tree_size: bytes of the device tree of this start (hypercall `start_tree`); 0: all is as it was
+ * @flags:     MOTE_GENERATION_*
+ *
+ * machine.arguments and machine.environment are replaced where they are others. The generation is
+ * taken already; the clock is right.
+ */
+void snapshot_renew_devices(uint64_t tree_size, uint32_t flags);
 
 #endif
