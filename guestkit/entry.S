@@ -302,6 +302,20 @@ user_access_fault:
 	ret
 	.size user_copy, . - user_copy
 
+	/* int64_t hypercall_turn(number, a, b, c): guestkit/hypercall.h */
+	.globl hypercall_turn
+	.type hypercall_turn, @function
+hypercall_turn:
+	mov %rdi, %rax
+	mov %rsi, %rdi
+	mov %rdx, %rsi
+	mov %rcx, %rdx
+	cmp %eax, %eax
+	in $MOTE_HYPERCALL_PORT, %eax
+	cltq
+	ret
+	.size hypercall_turn, . - hypercall_turn
+
 	/*
 	 * Where contexts of the running thread end, on its stack in the kit: RSP below one is a multiple of 16, as
 	 * C code expects of its caller. The eight bytes above are patched_entry's.

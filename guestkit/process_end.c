@@ -23,7 +23,7 @@ static _Noreturn void end(uint64_t status)
 		strace_end(status);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();
 	for (;;)
-		hypercall(MOTE_HC_exit, status, 0, 0);
+		hypercall_turn(MOTE_HC_exit, status, 0, 0);
 }
 
 void end_exit(int status)
@@ -55,7 +55,7 @@ static _Noreturn void crash(const struct mote_crash *report)
 		strace_end(MOTE_EXIT_SIGNAL | record.signal);
 	((struct mote_run *)MOTE_RUN_VA)->stamp[MOTE_STAMP_EXIT] = clock_tsc();
 	for (;;)
-		hypercall(MOTE_HC_crash, kit_physical(&record), 0, 0);
+		hypercall_turn(MOTE_HC_crash, kit_physical(&record), 0, 0);
 }
 
 static void fill(struct mote_crash *report, const struct context *c)

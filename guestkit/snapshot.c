@@ -123,7 +123,7 @@ static int64_t call(enum mote_snapshot_point point, size_t problems)
 	fpu_save(thread->fpu);
 	__asm__ volatile("rdfsbase %0" : "=r"(thread->fs_base));
 	__asm__ volatile("rdgsbase %0" : "=r"(thread->gs_base));
-	result = hypercall(MOTE_HC_snapshot, point, kit_physical(snapshot_problems), problems);
+	result = hypercall_turn(MOTE_HC_snapshot, point, kit_physical(snapshot_problems), problems);
 	if (result == MOTE_SNAPSHOT_RESTORED)
 		begin_generation();
 	fpu_load(thread->fpu);

@@ -60,11 +60,17 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;
+	clock->measured = 0;
+	clock_page_restart(clock);
+	return 0;
+}
+
+void clock_page_restart(struct clock_page *clock)
+{
 	/* Whoever was stopped while it read the page of another start must not take it for that. */
 	clock->sequence = (clock->page->sequence | 1) + 1;
-	clock->written_at = clock->multiplier = clock->shown_monotonic = clock->measured = 0;
+	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
 	clock_page_refresh(clock);
-	return 0;
 }
 
 /*

@@ -72,6 +72,7 @@ int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end
 {
 	struct kvm_userspace_memory_region slot = {
 	        .slot = kvm->ram_slots,
+	        .flags = kvm->is_logging ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 	        .guest_phys_addr = kvm->ram_end,
 	        .userspace_addr = (uint64_t)memory->host + kvm->ram_end,
 	};
@@ -81,10 +82,13 @@ int kvm_add_ram(struct kvm *kvm, const struct guest_memory *memory, uint64_t end
 	if (end > memory->size)
 		end = memory->size;
 	slot.memory_size = end - kvm->ram_end;
+	if (kvm->ram_slots == KVM_RAM_SLOTS_MAX)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "a guest with too many pieces of RAM");
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 		return failed(err, "KVM_SET_USER_MEMORY_REGION");
+	kvm->ram_slot[kvm->ram_slots++] = kvm->ram_end;
 	kvm->ram_end = end;
-	kvm->ram_slots++;
 	return 0;
 }
 
@@ -114,6 +118,23 @@ enum kvm_backend kvm_backend(void)
 		if (access(modules[i], F_OK) == 0)
 			return i;
 	return KVM_BACKEND_OTHER;
+}
+
+bool kvm_is_shadowing(enum kvm_backend backend)
+{
+	static const char *const parameters[] = {"/sys/module/kvm_intel/parameters/ept",
+	                                         "/sys/module/kvm_amd/parameters/npt"};
+	char value = 'N';
+	int fd;
+
+	if (backend > KVM_BACKEND_AMD)
+		return true;
+	fd = open(parameters[backend], O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, &value, 1) != 1)
+		value = 'N';
+	if (fd >= 0)
+		close(fd);
+	return value != 'Y' && value != '1';
 }
 
 const char *kvm_backend_name(enum kvm_backend backend)

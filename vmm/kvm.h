@@ -4,11 +4,17 @@
 #define MOTE_VMM_KVM_H
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 
 #include "vmm/error.h"
 #include "vmm/guest_memory.h"
 
 enum kvm_backend { KVM_BACKEND_INTEL, KVM_BACKEND_AMD, KVM_BACKEND_PVM, KVM_BACKEND_OTHER };
+
+/* Each is at least as large as all before it. */
+#define KVM_RAM_SLOTS_MAX 28
+/* Behind those of RAM. */
+#define KVM_FLUSH_SLOT 30 /* snapshot/reset.c */
 
 struct kvm {
 	int system; /* /dev/kvm */
@@ -16,8 +22,10 @@ struct kvm {
 	int vcpu;
 	struct kvm_run *run; /* shared with the kernel */
 	size_t run_size;
-	uint64_t ram_end;   /* guest-physical end of the RAM that has a slot */
-	unsigned ram_slots; /* how many it is made of, numbered from 0 */
+	uint64_t ram_end;                     /* guest-physical end of the RAM that has a slot */
+	unsigned ram_slots;                   /* how many it is made of, numbered from 0 */
+	uint64_t ram_slot[KVM_RAM_SLOTS_MAX]; /* guest-physical starts of these */
+	bool is_logging;                      /* slots that are added have a dirty log */
 };
 
 /**
@@ -52,6 +60,13 @@ int kvm_add_read_only_slot(const struct kvm *kvm, unsigned slot, uint64_t gpa, c
 
 /* Which KVM this is, for --stats and for messages. */
 enum kvm_backend kvm_backend(void);
+
+/*
+ * Whether KVM shadows the guest's page tables rather than nest them; said of a KVM that does not
+ * tell, too. Reads /sys: before confinement.
+ */
+bool kvm_is_shadowing(enum kvm_backend backend);
+
 const char *kvm_backend_name(enum kvm_backend backend);
 
 #endif

@@ -387,6 +387,18 @@ static int apply_count(struct run_parse *parse, const struct run_option *option,
 	return 0;
 }
 
+static int apply_verify_reset(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	const char *end = value;
+	uint64_t every = value ? read_digits(&end, RUN_COUNT_MAX) : 1;
+
+	if ((value && (end == value || *end)) || !every || every > RUN_COUNT_MAX)
+		return usage_error(parse->err, "--%s " QUOTED " is not a number above 0",
+		                   option->name, value);
+	parse->options->verify_every = every;
+	return 0;
+}
+
 #define RUN_ONLY        RUN_OPTION_RUN
 #define RESTORE_ONLY    RUN_OPTION_RESTORE
 #define RUN_AND_RESTORE (RUN_OPTION_RUN | RUN_OPTION_RESTORE)
@@ -450,6 +462,9 @@ const struct run_option run_option_table[] = {
          apply_string, FIELD(kit_path), RUN_ONLY},
         {"count", OPTION_VALUE, "N", "start N times in this microVM, one after the other",
          apply_count, 0, RESTORE_ONLY},
+        {"verify-reset", OPTION_OPTIONAL_VALUE, "N",
+         "compare each Nth of these with the snapshot before it starts", apply_verify_reset, 0,
+         RESTORE_ONLY},
         {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 };
 

@@ -69,6 +69,7 @@ struct run_options {
 	const char *hostname;           /* of the guest; NULL: the kit's own idea */
 	const char *restore_path;       /* a snapshot to start from; NULL: start APP anew */
 	uint64_t count;                 /* starts from it, one after the other */
+	uint64_t verify_every;          /* of these are compared with it; 0: none */
 	const char *snapshot_path;      /* to write a snapshot to; NULL: none is wanted */
 	enum mote_snapshot_point point; /* where */
 	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */

@@ -16,6 +16,7 @@
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm.h"
+#include "vmm/vm_reset.h"
 #include "vmm/vm_restore.h"
 #include "vmm/vm_save.h"
 
@@ -103,7 +104,6 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 {
 	struct kvm_run *run = vm->kvm.run;
 
-	vm_mark(vm, VM_MOMENT_RUN);
 	while (!vm->is_over) {
 		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EFAULT)
@@ -138,6 +138,43 @@ static void drain_devices(struct vm *vm)
 			break;
 }
 
+static bool is_stopped(void)
+{
+	int signal_number;
+
+	return stop_requested(&signal_number) != STOP_NONE;
+}
+
+/* Whether the oracle looks at this start, which is the @round-th, from 1. */
+static bool is_to_verify(const struct vm *vm, uint64_t round)
+{
+	return vm->options->verify_every && round % vm->options->verify_every == 0;
+}
+
+/*
+ * As many starts as were asked for. The status is that of the first that is not 0: what went wrong
+ * is not forgotten.
+ */
+static int run_rounds(struct vm *vm, struct mote_error *err)
+{
+	int status;
+
+	vm_mark(vm, VM_MOMENT_RUN);
+	if (run_loop(vm, err))
+		return -1;
+	drain_devices(vm);
+	status = vm->exit_status;
+	for (uint64_t round = 2; round <= vm->options->count && !is_stopped(); round++) {
+		if (vm_reset(vm, err) || (is_to_verify(vm, round) && vm_reset_verify(vm, err)) ||
+		    run_loop(vm, err))
+			return -1;
+		drain_devices(vm);
+		status = status ? status : vm->exit_status;
+	}
+	vm->exit_status = status;
+	return 0;
+}
+
 static uint64_t process_cpu_ns(void)
 {
 	struct timespec time;
@@ -167,11 +204,11 @@ static void create_and_run(void *ctx)
 	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
 	    confine_enter(CONFINE_RUN, &vm->devices.needs, err))
 		return;
-	work->status = run_loop(vm, err);
-	if (!work->status) {
-		drain_devices(vm);
+	if (vm->snapshot)
+		tick_restart(vm);
+	work->status = run_rounds(vm, err);
+	if (!work->status)
 		work->status = vm_save_finish(vm, err);
-	}
 }
 
 int vm_run(const struct run_options *options, struct mote_error *err)

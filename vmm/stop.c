@@ -124,6 +124,11 @@ bool stop_take_tick(void)
 	return ticked;
 }
 
+bool stop_has_news(void)
+{
+	return state.ticked || state.reason || state.window_changed;
+}
+
 enum stop_reason stop_requested(int *signal_number)
 {
 	*signal_number = state.signal_number;

@@ -25,6 +25,9 @@ enum stop_reason {
  */
 int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err);
 
+/* Whether a signal has set immediate_exit for something that nobody has looked at yet. */
+bool stop_has_news(void);
+
 /* What has happened so far; *signal_number is set for STOP_SIGNAL. */
 enum stop_reason stop_requested(int *signal_number);
 

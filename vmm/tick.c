@@ -74,6 +74,16 @@ int tick_init(struct vm *vm, struct mote_error *err)
 	return stop_init_tick(LATEST_NS, err);
 }
 
+void tick_restart(struct vm *vm)
+{
+	struct mote_run page;
+
+	memset(&vm->tick, 0, sizeof vm->tick);
+	vm->tick.quiet_slices = QUIET_SLICES;
+	vm_read_run_page(vm, &page);
+	choose_next(vm, &page);
+}
+
 static bool is_in_kit(const struct vm *vm, uint64_t rip)
 {
 	const struct mote_kit_note *note = &vm->kit_note;

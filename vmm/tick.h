@@ -12,6 +12,9 @@
 /* Start ticking; once, before the first KVM_RUN. */
 int tick_init(struct vm *vm, struct mote_error *err);
 
+/* The guest starts from a snapshot, whose run page is in place: choose the first moment by that. */
+void tick_restart(struct vm *vm);
+
 /**
  * tick_serve() - After each return of KVM_RUN: if the tick's signal has come, do what is due.
  *

@@ -34,6 +34,7 @@ enum vm_exit_cause {
 };
 
 struct snapshot;
+struct vm_reset;
 struct vm_save;
 
 struct vm {
@@ -87,6 +88,7 @@ struct vm {
 	uint8_t generation[16];    /* id of this start */
 	bool must_take_generation; /* the guest has not made a hypercall since then */
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
+	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */

@@ -27,6 +27,7 @@
 #include "vmm/siphash.h"
 #include "vmm/start_tree.h"
 #include "vmm/vm_create.h"
+#include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
 
 #define RUN_GPA(field) \
@@ -45,7 +46,8 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	    kit_open(&vm->kit, NULL, err) || kvm_open(&vm->kvm, err) ||
 	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
-	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err))
+	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
+	    vm_reset_open(vm, err))
 		return -1;
 	return 0;
 }
@@ -194,6 +196,12 @@ static void set_clock(struct vm *vm)
 	                  (now(CLOCK_BOOTTIME) - monotonic - (uint64_t)vm->clock.monotonic_offset));
 }
 
+void vm_restore_clock(struct vm *vm)
+{
+	set_clock(vm);
+	clock_page_restart(&vm->clock);
+}
+
 static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
@@ -319,7 +327,8 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	    restore_devices(vm, err) || vm_new_generation(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
-	if (add_slots(vm, err) || vm_restore_vcpu(vm, err))
+	if (vm_reset_prepare_memory(vm, err) || add_slots(vm, err) || vm_restore_vcpu(vm, err) ||
+	    vm_reset_prepare_vcpu(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_SET_UP);
 	return 0;

@@ -13,9 +13,12 @@
 int vm_restore(struct vm *vm, const struct run_options *options, struct mote_error *err);
 
 /**
- * vm_set_vcpu() - Give the vCPU the snapshot's state; registers go in with the next KVM_RUN.
+ * vm_restore_vcpu() - Give the vCPU the snapshot's state; registers go in with the next KVM_RUN.
  */
 int vm_restore_vcpu(struct vm *vm, struct mote_error *err);
+
+/* Write the clock page for a start from now on. */
+void vm_restore_clock(struct vm *vm);
 
 /**
  * vm_new_generation() - Make this start unlike any other: id, seed, and the clock.

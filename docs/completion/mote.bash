@@ -60,7 +60,7 @@ _mote_program() {
 				esac
 				return
 			fi
-			if [[ $word != --stats && $word != --strace ]]; then
+			if [[ $word != --stats && $word != --strace && $word != --verify-reset ]]; then
 				if ((i + 1 == COMP_CWORD)); then
 					_mote_run_value "$word" "$current"
 					return
@@ -98,7 +98,7 @@ _mote() {
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
-			--hostname --entropy --balloon --verify --count -n --help'
+			--hostname --entropy --balloon --verify --verify-reset --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)

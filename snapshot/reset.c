@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the memory of a VM back to what a snapshot has, in place. reset.h says how it works. */
+#include "snapshot/reset.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "snapshot/golden_tables.h"
+
+#define FRAME_OF(va) (((va)-MOTE_WINDOW_VA) / MOTE_PAGE_SIZE)
+
+/* Of KVM_FLUSH_SLOT, by turns: in the guest-physical gap behind the registers of devices. */
+#define FLUSH_GPA(has_moved) \
+	(MOTE_DEVICES_GPA + (MOTE_DEVICES_MAX + ((has_moved) ? 1 : 0)) * MOTE_PAGE_SIZE)
+
+static uint64_t words_of(const struct guest_memory *memory)
+{
+	return (memory->size / MOTE_PAGE_SIZE + 63) / 64;
+}
+
+/* Zeros that cost the host nothing until they are used. */
+static void *take(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* ---- translations that KVM has made from page tables ---- */
+
+/* #syscalls:snapshot ioctl(KVM_SET_USER_MEMORY_REGION) */
+static int place_flush_slot(struct reset *reset, struct mote_error *err)
+{
+	struct kvm_userspace_memory_region slot = {
+	        .slot = KVM_FLUSH_SLOT,
+	        .flags = KVM_MEM_READONLY,
+	        .guest_phys_addr = FLUSH_GPA(reset->has_moved),
+	        .memory_size = MOTE_PAGE_SIZE,
+	        .userspace_addr = (uint64_t)reset->flush_page,
+	};
+
+	if (ioctl(reset->kvm->vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot reset a VM: KVM_SET_USER_MEMORY_REGION");
+	return 0;
+}
+
+/*
+ * KVM forgets all that it knows of the guest's page tables when any slot goes or moves
+ * (Documentation/virt/kvm/api.rst, KVM_X86_QUIRK_SLOT_ZAP_ALL): a slot of one page, of zeros that
+ * nothing can write to, is there for that. Nested tables say nothing of the guest's own.
+ */
+static int forget_translations(struct reset *reset, struct mote_error *err)
+{
+	reset->counts.flushes++;
+	reset->was_flushed = true;
+	if (!reset->is_shadowing)
+		return 0;
+	reset->has_moved = !reset->has_moved;
+	return place_flush_slot(reset, err);
+}
+
+/* ---- preparation ---- */
+
+/* #syscalls:load ioctl(KVM_ENABLE_CAP) */
+static int start_logging(struct reset *reset, struct mote_error *err)
+{
+	struct kvm_enable_cap manual = {.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+	                                .args = {KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE}};
+
+	if (ioctl(reset->kvm->vm, KVM_ENABLE_CAP, &manual) < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot reset a VM: this KVM cannot leave the dirty log to "
+		                        "its user");
+	reset->kvm->is_logging = true;
+	return reset->is_shadowing ? place_flush_slot(reset, err) : 0;
+}
+
+int reset_prepare(struct reset *reset, struct kvm *kvm, struct guest_memory *memory,
+                  const struct snapshot *snapshot, struct mote_error *err)
+{
+	uint64_t words = words_of(memory), frames = words * 64;
+
+	reset->kvm = kvm;
+	reset->memory = memory;
+	reset->snapshot = snapshot;
+	reset->copy_back = page_copy_choose();
+	reset->dirty = take(words * 8);
+	reset->watch = take(words * 8);
+	reset->tables = take(words * 8);
+	reset->golden = take(frames * sizeof *reset->golden);
+	reset->quiet = take(frames);
+	reset->flush_page = take(MOTE_PAGE_SIZE);
+	memory->touched = take(words * 8);
+	if (!reset->dirty || !reset->watch || !reset->tables || !reset->golden || !reset->quiet ||
+	    !reset->flush_page || !memory->touched)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for resets");
+	return golden_tables_find(snapshot, memory->size, reset->tables, err) ||
+	                       start_logging(reset, err)
+	               ? -1
+	               : 0;
+}
+
+void reset_free(struct reset *reset)
+{
+	uint64_t words = words_of(reset->memory), frames = words * 64;
+
+	munmap(reset->dirty, words * 8);
+	munmap(reset->watch, words * 8);
+	munmap(reset->tables, words * 8);
+	munmap(reset->golden, frames * sizeof *reset->golden);
+	munmap(reset->quiet, frames);
+	munmap(reset->flush_page, MOTE_PAGE_SIZE);
+	munmap(reset->memory->touched, words * 8);
+	reset->memory->touched = NULL;
+}
+
+/* ---- the set of a round ---- */
+
+static uint64_t slot_end(const struct kvm *kvm, unsigned slot)
+{
+	return slot + 1 < kvm->ram_slots ? kvm->ram_slot[slot + 1] : kvm->ram_end;
+}
+
+/* Slots begin at whole 2 MiB, so each has words of its own. */
+/* #syscalls:snapshot ioctl(KVM_GET_DIRTY_LOG) */
+static int read_log(struct reset *reset, struct mote_error *err)
+{
+	const struct kvm *kvm = reset->kvm;
+
+	for (unsigned i = 0; i < kvm->ram_slots; i++) {
+		struct kvm_dirty_log log = {.slot = i,
+		                            .dirty_bitmap = reset->dirty +
+		                                            kvm->ram_slot[i] / MOTE_PAGE_SIZE / 64};
+
+		if (ioctl(kvm->vm, KVM_GET_DIRTY_LOG, &log) < 0)
+			return mote_error_errno(err, MOTE_STATUS_FAILED,
+			                        "cannot reset a VM: KVM_GET_DIRTY_LOG");
+	}
+	return 0;
+}
+
+static void add_frame(struct reset *reset, uint64_t frame)
+{
+	reset->dirty[frame / 64] |= 1ull << frame % 64;
+}
+
+/* What the VMM touched may lie behind the last slot. Returns the number of pages in the set. */
+static uint64_t add_touched(struct reset *reset)
+{
+	uint64_t *touched = reset->memory->touched;
+	uint64_t words = words_of(reset->memory);
+	uint64_t logged = (reset->kvm->ram_end / MOTE_PAGE_SIZE + 63) / 64;
+	uint64_t count = 0;
+
+	add_frame(reset, FRAME_OF(MOTE_CLOCK_VA));
+	add_frame(reset, FRAME_OF(MOTE_RUN_VA));
+	for (uint64_t i = 0; i < words; i++) {
+		if (touched[i]) {
+			reset->dirty[i] = (i < logged ? reset->dirty[i] : 0) | touched[i];
+			touched[i] = 0;
+		} else if (i >= logged) {
+			reset->dirty[i] = 0;
+		}
+		if (reset->dirty[i])
+			count += (uint64_t)__builtin_popcountll(reset->dirty[i]);
+	}
+	return count;
+}
+
+/* ---- pages ---- */
+
+static const void *golden_page(struct reset *reset, uint64_t frame)
+{
+	const void **golden = &reset->golden[frame];
+
+	if (!*golden)
+		*golden = snapshot_page(reset->snapshot, frame);
+	return *golden;
+}
+
+static void watch(struct reset *reset, uint64_t frame)
+{
+	reset->watch[frame / 64] |= 1ull << frame % 64;
+}
+
+static void put_back(struct reset *reset, uint64_t frame)
+{
+	void *page = reset->memory->host + frame * MOTE_PAGE_SIZE;
+
+	reset->counts.pages++;
+	if (reset->copy_back(page, golden_page(reset, frame))) {
+		reset->quiet[frame] = 0;
+		reset->counts.changed++;
+	} else if (++reset->quiet[frame] == RESET_AGE) {
+		reset->quiet[frame] = 0;
+		reset->counts.aged++;
+		watch(reset, frame);
+	}
+}
+
+/* Calls @work for each run of pages in the set. */
+static int for_each_run(struct reset *reset,
+                        int (*work)(struct reset *reset, uint64_t first, uint64_t end))
+{
+	uint64_t words = words_of(reset->memory), first = 0, end = 0;
+
+	for (uint64_t i = 0; i < words; i++)
+		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1) {
+			uint64_t frame = i * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			if (frame != end && end && work(reset, first, end))
+				return -1;
+			if (frame != end || !end)
+				first = frame;
+			end = frame + 1;
+		}
+	return end ? work(reset, first, end) : 0;
+}
+
+/*
+ * What comes back is the snapshot's: its file where that is mapped, else zeros. Faster than copying
+ * that many pages, and gives the host its memory back; but the guest faults on each one anew.
+ */
+/* #syscalls:snapshot madvise(MADV_DONTNEED) */
+static int give_back(struct reset *reset, uint64_t first, uint64_t end)
+{
+	reset->counts.remapped += end - first;
+	for (uint64_t frame = first; frame < end; frame++) {
+		reset->quiet[frame] = 0;
+		watch(reset, frame);
+	}
+	return madvise(reset->memory->host + first * MOTE_PAGE_SIZE, (end - first) * MOTE_PAGE_SIZE,
+	               MADV_DONTNEED);
+}
+
+/* Returns whether a page of page tables is in the set. */
+static bool find_tables(struct reset *reset)
+{
+	uint64_t words = words_of(reset->memory);
+	bool is_any = false;
+
+	for (uint64_t i = 0; i < words; i++) {
+		uint64_t bits = reset->dirty[i] & reset->tables[i];
+
+		reset->watch[i] |= bits;
+		is_any |= bits != 0;
+	}
+	return is_any;
+}
+
+/* Has KVM watch pages anew, a slot at a time. */
+/* #syscalls:snapshot ioctl(KVM_CLEAR_DIRTY_LOG) */
+static int watch_again(struct reset *reset, struct mote_error *err)
+{
+	const struct kvm *kvm = reset->kvm;
+
+	for (unsigned i = 0; i < kvm->ram_slots; i++) {
+		uint64_t base = kvm->ram_slot[i] / MOTE_PAGE_SIZE / 64;
+		uint64_t pages = (slot_end(kvm, i) - kvm->ram_slot[i]) / MOTE_PAGE_SIZE;
+		uint64_t words = (pages + 63) / 64, first = 0, end = words;
+		uint64_t *bits = reset->watch + base;
+
+		while (first < words && !bits[first])
+			first++;
+		if (first == words)
+			continue;
+		while (!bits[end - 1])
+			end--;
+		struct kvm_clear_dirty_log log = {
+		        .slot = i,
+		        .first_page = first * 64,
+		        .num_pages = (uint32_t)((end * 64 < pages ? end * 64 : pages) - first * 64),
+		        .dirty_bitmap = bits + first};
+
+		if (ioctl(kvm->vm, KVM_CLEAR_DIRTY_LOG, &log) < 0)
+			return mote_error_errno(err, MOTE_STATUS_FAILED,
+			                        "cannot reset a VM: KVM_CLEAR_DIRTY_LOG");
+		memset(bits + first, 0, (end - first) * 8);
+	}
+	return 0;
+}
+
+int reset_memory(struct reset *reset, struct mote_error *err)
+{
+	uint64_t words = words_of(reset->memory), aged = reset->counts.aged, count;
+	bool is_table_written, is_large;
+
+	if (read_log(reset, err))
+		return -1;
+	count = add_touched(reset);
+	is_table_written = find_tables(reset);
+	is_large = count > RESET_COPY_MAX;
+	if (is_large && for_each_run(reset, give_back))
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot reset a VM: giving memory back");
+	for (uint64_t i = 0; i < words && !is_large; i++)
+		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1)
+			put_back(reset, i * 64 + (uint64_t)__builtin_ctzll(bits));
+	reset->counts.rounds++;
+	reset->was_flushed = false;
+	if ((is_large || is_table_written || aged != reset->counts.aged) && watch_again(reset, err))
+		return -1;
+	return is_table_written ? forget_translations(reset, err) : 0;
+}
