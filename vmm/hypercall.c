@@ -257,6 +257,12 @@ static int64_t call_start_tree(struct vm *vm, const struct hypercall *call)
 	return (int64_t)vm->start_tree_size;
 }
 
+static int64_t call_serve(struct vm *vm, const struct hypercall *call)
+{
+	(void)vm, (void)call;
+	return -ENOTCONN; /* nobody has requests */
+}
+
 typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);
 
 static hypercall_handler *const handlers[MOTE_HC_LIMIT] = {

@@ -36,6 +36,7 @@ enum vm_exit_cause {
 struct snapshot;
 struct vm_reset;
 struct vm_save;
+struct vm_serve;
 
 struct vm {
 	const struct run_options *options;
@@ -87,6 +88,8 @@ struct vm {
 	size_t start_tree_size;
 	uint8_t generation[16];    /* id of this start */
 	bool must_take_generation; /* the guest has not made a hypercall since then */
+	struct vm_serve *serve;    /* requests are served (serve.c); else NULL */
+	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
 

@@ -3,6 +3,7 @@
 #include <linux/errno.h>
 
 #include "guestkit/libc-shim/signal.h"
+#include "guestkit/libc-shim/sys_mote.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/machine.h"
 #include "guestkit/snapshot.h"
@@ -15,6 +16,13 @@
 _Static_assert(MOTE_POINT_PASSED == MOTE_SNAPSHOT_NONE && MOTE_POINT_TAKEN == MOTE_SNAPSHOT_TAKEN &&
                        MOTE_POINT_RESTORED == MOTE_SNAPSHOT_RESTORED,
                "results go to the application as they are");
+
+int64_t sys_mote_mark_default(void)
+{
+	return machine.snapshot_mark && strcmp(machine.snapshot_mark, MOTE_MARK_DEFAULT)
+	               ? MOTE_POINT_PASSED
+	               : snapshot_take(MOTE_SNAPSHOT_MARK);
+}
 
 /* @name: address; looked at only while a mark is wanted: else to pass one costs next to nothing */
 static int64_t mark(uint64_t name)
@@ -61,6 +69,7 @@ int64_t sys_mote(const uint64_t *arg)
 	case MOTE_CALL_GENERATION: return generation(arg[1]);
 	case MOTE_CALL_SIGNAL: return set_signal(arg[1]);
 	case MOTE_CALL_ARGUMENTS: return give(&machine.arguments, arg[1], arg[2]);
+	case MOTE_CALL_SERVE: return sys_function(arg[1]);
 	case MOTE_CALL_ENVIRONMENT: return give(&machine.environment, arg[1], arg[2]);
 	default: return -EINVAL;
 	}

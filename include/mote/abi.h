@@ -187,6 +187,7 @@ struct mote_generation {
 	uint32_t console[3]; /* what stdin, stdout and stderr are, as in the device tree */
 	uint32_t flags;      /* MOTE_GENERATION_* */
 	uint64_t tree_size;  /* bytes that `start_tree` gives; 0: as it was */
+	uint64_t request;    /* bytes at mote_run.function_buffer; 0: no request is there */
 };
 #define MOTE_GENERATION_CUT_SHARES 1u /* files of shares could not be opened again: stale */
 
@@ -216,6 +217,8 @@ struct mote_run {
 	uint64_t next_tick;       /* by the VMM: CLOCK_MONOTONIC ns */
 	uint32_t snapshot_wanted; /* by the VMM: bits 1 << enum mote_snapshot_point */
 	uint32_t reserved2;
+	uint64_t
+	        function_buffer; /* guest-physical, of MOTE_FUNCTION_BUFFER bytes; 0: no function */
 	struct mote_generation generation;
 };
 #define MOTE_SLICE_NS       10000000u
@@ -238,13 +241,14 @@ struct mote_run {
 	X(11, memory, "end", "make RAM usable up to a guest-physical address")                 \
 	X(12, tick, "", "look at the run page: more threads, or an earlier deadline")          \
 	X(13, snapshot, "point, gpa, length", "take a snapshot here, if one is wanted")        \
-	X(14, start_tree, "gpa, length", "copy the device tree of this start")
+	X(14, start_tree, "gpa, length", "copy the device tree of this start")                 \
+	X(15, serve, "operation, gpa, length", "answers and requests of a function")
 
 enum mote_hypercall {
 #define X(number, name, arguments, purpose) MOTE_HC_##name = (number),
 	MOTE_HYPERCALLS(X)
 #undef X
-	        MOTE_HC_LIMIT = 15 /* one past the last number */
+	        MOTE_HC_LIMIT = 16 /* one past the last number */
 };
 
 /* console_read flags */

@@ -22,6 +22,7 @@
 #define MOTE_CALL_SIGNAL      2 /* (number): sent at a restore; 0: none is */
 #define MOTE_CALL_ARGUMENTS   3 /* (buffer, size): strings, each with its NUL; length of all */
 #define MOTE_CALL_ENVIRONMENT 4 /* the same */
+#define MOTE_CALL_SERVE       5 /* (struct mote_function_call): mote/function_wire.h */
 
 /* What a point or mark was, this time. */
 #define MOTE_POINT_PASSED   0 /* nobody wanted a snapshot here */
