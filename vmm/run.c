@@ -19,6 +19,7 @@
 #include "vmm/vm_reset.h"
 #include "vmm/vm_restore.h"
 #include "vmm/vm_save.h"
+#include "vmm/working_set.h"
 
 /* After the guest's end, for what its devices hold: at most this long, looked at this often. */
 #define DRAIN_NS       2000000000u
@@ -122,6 +123,7 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 			return -1;
 		if (!vm->is_over)
 			check_stop(vm);
+		working_set_watch(vm, vm->is_over);
 	}
 	vm_mark(vm, VM_MOMENT_ENDED);
 	return 0;

@@ -29,6 +29,7 @@
 #include "vmm/vm_create.h"
 #include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
+#include "vmm/working_set.h"
 
 #define RUN_GPA(field) \
 	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
@@ -49,6 +50,7 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
 	    vm_reset_open(vm, err))
 		return -1;
+	working_set_prepare(vm);
 	return 0;
 }
 
