@@ -92,7 +92,7 @@ struct vm {
 	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
-	int record_pagemap;   /* while a working set is to be recorded (working_set.c), else -1 */
+	int record_pagemap; /* while a working set is to be recorded (working_set.c), else -1 */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */
