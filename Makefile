@@ -168,7 +168,7 @@ $(BUILD)/kit.elf: $(KIT_OBJ) guestkit/kit.lds
 # ---- mote-build, which needs libarchive: linked with the C library of the system ----
 
 PACKER_SRC := $(wildcard packer/*.c)
-PACKER_SHARED := app_image app_manifest command_build elf_image error mkfs_erofs options options_disk options_net \
+PACKER_SHARED := app_image app_manifest command_build elf_image error mkfs_erofs options options_control options_disk options_net \
 	options_share root_lookup siphash typo
 PACKER_OBJ := $(PACKER_SRC:%.c=$(BUILD)/packer/%.o) $(PACKER_SHARED:%=$(BUILD)/packer/vmm/%.o) \
 	$(SHARED_SRC:%.c=$(BUILD)/packer/%.o)

@@ -15,6 +15,12 @@
 	X(restore, "start a program from a snapshot")                      \
 	X(build, "make one file of a program, its root and how to run it") \
 	X(inspect, "say what is in such a file, and whether it is whole")  \
+	X(ps, "list the running microVMs that have a name")                \
+	X(pause, "stop the guest of one for a while")                      \
+	X(resume, "let it go on")                                          \
+	X(balloon, "have one give memory back")                            \
+	X(stop, "end one")                                                 \
+	X(kill, "end one at once")                                         \
 	X(doctor, "check what this host gives, and say what to do")        \
 	X(version, "print the version of mote")                            \
 	X(help, "explain mote or one of its commands")

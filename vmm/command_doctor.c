@@ -367,14 +367,23 @@ static const struct check {
 	const char *name;
 	void (*run)(struct host *host, struct finding *finding);
 } check_table[] = {
-        {"processor", check_processor},      {"time stamp counter", check_tsc},
-        {"/dev/kvm", check_device},          {"KVM interface", check_interface},
-        {"KVM flavour", check_flavour},      {"guest processor", check_guest_cpu},
-        {"virtual machine", check_machine},  {"memory", check_memory},
-        {"seccomp", check_seccomp},          {"Landlock", check_landlock},
-        {"open files", doctor_check_files},  {"shared directories", doctor_check_shares},
-        {"passt", doctor_check_passt},       {"/dev/net/tun", doctor_check_tun},
-        {"TAP interface", doctor_check_tap}, {"mkfs.erofs", doctor_check_mkfs},
+        {"processor", check_processor},
+        {"time stamp counter", check_tsc},
+        {"/dev/kvm", check_device},
+        {"KVM interface", check_interface},
+        {"KVM flavour", check_flavour},
+        {"guest processor", check_guest_cpu},
+        {"virtual machine", check_machine},
+        {"memory", check_memory},
+        {"seccomp", check_seccomp},
+        {"Landlock", check_landlock},
+        {"open files", doctor_check_files},
+        {"shared directories", doctor_check_shares},
+        {"control sockets", doctor_check_control},
+        {"passt", doctor_check_passt},
+        {"/dev/net/tun", doctor_check_tun},
+        {"TAP interface", doctor_check_tap},
+        {"mkfs.erofs", doctor_check_mkfs},
         {"musl-gcc", doctor_check_compiler},
 };
 

@@ -48,7 +48,8 @@ enum confine_group {
 	CONFINE_SHARE = 2,
 	CONFINE_NET = 4,
 	CONFINE_VSOCK = 8,
-	CONFINE_SNAPSHOT = 16, /* of VMs of which one may be taken, not of restored ones */
+	CONFINE_SNAPSHOT =
+	        16, /* of VMs of which one may be taken: all that have a control socket */
 };
 
 #define CONFINE_DIRECTORIES_MAX 8

@@ -41,8 +41,10 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 
 		if (written >= 0)
 			return written;
-		if (errno == EINTR && !is_stopped())
+		if (errno == EINTR && !is_stopped()) {
+			stop_serve_calls(false);
 			continue;
+		}
 		if (errno != EAGAIN)
 			return -errno;
 		/* Somebody else made our output non-blocking; the guest did not ask for that. */

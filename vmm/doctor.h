@@ -47,11 +47,12 @@ void doctor_check_passt(struct host *host, struct finding *finding);
 void doctor_check_mkfs(struct host *host, struct finding *finding);
 void doctor_check_compiler(struct host *host, struct finding *finding);
 
-/* ---- doctor_devices.c: what --net tap and --share need ---- */
+/* ---- doctor_devices.c: what --net tap, --share and --name need ---- */
 
 void doctor_check_tun(struct host *host, struct finding *finding);
 void doctor_check_tap(struct host *host, struct finding *finding);
 void doctor_check_shares(struct host *host, struct finding *finding);
 void doctor_check_files(struct host *host, struct finding *finding);
+void doctor_check_control(struct host *host, struct finding *finding);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "virtio/fs_server.h"
+#include "vmm/control_directory.h"
 #include "vmm/doctor.h"
 
 /* ---- --net tap ---- */
@@ -169,4 +170,18 @@ void doctor_check_files(struct host *host, struct finding *finding)
 		found(finding, OK, "no limit");
 	else
 		found(finding, OK, "up to %llu", (unsigned long long)limit.rlim_max);
+}
+
+void doctor_check_control(struct host *host, struct finding *finding)
+{
+	struct control_directory directory;
+	struct mote_error err;
+
+	(void)host;
+	if (control_directory_open(&directory, &err)) {
+		found(finding, ADVICE, "needed for --name only: %s", err.text);
+		return;
+	}
+	found(finding, OK, "in %.500s", directory.path);
+	control_directory_close(&directory);
 }

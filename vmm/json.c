@@ -415,3 +415,20 @@ void json_put_bool(struct json_writer *writer, const char *key, bool is_true)
 	put_key(writer, key);
 	put(writer, is_true ? "true" : "false");
 }
+
+void json_put_field(struct json_writer *writer, const struct json_field *field, const char **object)
+{
+	if (*object && field->object != *object)
+		json_end(writer);
+	*object = field->object;
+	switch (field->kind) {
+	case JSON_STRING: json_put_string(writer, field->key, field->string); break;
+	case JSON_NUMBER: json_put_number(writer, field->key, field->number); break;
+	case JSON_BOOL: json_put_bool(writer, field->key, field->number); break;
+	case JSON_NULL: json_put_string(writer, field->key, NULL); break;
+	case JSON_OBJECT:
+		json_begin(writer, field->key);
+		*object = field->key;
+		break;
+	}
+}

@@ -70,4 +70,12 @@ void json_put_string(struct json_writer *writer, const char *key, const char *st
 void json_put_number(struct json_writer *writer, const char *key, uint64_t number);
 void json_put_bool(struct json_writer *writer, const char *key, bool is_true);
 
+/**
+ * json_put_field() - Write a field as it was read; of several, in their order.
+ * @object: of the field before, NULL at the beginning; an object that is over is ended. At the end
+ *          that of the last one is the caller's to end, where it is not NULL
+ */
+void json_put_field(struct json_writer *writer, const struct json_field *field,
+                    const char **object);
+
 #endif

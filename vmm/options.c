@@ -67,35 +67,37 @@ static uint64_t read_digits(const char **text, uint64_t max)
 	return value <= max ? value : max + 1;
 }
 
-/* A size in bytes, of at most RUN_MEMORY_MAX. */
-static int read_size(struct run_parse *parse, const struct run_option *option, const char *value,
-                     uint64_t *bytes)
+static unsigned size_shift(char letter)
+{
+	switch (letter) {
+	case 'K':
+	case 'k': return 10;
+	case 'M':
+	case 'm': return 20;
+	case 'G':
+	case 'g': return 30;
+	default: return 0;
+	}
+}
+
+int run_options_size(const char *what, const char *value, uint64_t *bytes, struct mote_error *err)
 {
 	const char *end = value;
 	uint64_t count = read_digits(&end, RUN_MEMORY_MAX);
 	bool has_digits = end != value;
-	unsigned int shift = 0;
+	unsigned shift = size_shift(*end);
 
-	switch (*end) {
-	case 'K':
-	case 'k': shift = 10; break;
-	case 'M':
-	case 'm': shift = 20; break;
-	case 'G':
-	case 'g': shift = 30; break;
-	}
 	if (shift != 0)
 		end++;
 	if (!has_digits || *end != '\0')
-		return usage_error(parse->err,
-		                   "--%s " QUOTED
-		                   " is not a size: write a whole number of bytes or "
+		return usage_error(err,
+		                   "%s " QUOTED " is not a size: write a whole number of bytes or "
 		                   "one with K, M or G behind it, such as 128M",
-		                   option->name, value);
+		                   what, value);
 	if (count > RUN_MEMORY_MAX >> shift)
-		return usage_error(parse->err,
-		                   "--%s " QUOTED " is more than 64G, the most a microVM can have",
-		                   option->name, value);
+		return usage_error(err,
+		                   "%s " QUOTED " is more than 64G, the most a microVM can have",
+		                   what, value);
 
 	*bytes = count << shift;
 	return 0;
@@ -105,7 +107,7 @@ static int apply_mem(struct run_parse *parse, const struct run_option *option, c
 {
 	uint64_t bytes;
 
-	if (read_size(parse, option, value, &bytes))
+	if (run_options_size("--mem", value, &bytes, parse->err))
 		return -1;
 	if (bytes < RUN_MEMORY_MIN)
 		return usage_error(parse->err,
@@ -121,7 +123,10 @@ static int apply_mem(struct run_parse *parse, const struct run_option *option, c
 static int apply_balloon(struct run_parse *parse, const struct run_option *option, char *value)
 {
 	parse->options->balloon = true;
-	return value ? read_size(parse, option, value, &parse->options->balloon_bytes) : 0;
+	(void)option;
+	return value ? run_options_size("--balloon", value, &parse->options->balloon_bytes,
+	                                parse->err)
+	             : 0;
 }
 
 static int apply_timeout(struct run_parse *parse, const struct run_option *option, char *value)
@@ -403,6 +408,18 @@ static int apply_verify_reset(struct run_parse *parse, const struct run_option *
 #define RESTORE_ONLY    RUN_OPTION_RESTORE
 #define RUN_AND_RESTORE (RUN_OPTION_RUN | RUN_OPTION_RESTORE)
 
+static int apply_name(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	return control_options_name(&parse->options->control, value, parse->err);
+}
+
+static int apply_label(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	(void)option;
+	return control_options_label(&parse->options->control, value, parse->err);
+}
+
 #define FIELD(member) offsetof(struct run_options, member)
 
 const struct run_option run_option_table[] = {
@@ -446,6 +463,10 @@ const struct run_option run_option_table[] = {
          FIELD(entropy), RUN_AND_RESTORE},
         {"balloon", OPTION_OPTIONAL_VALUE, "SIZE",
          "a memory balloon; SIZE is given up at the start", apply_balloon, 0, RUN_AND_RESTORE},
+        {"name", OPTION_VALUE, "NAME", "name for mote ps, pause, snapshot and so on", apply_name, 0,
+         RUN_AND_RESTORE},
+        {"label", OPTION_VALUE, "K=V", "text beside the name, shown by mote ps; repeatable",
+         apply_label, 0, RUN_AND_RESTORE},
         {"snapshot", OPTION_VALUE, "FILE", "run up to a point, and write a snapshot of it",
          apply_snapshot, 0, RUN_ONLY},
         {"snapshot-at", OPTION_VALUE, "POINT",

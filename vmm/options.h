@@ -9,6 +9,7 @@
 
 #include "mote/abi.h"
 #include "vmm/error.h"
+#include "vmm/options_control.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_net.h"
 #include "vmm/options_share.h"
@@ -76,6 +77,7 @@ struct run_options {
 	bool has_point;                 /* it was asked for */
 	bool force;                     /* cut what a snapshot cannot carry */
 	bool goes_on;                   /* the guest goes on after it */
+	struct control_options control;
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
 	bool virtio_console;    /* stdin and stdout through a virtio device */
@@ -140,6 +142,12 @@ int run_options_parse(struct run_options *options, int argc, char **argv, char *
  */
 int restore_options_parse(struct run_options *options, int argc, char **argv,
                           char *const *environment, struct mote_error *err);
+
+/**
+ * run_options_size() - Read a size: a number of bytes, or with K, M or G behind it; at most 64G.
+ * @what: that it is of, for the error
+ */
+int run_options_size(const char *what, const char *value, uint64_t *bytes, struct mote_error *err);
 
 /**
  * run_options_check_strings() - Check that arguments and environment fit into the guest's stack.

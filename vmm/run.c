@@ -10,6 +10,7 @@
 
 #include "vmm/confine.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/crash.h"
 #include "vmm/lost_page.h"
 #include "vmm/stats.h"
@@ -121,6 +122,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 		clock_page_refresh_if_old(&vm->clock);
 		if (tick_serve(vm, err))
 			return -1;
+		if (vm->control)
+			control_look(vm);
 		if (!vm->is_over)
 			check_stop(vm);
 		working_set_watch(vm, vm->is_over);
@@ -204,7 +207,7 @@ static void create_and_run(void *ctx)
 		return;
 	console_remember_terminals();
 	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
-	    confine_enter(CONFINE_RUN, &vm->devices.needs, err))
+	    control_start(vm, err) || confine_enter(CONFINE_RUN, &vm->devices.needs, err))
 		return;
 	if (vm->snapshot)
 		tick_restart(vm);

@@ -23,13 +23,19 @@ static struct {
 	volatile sig_atomic_t signal_number;
 	volatile sig_atomic_t window_changed;
 	volatile sig_atomic_t ticked;
+	volatile sig_atomic_t called;
 	timer_t tick;
+	bool (*serve)(void *ctx); /* calls; NULL: there are none */
+	void *ctx;
+	uint64_t patience_ns;
 } state;
 
 static void handle(int signal_number)
 {
 	if (signal_number == TICK_SIGNAL) {
 		state.ticked = 1;
+	} else if (signal_number == SIGIO) {
+		state.called = 1;
 	} else if (signal_number == SIGWINCH) {
 		state.window_changed = 1;
 	} else if (!state.reason) {
@@ -126,8 +132,59 @@ bool stop_take_tick(void)
 
 bool stop_has_news(void)
 {
-	return state.ticked || state.reason || state.window_changed;
+	return state.ticked || state.reason || state.window_changed || state.called;
 }
+
+/* ---- calls ---- */
+
+/* #syscalls:load rt_sigaction */
+int stop_watch_calls(bool (*serve)(void *ctx), void *ctx, struct mote_error *err)
+{
+	struct sigaction action = {.sa_handler = handle};
+
+	state.serve = serve;
+	state.ctx = ctx;
+	state.called = 1;
+	watched_set(&action.sa_mask);
+	if (sigaction(SIGIO, &action, NULL))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot watch for signal %d",
+		                        SIGIO);
+	sigemptyset(&action.sa_mask);
+	sigaddset(&action.sa_mask, SIGIO);
+	sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL);
+	return 0;
+}
+
+void stop_set_patience(uint64_t ns)
+{
+	state.patience_ns = ns;
+}
+
+uint64_t stop_patience(void)
+{
+	return state.patience_ns;
+}
+
+void stop_serve_calls(bool force)
+{
+	if (state.serve && (state.called || force))
+		(void)state.serve(state.ctx);
+}
+
+void stop_take_call(void)
+{
+	state.called = 0;
+}
+
+void stop_request(int signal_number)
+{
+	if (state.reason)
+		return;
+	state.signal_number = signal_number;
+	state.reason = STOP_SIGNAL;
+}
+
+/* ---- what was asked for ---- */
 
 enum stop_reason stop_requested(int *signal_number)
 {
@@ -144,7 +201,7 @@ bool stop_take_window_change(void)
 }
 
 /* #syscalls:run ppoll rt_sigprocmask */
-int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
+static int poll_once(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
@@ -153,12 +210,13 @@ int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_
 
 	watched_set(&blocked);
 	sigaddset(&blocked, TICK_SIGNAL);
+	sigaddset(&blocked, SIGIO);
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	during = before;
 	sigaddset(&during, TICK_SIGNAL); /* a guest that waits needs no ticks */
 	if (!heeds_window)
 		sigaddset(&during, SIGWINCH);
-	if (state.reason || (heeds_window && state.window_changed)) {
+	if (state.reason || state.called || (heeds_window && state.window_changed)) {
 		errno = EINTR;
 		status = -1;
 	} else {
@@ -169,4 +227,50 @@ int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = saved;
 	return status;
+}
+
+int stop_poll_calls(struct pollfd *fds, nfds_t count)
+{
+	return poll_once(fds, count, UINT64_MAX, false);
+}
+
+/* #syscalls:run clock_gettime */
+static uint64_t monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* The same, with calls served between. */
+static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
+{
+	uint64_t start = monotonic(), left = timeout_ns;
+
+	for (;;) {
+		uint64_t part =
+		        state.patience_ns && state.patience_ns < left ? state.patience_ns : left;
+		int status = poll_once(fds, count, part, heeds_window);
+		bool is_called = (status == 0 && part < left) ||
+		                 (status < 0 && errno == EINTR && state.called);
+
+		if (!is_called)
+			return status;
+		if (state.serve(state.ctx) || state.reason) {
+			errno = EINTR;
+			return -1;
+		}
+		if (timeout_ns != UINT64_MAX) {
+			uint64_t passed = monotonic() - start;
+
+			left = passed < timeout_ns ? timeout_ns - passed : 0;
+		}
+	}
+}
+
+int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
+{
+	return state.serve ? poll_and_serve(fds, count, timeout_ns, heeds_window)
+	                   : poll_once(fds, count, timeout_ns, heeds_window);
 }

@@ -42,6 +42,31 @@ void stop_set_tick(uint64_t delay_ns);
 /* Whether it has run out since the last call; asking clears it. */
 bool stop_take_tick(void);
 
+/* As a signal would: STOP_SIGNAL. */
+void stop_request(int signal_number);
+
+/**
+ * stop_watch_calls() - Serve calls from outside (control.c) whenever SIGIO has come.
+ * @serve: called on the vCPU's thread while the guest stands still, by stop_serve_calls() and
+ *         within stop_poll(); whether a wait of the guest's is to end, since there is news for it
+ *
+ * It is called once soon, too, for what came before.
+ */
+int stop_watch_calls(bool (*serve)(void *ctx), void *ctx, struct mote_error *err);
+
+/* Call again after this time at the latest, wherever the VMM is; 0: when SIGIO comes. */
+void stop_set_patience(uint64_t ns);
+uint64_t stop_patience(void);
+
+/* Serve them if there may be any, after each exit of the guest; @force: in any case. */
+void stop_serve_calls(bool force);
+
+/* Forget that SIGIO came: its cause is about to be looked at. */
+void stop_take_call(void);
+
+/* The same as stop_poll(), but calls end it, too: for those who serve them. */
+int stop_poll_calls(struct pollfd *fds, nfds_t count);
+
 /**
  * stop_poll() - ppoll() that no stop request can slip past.
  * @timeout_ns:   UINT64_MAX: none

@@ -53,6 +53,8 @@ static void choose_next(struct vm *vm, const struct mote_run *page)
 	slicing = vm->tick.quiet_slices < QUIET_SLICES;
 	if (slicing || vm->devices.count)
 		delay = MOTE_SLICE_NS;
+	if (stop_patience() && stop_patience() < delay)
+		delay = stop_patience();
 	if (is_network_busy(vm))
 		delay = NETWORK_NS;
 	if (vm->tick.still_looks && delay > STILL_NS)

@@ -33,6 +33,7 @@ enum vm_exit_cause {
 	VM_EXIT_CAUSES
 };
 
+struct control;
 struct snapshot;
 struct vm_reset;
 struct vm_save;
@@ -93,6 +94,8 @@ struct vm {
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
 	int record_pagemap; /* while a working set is to be recorded (working_set.c), else -1 */
+
+	struct control *control; /* where it has a name; else NULL (control.c) */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */

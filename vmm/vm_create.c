@@ -25,6 +25,7 @@
 #include "vmm/app_options.h"
 #include "vmm/confine.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/cpu_state.h"
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
@@ -103,7 +104,7 @@ int vm_open_outputs(struct vm *vm, struct mote_error *err)
 
 	if (open_output(options->core_path, &vm->core_fd, "core file", err) ||
 	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
-	    vm_save_prepare(vm, err))
+	    vm_save_prepare(vm, err) || control_open(vm, err))
 		return -1;
 	vm->pagemap_fd = vm->statm_fd = -1;
 	if (options->stats != STATS_NONE) {

@@ -12,6 +12,11 @@ _mote_words() {
 	mapfile -t COMPREPLY < <(compgen -W "$2" -- "$1")
 }
 
+# Offers the names of running microVMs that begin with $1.
+_mote_names() {
+	_mote_words "$1" "$(mote ps 2>/dev/null | sed '1d; s/ .*//')"
+}
+
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
 _mote_run_value() {
 	case $1 in
@@ -26,7 +31,7 @@ _mote_run_value() {
 		mapfile -t COMPREPLY < <(compgen -A export -- "$2")
 		;;
 	--snapshot-at) _mote_words "$2" 'main listen point' ;;
-	--timeout | --entry | --count | -n) ;;
+	--timeout | --entry | --count | -n | --name | --label) ;;
 	*) return 1 ;;
 	esac
 }
@@ -40,7 +45,7 @@ _mote_program() {
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) ((i++)) && break ;;
-		--root | --snapshot | --snapshot-at | -n | --count | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
+		--root | --name | --label | --snapshot | --snapshot-at | -n | --count | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
 			-o | --output | --entry)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
 				if ((i + 1 == COMP_CWORD)); then
@@ -84,7 +89,7 @@ _mote_program() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore build inspect doctor version help'
+	local commands='run restore build inspect ps pause resume balloon stop kill doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -94,11 +99,11 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --snapshot --snapshot-at --snapshot-continue --force --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-continue --force --allow-wx --verify --kit --help'
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
-			--hostname --entropy --balloon --verify --verify-reset --count -n --help'
+			--hostname --entropy --balloon --name --label --verify --verify-reset --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)
@@ -108,6 +113,8 @@ _mote() {
 			_mote_files "$current"
 		fi
 		;;
+	ps) _mote_words "$current" '--json --help' ;;
+	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
 	help) ((COMP_CWORD == 2)) && _mote_words "$current" "$commands" ;;
 	doctor | version) _mote_words "$current" --help ;;
 	esac

@@ -33,6 +33,7 @@ readonly topics=(
 	threads
 	sockets
 	inet
+	control
 	disk
 	vsock
 	balloon

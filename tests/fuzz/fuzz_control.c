@@ -25,23 +25,8 @@ static void write_again(const struct json *json, struct json_writer *writer)
 	const char *object = NULL;
 
 	json_begin(writer, NULL);
-	for (unsigned i = 0; i < json->count; i++) {
-		const struct json_field *field = &json->fields[i];
-
-		if (object && field->object != object)
-			json_end(writer);
-		object = field->object;
-		switch (field->kind) {
-		case JSON_STRING: json_put_string(writer, field->key, field->string); break;
-		case JSON_NUMBER: json_put_number(writer, field->key, field->number); break;
-		case JSON_BOOL: json_put_bool(writer, field->key, field->number); break;
-		case JSON_NULL: json_put_string(writer, field->key, NULL); break;
-		case JSON_OBJECT:
-			json_begin(writer, field->key);
-			object = field->key;
-			break;
-		}
-	}
+	for (unsigned i = 0; i < json->count; i++)
+		json_put_field(writer, &json->fields[i], &object);
 	if (object)
 		json_end(writer);
 	json_end(writer);

@@ -62,8 +62,8 @@ static void assert_allowed_with(unsigned allowing, void (*attempt)(void))
 
 static const char nowhere[] = "/nonexistent/file";
 
-GROUP_CALL(accept, CONFINE_VSOCK, syscall(SYS_accept4, -1, NULL, NULL, 0))
-GROUP_CALL(take_descriptors, CONFINE_VSOCK, syscall(SYS_recvmsg, -1, NULL, 0))
+GROUP_CALL(accept, CONFINE_VSOCK | CONFINE_SNAPSHOT, syscall(SYS_accept4, -1, NULL, NULL, 0))
+GROUP_CALL(take_descriptors, CONFINE_VSOCK | CONFINE_SNAPSHOT, syscall(SYS_recvmsg, -1, NULL, 0))
 GROUP_CALL(send_frames, CONFINE_NET, syscall(SYS_sendmsg, -1, NULL, 0))
 GROUP_CALL(open_beneath, CONFINE_SHARE, syscall(SYS_openat2, -1, nowhere, NULL, 0))
 GROUP_CALL(make_directory, CONFINE_SHARE, syscall(SYS_mkdirat, -1, nowhere, 0700))

@@ -227,3 +227,94 @@ Test(stop, poll_leaves_the_signal_mask_as_it_was)
 	for (int number = 1; number < 32; number++)
 		cr_assert_eq(sigismember(&after, number), number == SIGUSR1);
 }
+
+/* ---- calls ---- */
+
+static unsigned calls;
+static bool has_news;
+
+static bool serve(void *ctx)
+{
+	cr_assert_eq(ctx, &calls);
+	stop_take_call();
+	signal_before_wait = 0;
+	calls++;
+	return has_news;
+}
+
+static void watch_calls(void)
+{
+	cr_assert_eq(stop_watch_calls(serve, &calls, &err), 0);
+	stop_serve_calls(false);
+	cr_assert_eq(calls, 1, "what came before is looked at");
+	calls = 0;
+}
+
+Test(stop, a_call_stops_the_guest_and_is_served)
+{
+	watch_calls();
+	stop_serve_calls(false);
+	cr_assert_eq(calls, 0);
+	cr_assert_eq(raise(SIGIO), 0);
+	cr_assert_eq(run.immediate_exit, 1, "KVM_RUN returns");
+	stop_serve_calls(false);
+	stop_serve_calls(false);
+	cr_assert_eq(calls, 1);
+	stop_serve_calls(true);
+	cr_assert_eq(calls, 2);
+	cr_assert_eq(reason(), STOP_NONE);
+}
+
+Test(stop, a_wait_goes_on_after_a_call)
+{
+	uint64_t start = monotonic();
+
+	watch_calls();
+	signal_before_wait = SIGIO;
+	cr_assert_eq(stop_poll(NULL, 0, 0, false), 0, "and sees that its time is over");
+	cr_assert_eq(calls, 1);
+	raise(SIGIO);
+	calls = 0;
+	cr_assert_eq(stop_poll(NULL, 0, 30000000, false), 0);
+	cr_assert_eq(calls, 1);
+	cr_assert_geq(monotonic() - start, 30000000);
+}
+
+Test(stop, a_call_with_news_ends_a_wait)
+{
+	watch_calls();
+	has_news = true;
+	raise(SIGIO);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, false), -1);
+	cr_assert_eq(errno, EINTR);
+	cr_assert_eq(calls, 1);
+	cr_assert_eq(reason(), STOP_NONE);
+}
+
+Test(stop, patience_ends)
+{
+	int ends[2];
+	struct pollfd in;
+
+	watch_calls();
+	stop_set_patience(5000000);
+	cr_assert_eq(stop_poll(NULL, 0, 52000000, false), 0);
+	cr_assert_geq(calls, 2);
+	cr_assert_leq(calls, 10);
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	in = (struct pollfd){.fd = ends[0], .events = POLLIN};
+	cr_assert_eq(stop_poll(&in, 1, UINT64_MAX, false), 1, "a file that is ready ends it");
+}
+
+Test(stop, a_request_to_end_counts_as_a_signal)
+{
+	int told;
+
+	stop_request(SIGKILL);
+	stop_request(SIGTERM);
+	cr_assert_eq(stop_requested(&told), STOP_SIGNAL);
+	cr_assert_eq(told, SIGKILL);
+	cr_assert_eq(stop_poll(NULL, 0, UINT64_MAX, false), -1);
+	cr_assert_eq(errno, EINTR);
+}
