@@ -321,8 +321,13 @@ static void report_problems(char *text, size_t length, bool is_cut)
 static int publish(struct vm_save *save, struct mote_error *err)
 {
 	unsigned char status = 0;
+	ssize_t got = write(save->keeper, &status, 1);
 
-	if (write(save->keeper, &status, 1) != 1 || read(save->keeper, &status, 1) != 1)
+	if (got == 1)
+		do
+			got = read(save->keeper, &status, 1);
+		while (got < 0 && errno == EINTR); /* a tick */
+	if (got != 1)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "cannot write %s: the process that was to name it is gone",
 		                      save->file.path);

@@ -39,7 +39,7 @@ readonly topics=(
 	balloon
 	virtio
 	sharehost
-	share_programs
+	share_programs snapshot_points snapshot_unique
 	servers
 	net
 	names

@@ -1,0 +1,83 @@
+# shellcheck shell=bash source-path=SCRIPTDIR
+# SPDX-License-Identifier: Apache-2.0
+# No two starts from a snapshot draw the same random numbers. SNAPSHOT_CLONES says how many are compared (200).
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+guest=$guests/snapshot_unique
+clones=${SNAPSHOT_CLONES:-200}
+
+need_guest() {
+	need_kvm
+	[ -x "$guest" ] || fail "$guest is not built"
+}
+
+# Values that are there more than once, by name and value, whoever drew them.
+expect_unlike() { # FILE...
+	local twice
+	twice=$(cat "$@" | sed 's/^[a-z]* //' | grep -v '^same-' | sort | uniq -d)
+	[ -z "$twice" ] || fail "drawn twice: $twice"
+}
+
+test_one_start() {
+	need_guest
+	run "$guest" before
+	expect_status 0
+	# Within one guest the boot id is one.
+	grep -v boot-id out >once
+	expect_unlike once
+}
+
+test_clones() {
+	need_guest
+	run --snapshot s.snap "$guest" before
+	expect_status 0
+	mv out before.log
+	# A few at a time, and each does all it has to.
+	# shellcheck disable=SC2016 # the inner shell expands it
+	seq "$clones" | xargs -P 4 -I{} sh -c 'timeout 45 "$0" restore s.snap >clone.{} 2>err.{} || echo {} >>failed' "$mote"
+	[ ! -e failed ] || fail "failed: $(wc -l <failed), the first with: $(cat "err.$(head -1 failed)")"
+	[ "$(cat clone.* | grep -c '^after generation ')" -eq "$clones" ] || fail "not all were restored"
+	[ "$(cat clone.* | grep -c '^after callback ')" -eq "$clones" ] || fail "not all came to their end"
+	expect_unlike before.log clone.*
+	# What the program has is its own affair, and as documented.
+	[ "$(cat before.log clone.* | sed 's/^[a-z]* //' | grep '^same-' | sort -u | wc -l)" -eq 1 ] ||
+		fail "AT_RANDOM is not what the documents say"
+}
+
+# In one microVM, one after the other.
+test_resets() {
+	need_guest
+	run --snapshot s.snap "$guest" before
+	mv out before.log
+	try "$mote" restore --count 20 s.snap
+	expect_status 0
+	[ "$(grep -c '^after generation ' out)" -eq 20 ] || fail "not 20 starts"
+	expect_unlike before.log out
+}
+
+# A guest that does not take its generation is ended before it can do anything.
+fails_closed() { # WHAT-IT-DOES
+	need_kvm
+	run --snapshot s.snap "$guests/hostile_generation" "$1"
+	expect_status 0
+	try "$mote" restore s.snap
+	[ "$status" -ge 128 ] || fail "it was not ended"
+	expect_no_out
+	expect_in err 'without taking its new generation'
+}
+
+test_fails_closed_at_a_write() {
+	fails_closed write
+}
+
+test_fails_closed_at_a_forgery() {
+	fails_closed forge
+}
+
+test_fails_closed_at_random_bytes() {
+	fails_closed random
+}
+
+test_fails_closed_at_a_wait() {
+	fails_closed wait
+}
