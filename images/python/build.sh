@@ -18,6 +18,7 @@ trap 'rm -rf "$work"' EXIT
 # The library, with the test suite if that is installed. Times are kept: a compiled module is valid for the
 # source's time only.
 "$here/../make-root.sh" "$work/root" /usr/bin/python3 "/usr/lib/$version" "/etc/$version/sitecustomize.py"
+cp "$here/mote.py" "$work/root/usr/lib/$version/"
 # For programs that embed Python, and a fifth of all.
 rm -rf "$work/root/usr/lib/$version"/config-*
 mkfs.erofs --quiet "$work/image" "$work/root"

@@ -81,3 +81,65 @@ test_fails_closed_at_random_bytes() {
 test_fails_closed_at_a_wait() {
 	fails_closed wait
 }
+
+# ---- CPython ----
+
+python_image=$images/python.erofs
+
+need_python() {
+	need_kvm
+	[ -e "$python_image" ] || skip "$python_image is not built (./build.sh images, with Python installed)"
+}
+
+python() { # OPTION... SCRIPT
+	run --mem 512M --root "$python_image" --cwd /tmp "${@:1:$#-1}" /usr/bin/python3 -- -c "${@: -1}"
+}
+
+# What modules of the library draw, and what a callback does. uuid1() is left out: its clock is real.
+test_python() {
+	need_python
+	cat >draw.py <<-'PYTHON'
+		import mote
+		import json, os, random, secrets, ssl, tempfile, uuid
+
+		mine = random.Random()
+		ssl.RAND_bytes(1)
+		tempfile.mktemp()
+
+		def draw(when):
+		    for name, value in (
+		        ("random", random.random()), ("own", mine.random()), ("urandom", os.urandom(16).hex()),
+		        ("uuid", uuid.uuid4()), ("secrets", secrets.token_hex(16)),
+		        ("ssl", ssl.RAND_bytes(16).hex()), ("tempfile", tempfile.mktemp()),
+		    ):
+		        print(when, name, value)
+
+		called = []
+		mote.on_restore(lambda: (mine.seed(), called.append(mote.generation().hex())))
+		draw("before")
+		os.sys.stdout.flush()
+		point = mote.snapshot_point()
+		draw("after")
+		print("point", point, len(called), mote.restores(), mote.is_restored())
+		print("generation", called)
+	PYTHON
+	python "$(<draw.py)"
+	! grep -q "No module named 'mote'" err || skip "$python_image is an old one without mote.py"
+	expect_status 0
+	expect_in out '^point 0 0 0 False$'
+	python --snapshot s.snap "$(<draw.py)"
+	expect_status 0
+	mv out before.log
+	for i in 1 2 3 4; do
+		try "$mote" restore --root "$python_image" s.snap
+		expect_status 0
+		expect_in out '^point 2 1 1 True$'
+		mv out "clone.$i"
+	done
+	expect_unlike <(grep -v '^point' before.log) <(grep -hv '^point' clone.*)
+	if command -v python3 >/dev/null; then
+		PYTHONPATH=$root/images/python PYTHONDONTWRITEBYTECODE=1 try python3 draw.py
+		expect_status 0
+		expect_in out '^point 0 0 -1 False$'
+	fi
+}
