@@ -26,6 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "virtio/aio.h"
 #include "vmm/console.h"
 
 /* A request of a header, a status, and between them scattered data: 1 MiB of single pages fits. */
@@ -44,6 +45,7 @@ struct block {
 	struct block_backing backing;
 	struct virtio_blk_config config;
 	bool has_complained;
+	struct aio aio;                        /* for short reads past the cache */
 	struct iovec part[VIRTQUEUE_SIZE_MAX]; /* of the request that is being served */
 };
 
@@ -78,12 +80,22 @@ struct data {
 	size_t skip, length;
 };
 
+/* #syscalls:disk preadv pwritev */
+static ssize_t move_some(struct block *block, bool is_write, int file, int parts, size_t length,
+                         off_t at)
+{
+	if (is_write)
+		return pwritev(file, block->part, parts, at);
+	if (file == block->backing.direct_file && length <= AIO_READ_MAX)
+		return aio_read(&block->aio, file, block->part, parts, at);
+	return preadv(file, block->part, parts, at);
+}
+
 /*
  * Move data to or from the file: how many bytes were moved; less than there are at an error, or
  * where the file ends. O_DIRECT has rules for addresses and lengths that are the file system's own:
  * what it refuses goes through the page cache, which the kernel keeps coherent.
  */
-/* #syscalls:disk preadv pwritev */
 static size_t move(struct block *block, bool is_write, const struct data *data, uint64_t offset)
 {
 	const struct block_backing *backing = &block->backing;
@@ -93,12 +105,11 @@ static size_t move(struct block *block, bool is_write, const struct data *data, 
 	while (done < data->length) {
 		int parts = (int)virtqueue_slice(data->vectors, data->count, data->skip + done,
 		                                 data->length - done, block->part);
-		off_t at = (off_t)(offset + done);
 		ssize_t moved;
 
 		errno = 0;
-		moved = is_write ? pwritev(file, block->part, parts, at)
-		                 : preadv(file, block->part, parts, at);
+		moved = move_some(block, is_write, file, parts, data->length - done,
+		                  (off_t)(offset + done));
 		if (moved > 0) {
 			done += (size_t)moved;
 			continue;

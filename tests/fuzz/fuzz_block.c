@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "../../virtio/aio.c"
 #include "../../virtio/block.c"
 #include "../../virtio/virtio_device.c"
 #include "../../virtio/virtio_mmio.c"
@@ -48,7 +49,7 @@ int fdt_property(void *tree, const char *name, const void *value, int length)
 
 static struct virtio_device *make_device(bool is_read_only)
 {
-	static int file = -1;
+	static int file = -1, second = -1;
 	struct block_backing backing = {.name = "fuzz",
 	                                .direct_file = -1,
 	                                .is_read_only = is_read_only,
@@ -57,11 +58,14 @@ static struct virtio_device *make_device(bool is_read_only)
 	                                .physical_size = 8 * BLOCK_SECTOR,
 	                                .id = "twenty bytes exactly"};
 
-	if (file < 0)
+	if (file < 0) {
 		file = memfd_create("disk", 0);
-	if (file < 0 || ftruncate(file, SECTORS * BLOCK_SECTOR))
+		second = dup(file);
+	}
+	if (second < 0 || ftruncate(file, SECTORS * BLOCK_SECTOR))
 		abort();
 	backing.file = file;
+	backing.direct_file = is_read_only ? second : -1; /* as if past the cache */
 	return block_create(&backing, &memory);
 }
 
