@@ -13,6 +13,7 @@
 #define MOTE_COMMANDS(X)                                                   \
 	X(run, "run a Linux program in a microVM of its own")              \
 	X(restore, "start a program from a snapshot")                      \
+	X(snapshot, "take one of a running microVM, or work on a file")    \
 	X(build, "make one file of a program, its root and how to run it") \
 	X(inspect, "say what is in such a file, and whether it is whole")  \
 	X(ps, "list the running microVMs that have a name")                \

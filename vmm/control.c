@@ -94,7 +94,9 @@ static bool serve(void *ctx)
 	for (;;) {
 		stop_take_call();
 		open = control_serve_connections(control);
-		if (!control->is_paused || stop_requested(&signal_number))
+		/* For a snapshot a paused guest goes on for a moment. */
+		if (!control->is_paused || control->snapshot.client ||
+		    stop_requested(&signal_number))
 			break;
 		poll_connections(control);
 	}
@@ -115,6 +117,8 @@ void control_look(struct vm *vm)
 
 	stop_serve_calls(stop_patience() != 0);
 	patience = stop_patience();
+	if (control_wants_snapshot(vm))
+		tick_lead(vm);
 	/* The next look is a tick. */
 	if (patience && vm->tick.next > clock_page_monotonic(&vm->clock) + patience)
 		tick_look(vm);

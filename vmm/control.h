@@ -19,4 +19,10 @@ int control_start(struct vm *vm, struct mote_error *err);
 /* After each exit of the guest. */
 void control_look(struct vm *vm);
 
+/* Whether the guest is to make the hypercall `snapshot` as soon as it can. */
+bool control_wants_snapshot(const struct vm *vm);
+
+/* It makes it, at MOTE_SNAPSHOT_OUTSIDE: see vm_save_point(). */
+int64_t control_save(struct vm *vm, mote_gpa_t gpa, uint64_t length);
+
 #endif

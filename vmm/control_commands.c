@@ -71,7 +71,10 @@ static void call_status(struct control *control, struct control_connection *conn
 	(void)request;
 	json_put_string(&answer, "name", control->options->name);
 	json_put_number(&answer, "pid", (uint64_t)control->pid);
-	json_put_string(&answer, "state", control->is_paused ? "paused" : "running");
+	json_put_string(&answer, "state",
+	                control->snapshot.client ? "saving"
+	                : control->is_paused     ? "paused"
+	                                         : "running");
 	json_put_string(&answer, "app", vm->options->app);
 	json_put_number(&answer, "started", control->started_s);
 	json_put_number(&answer, "uptime_ms", (control_now() - control->started_ns) / 1000000);
@@ -150,9 +153,13 @@ static const struct {
 	control_command *call;
 	const char *keys[KEYS_MAX];
 } commands[] = {
-        {"status", call_status, {NULL}}, {"balloon", call_balloon, {"bytes"}},
-        {"pause", call_pause, {NULL}},   {"resume", call_resume, {NULL}},
-        {"stop", call_stop, {NULL}},     {"kill", call_kill, {NULL}},
+        {"status", call_status, {NULL}},
+        {"balloon", call_balloon, {"bytes"}},
+        {"pause", call_pause, {NULL}},
+        {"resume", call_resume, {NULL}},
+        {"stop", call_stop, {NULL}},
+        {"kill", call_kill, {NULL}},
+        {"snapshot", control_call_snapshot, {"base", "force", "pause"}},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

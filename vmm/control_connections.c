@@ -23,7 +23,7 @@ uint64_t control_now(void)
 }
 
 /* #syscalls:snapshot close */
-static void close_files(struct control_connection *connection)
+void control_drop_files(struct control_connection *connection)
 {
 	for (unsigned i = 0; i < CONTROL_FILES_MAX; i++) {
 		if (connection->files[i] >= 0)
@@ -36,7 +36,7 @@ void control_close(struct control_connection *connection)
 {
 	if (connection->fd < 0)
 		return;
-	close_files(connection);
+	control_drop_files(connection);
 	close(connection->fd);
 	connection->fd = -1;
 	connection->is_waiting = false;
@@ -131,7 +131,7 @@ static void take_files(struct control_connection *connection, struct msghdr *mes
 			continue;
 		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof files[0];
 		memcpy(files, CMSG_DATA(header), count * sizeof files[0]);
-		close_files(connection);
+		control_drop_files(connection);
 		memcpy(connection->files, files, count * sizeof files[0]);
 	}
 }
@@ -171,18 +171,30 @@ static void take_lines(struct control *control, struct control_connection *conne
 		start += (size_t)(end - line) + 1;
 		control_execute(control, connection, line, (size_t)(end - line));
 		if (!connection->is_waiting)
-			close_files(connection);
+			control_drop_files(connection);
 	}
 	connection->used -= start;
 	memmove(connection->line, connection->line + start, connection->used);
+}
+
+/* Whether the other end is closed, with something unread before that or not. */
+static bool is_gone(const struct control_connection *connection)
+{
+	struct pollfd hung_up = {.fd = connection->fd};
+	const struct timespec at_once = {0, 0};
+
+	return ppoll(&hung_up, 1, &at_once, NULL) > 0;
 }
 
 static void receive(struct control *control, struct control_connection *connection)
 {
 	ssize_t got;
 
-	if (connection->is_waiting)
+	if (connection->is_waiting) {
+		if (is_gone(connection))
+			control_close(connection);
 		return;
+	}
 	take_lines(control, connection);
 	if (connection->fd < 0 || connection->is_waiting)
 		return;
@@ -208,6 +220,8 @@ unsigned control_serve_connections(struct control *control)
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
 		if (control->connections[i].fd >= 0)
 			receive(control, &control->connections[i]);
+	/* Before the place of one that has gone is another's. */
+	control_check_snapshot(control);
 	accept_some(control);
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
 		open += control->connections[i].fd >= 0;

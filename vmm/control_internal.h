@@ -14,6 +14,7 @@
 #define CONTROL_ANSWER_MAX  65536u /* of the longest name, path and labels, each byte escaped */
 #define CONTROL_FILES_MAX   2      /* descriptors that come along with a request */
 #define CONTROL_SILENCE_NS  2000000000u /* a client that sends nothing has to go */
+#define CONTROL_SAFE_NS     5000000000u /* for a guest to come to where a snapshot can be taken */
 #define CONTROL_PATIENCE_NS 10000000u   /* between two looks at open connections */
 
 struct control_connection {
@@ -35,6 +36,11 @@ struct control {
 	uint64_t started_s;  /* since the epoch */
 	bool is_paused;
 	bool has_news; /* for the guest: a wait of its is to end */
+	struct {
+		struct control_connection *client; /* who wants one; NULL: nobody */
+		uint64_t deadline_ns;              /* CLOCK_MONOTONIC, for the guest */
+		bool has_base, cuts, pauses;
+	} snapshot;
 	struct control_connection connections[CONTROL_CONNECTIONS];
 	struct pollfd polls[1 + CONTROL_CONNECTIONS];
 	char answer[CONTROL_ANSWER_MAX];
@@ -48,8 +54,16 @@ void control_send(struct control *control, struct control_connection *connection
                   const struct json_writer *answer);
 void control_close(struct control_connection *connection);
 
+/* Close the descriptors that came along. */
+void control_drop_files(struct control_connection *connection);
+
 /* Accept who comes, read what there is, execute it. Return: how many are connected. */
 unsigned control_serve_connections(struct control *control);
+
+/* control_snapshot.c: the command `snapshot`; whoever waits for one that cannot be is told. */
+void control_call_snapshot(struct control *control, struct control_connection *connection,
+                           const struct json *request);
+void control_check_snapshot(struct control *control);
 
 /* control_commands.c: a line, without its end. */
 void control_execute(struct control *control, struct control_connection *connection, char *line,

@@ -8,6 +8,7 @@
 
 #include "virtio/console.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/crash.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
@@ -123,6 +124,8 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 		tell_window(vm, events);
 		happened |= devices_take_events(&vm->devices, events);
 	}
+	if (control_wants_snapshot(vm))
+		happened |= MOTE_EVENT_SNAPSHOT;
 	if (ready < 0 && !happened)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
 		               ? (int64_t)MOTE_EVENT_WINDOW
@@ -144,6 +147,8 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 	tell_window(vm, events);
 	devices_serve(&vm->devices);
 	happened = devices_take_events(&vm->devices, events);
+	if (control_wants_snapshot(vm))
+		happened |= MOTE_EVENT_SNAPSHOT;
 	/* A plain notification is as short as can be. */
 	if (happened || (!events && !deadline))
 		result = (int64_t)happened;

@@ -103,7 +103,7 @@ static bool has_exception(const struct vm *vm)
 	       events.exception.pending || events.nmi.injected;
 }
 
-static void lead_into_kit(struct vm *vm)
+void tick_lead(struct vm *vm)
 {
 	struct kvm_regs *regs = &vm->kvm.run->s.regs.regs;
 	const uint32_t wanted = 1;
@@ -163,7 +163,7 @@ int tick_serve(struct vm *vm, struct mote_error *err)
 	devices_look(&vm->devices);
 	if (page.runnable > 1 || devices_have_events(&vm->devices) ||
 	    (page.deadline && page.deadline <= clock_page_monotonic(&vm->clock)))
-		lead_into_kit(vm);
+		tick_lead(vm);
 	choose_next(vm, &page);
 	if (vm->devices.net)
 		vm->tick.frames = net_frames(vm->devices.net);

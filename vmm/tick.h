@@ -24,6 +24,9 @@ void tick_restart(struct vm *vm);
  */
 int tick_serve(struct vm *vm, struct mote_error *err);
 
+/* After a return of KVM_RUN: lead the guest into its kit now, or on its way out of it. */
+void tick_lead(struct vm *vm);
+
 /* The guest comes back from the hypercall `wait`. */
 void tick_after_wait(struct vm *vm);
 

@@ -462,7 +462,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	                layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
 		return -1;
 	boot.ram_usable = vm->kvm.ram_end;
-	vm_save_want(vm);
+	vm_save_want(vm, false);
 	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
 }
 

@@ -27,22 +27,27 @@
 #include <unistd.h>
 
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/cpuid_compat.h"
 #include "vmm/devices_snapshot.h"
 #include "vmm/new_file.h"
 #include "vmm/siphash.h"
 #include "vmm/start_tree.h"
 
+/* Documentation/admin-guide/mm/pagemap.rst of the kernel. */
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_SWAPPED (1ull << 62)
-#define PAGEMAP_CHUNK   512 /* entries read at once */
+#define PAGEMAP_FILE    (1ull << 61) /* a page of a file, not of this process alone */
+#define PAGEMAP_CHUNK   512          /* entries read at once */
+
+/* The size of memory is known later: of a snapshot's or an application image's. */
+#define CANDIDATES_SIZE (RUN_MEMORY_MAX / MOTE_PAGE_SIZE / 8)
 
 struct vm_save {
 	int pagemap; /* /proc/self/pagemap */
 	int keeper;  /* to the process that gives the file its name; -1: no file of the options */
 	struct new_file file;
 	uint64_t *candidates; /* a bit a page */
-	uint64_t words;
 	char application[PATH_MAX], root[PATH_MAX];
 	struct snapshot_machine machine;
 	struct kvm_xsave xsave;
@@ -101,25 +106,24 @@ static void absolute(const char *path, char *to)
 int vm_save_prepare(struct vm *vm, struct mote_error *err)
 {
 	const struct run_options *options = vm->options;
-	uint64_t frames = options->memory_bytes / MOTE_PAGE_SIZE;
 	struct vm_save *save;
 
-	if (!options->snapshot_path)
+	if (!options->snapshot_path && !options->control.name)
 		return 0;
 	save = calloc(1, sizeof *save);
 	if (!save)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
-	save->words = (frames + 63) / 64;
 	save->keeper = -1;
 	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	save->candidates = mmap(NULL, save->words * 8, PROT_READ | PROT_WRITE,
-	                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	save->candidates = mmap(NULL, CANDIDATES_SIZE, PROT_READ | PROT_WRITE,
+	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (save->pagemap < 0 || save->candidates == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot get what a snapshot needs");
 	absolute(options->app, save->application);
 	absolute(options->root, save->root);
-	if (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err))
+	if (options->snapshot_path &&
+	    (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err)))
 		return -1;
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
 	vm->save = save;
@@ -143,15 +147,19 @@ int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote
 	               : 0;
 }
 
-void vm_save_want(struct vm *vm)
+void vm_save_want(struct vm *vm, bool is_outside)
 {
-	uint32_t wanted = 1u << vm->options->point;
+	const struct vm_save *save = vm->save;
+	uint32_t wanted = is_outside ? 1u << MOTE_SNAPSHOT_OUTSIDE : 0;
 
-	if (vm->save)
-		guest_write(&vm->memory,
-		            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
-		                         offsetof(struct mote_run, snapshot_wanted)},
-		            &wanted, sizeof wanted);
+	if (!save)
+		return;
+	if (vm->options->snapshot_path && !save->is_taken)
+		wanted |= 1u << vm->options->point;
+	guest_write(&vm->memory,
+	            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
+	                         offsetof(struct mote_run, snapshot_wanted)},
+	            &wanted, sizeof wanted);
 }
 
 /* ---- what is saved ---- */
@@ -162,15 +170,32 @@ static void set_bits(uint64_t *map, uint64_t first, uint64_t end)
 		map[frame / 64] |= 1ull << frame % 64;
 }
 
-/* #syscalls:snapshot pread64 */
-static int find_candidates(struct vm *vm, struct mote_error *err)
+static void set_backed(const struct vm *vm, uint64_t *map)
 {
 	const struct guest_memory *memory = &vm->memory;
-	uint64_t first = (uint64_t)memory->host / MOTE_PAGE_SIZE;
+
+	for (unsigned i = 0; i < memory->backed_count; i++)
+		set_bits(map, memory->backed[i].start / MOTE_PAGE_SIZE,
+		         (memory->backed[i].end + MOTE_PAGE_SIZE - 1) / MOTE_PAGE_SIZE);
+	for (size_t i = 0; vm->snapshot && i < vm->snapshot->extent_count; i++) {
+		uint64_t first = vm->snapshot->extents[i].gpa / MOTE_PAGE_SIZE;
+
+		set_bits(map, first, first + vm->snapshot->extents[i].pages);
+	}
+}
+
+/*
+ * What a page of memory may hold that zeros, or the base's pages, are not. What lies under a page
+ * that this process has none of is the base's, where there is one: the guest was started from it.
+ */
+/* #syscalls:snapshot pread64 */
+static int find_candidates(struct vm *vm, const struct snapshot *base, struct mote_error *err)
+{
+	uint64_t first = (uint64_t)vm->memory.host / MOTE_PAGE_SIZE;
 	uint64_t frames = vm->kvm.ram_end / MOTE_PAGE_SIZE;
 	uint64_t *map = vm->save->candidates, entries[PAGEMAP_CHUNK];
 
-	memset(map, 0, vm->save->words * 8);
+	memset(map, 0, (vm->memory.size / MOTE_PAGE_SIZE + 63) / 64 * 8);
 	for (uint64_t frame = 0; frame < frames; frame += PAGEMAP_CHUNK) {
 		size_t count = frames - frame < PAGEMAP_CHUNK ? frames - frame : PAGEMAP_CHUNK;
 
@@ -179,12 +204,12 @@ static int find_candidates(struct vm *vm, struct mote_error *err)
 			return mote_error_errno(err, MOTE_STATUS_FAILED,
 			                        "cannot read /proc/self/pagemap");
 		for (size_t i = 0; i < count; i++)
-			if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+			if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED) &&
+			    !(base && entries[i] & PAGEMAP_FILE))
 				map[(frame + i) / 64] |= 1ull << (frame + i) % 64;
 	}
-	for (unsigned i = 0; i < memory->backed_count; i++)
-		set_bits(map, memory->backed[i].start / MOTE_PAGE_SIZE,
-		         (memory->backed[i].end + MOTE_PAGE_SIZE - 1) / MOTE_PAGE_SIZE);
+	if (!base)
+		set_backed(vm, map);
 	return 0;
 }
 
@@ -222,6 +247,18 @@ static void identify(const void *bytes, size_t size, uint8_t id[16])
 	memcpy(id, hash, sizeof hash);
 }
 
+/* What a VM that was restored has from the one before, and does not know itself. */
+static void carry_over(struct snapshot_machine *machine, const struct snapshot_machine *before)
+{
+	memcpy(machine->kit_id, before->kit_id, sizeof machine->kit_id);
+	machine->kit_size = before->kit_size;
+	machine->cpu_model = before->cpu_model;
+	machine->tsc_khz = before->tsc_khz;
+	machine->application_bias = before->application_bias;
+	machine->application_gpa = before->application_gpa;
+	machine->advances = before->advances;
+}
+
 static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 {
 	struct snapshot_machine *machine = &vm->save->machine;
@@ -255,6 +292,8 @@ static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 	identify(vm->kit_bytes, vm->kit.source.size, machine->kit_id);
 	identify(vm->root, vm->root_size < MOTE_PAGE_SIZE ? vm->root_size : MOTE_PAGE_SIZE,
 	         machine->root_id);
+	if (vm->snapshot)
+		carry_over(machine, vm->snapshot->machine);
 }
 
 /* #syscalls:snapshot ioctl(KVM_GET_SREGS) ioctl(KVM_GET_XSAVE) */
@@ -286,7 +325,7 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	    complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
 		return -1;
 	fill_machine(vm, point);
-	if (read_vcpu(vm, err) || find_candidates(vm, err))
+	if (read_vcpu(vm, err) || find_candidates(vm, base, err))
 		return -1;
 	sections[SNAPSHOT_MACHINE] =
 	        (struct snapshot_section){&save->machine, sizeof save->machine};
@@ -298,6 +337,8 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	sections[SNAPSHOT_APPLICATION] =
 	        (struct snapshot_section){save->application, strlen(save->application) + 1};
 	sections[SNAPSHOT_ROOT] = (struct snapshot_section){save->root, strlen(save->root) + 1};
+	if (vm->snapshot)
+		sections[SNAPSHOT_APPLICATION] = vm->snapshot->sections[SNAPSHOT_APPLICATION];
 	return snapshot_write(fd, &content, written, err);
 }
 
@@ -342,12 +383,10 @@ static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
 {
 	struct vm_save *save = vm->save;
 	struct snapshot_written written;
-	const uint32_t wanted = 0;
 
-	guest_write(&vm->memory,
-	            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
-	                         offsetof(struct mote_run, snapshot_wanted)},
-	            &wanted, sizeof wanted);
+	save->is_taken = true;
+	vm_save_want(vm, false);
+	save->is_taken = false;
 	if (vm_save_write(vm, save->file.fd, point, NULL, &written, &save->failure) ||
 	    publish(save, &save->failure)) {
 		vm->is_over = true;
@@ -358,24 +397,35 @@ static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
 	return MOTE_SNAPSHOT_TAKEN;
 }
 
-int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
+int vm_save_problems(struct vm *vm, mote_gpa_t gpa, uint64_t length, struct vm_problems *problems)
 {
-	static char problems[MOTE_SNAPSHOT_PROBLEM_MAX + 4096];
-	struct vm_save *save = vm->save;
-	size_t ties;
+	static char text[MOTE_SNAPSHOT_PROBLEM_MAX + 4096];
 
-	if (!save || save->is_taken || point != (uint64_t)vm->options->point)
-		return MOTE_SNAPSHOT_NONE;
-	if (length > MOTE_SNAPSHOT_PROBLEM_MAX || guest_read(&vm->memory, gpa, problems, length))
+	if (length > MOTE_SNAPSHOT_PROBLEM_MAX || guest_read(&vm->memory, gpa, text, length))
 		return -EFAULT;
-	ties = devices_report_ties(&vm->devices, problems + length, sizeof problems - length);
-	if (length && vm->options->force) {
-		report_problems(problems, length, true);
+	*problems = (struct vm_problems){
+	        .text = text,
+	        .of_guest = length,
+	        .length = length +
+	                  devices_report_ties(&vm->devices, text + length, sizeof text - length),
+	};
+	return 0;
+}
+
+static int64_t save_for_options(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
+{
+	struct vm_save *save = vm->save;
+	struct vm_problems problems;
+
+	if (vm_save_problems(vm, gpa, length, &problems))
+		return -EFAULT;
+	if (problems.of_guest && vm->options->force) {
+		report_problems(problems.text, problems.of_guest, true);
 		return MOTE_SNAPSHOT_CUT;
 	}
-	if (length + ties)
-		report_problems(problems, length + ties, vm->options->force);
-	if (length + ties && !vm->options->force) {
+	if (problems.length)
+		report_problems(problems.text, problems.length, vm->options->force);
+	if (problems.length && !vm->options->force) {
 		mote_error_set(&save->failure, MOTE_STATUS_FAILED,
 		               "no snapshot was written to %s. --force cuts such things",
 		               save->file.path);
@@ -385,11 +435,23 @@ int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t le
 	return save_to_file(vm, (enum mote_snapshot_point)point);
 }
 
+int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
+{
+	const struct vm_save *save = vm->save;
+
+	if (save && point == MOTE_SNAPSHOT_OUTSIDE)
+		return control_save(vm, gpa, length);
+	if (!save || !vm->options->snapshot_path || save->is_taken ||
+	    point != (uint64_t)vm->options->point)
+		return MOTE_SNAPSHOT_NONE;
+	return save_for_options(vm, point, gpa, length);
+}
+
 int vm_save_finish(struct vm *vm, struct mote_error *err)
 {
 	struct vm_save *save = vm->save;
 
-	if (!save || save->is_taken)
+	if (!save || !vm->options->snapshot_path || save->is_taken)
 		return 0;
 	if (save->failure.code)
 		*err = save->failure;

@@ -9,7 +9,8 @@
 /**
  * vm_save_prepare() - Get everything that taking a snapshot needs, before confinement.
  *
- * For a VM whose options ask for a snapshot; nothing is done for others. Sets vm->save.
+ * For a VM whose options ask for a snapshot or for a control socket; nothing is done for others.
+ * Sets vm->save.
  */
 int vm_save_prepare(struct vm *vm, struct mote_error *err);
 
@@ -19,8 +20,22 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err);
  */
 int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote_error *err);
 
-/* The VM is made: tell the guest at which point a snapshot is wanted. */
-void vm_save_want(struct vm *vm);
+/**
+ * vm_save_want() - Tell the guest at which points a snapshot is wanted: that of the options, until
+ * it was taken.
+ * @is_outside: and at the next safe moment
+ */
+void vm_save_want(struct vm *vm, bool is_outside);
+
+/* What a snapshot cannot carry, a line each; text of the guest. */
+struct vm_problems {
+	char *text;
+	size_t of_guest; /* bytes: what the guest can cut */
+	size_t length;   /* in all: what devices leave behind stands at the end */
+};
+
+/* What the guest, in its call, and the devices name. Return: 0 or -EFAULT. */
+int vm_save_problems(struct vm *vm, mote_gpa_t gpa, uint64_t length, struct vm_problems *problems);
 
 /**
  * vm_save_point() - Serve the hypercall `snapshot`.

@@ -89,7 +89,7 @@ _mote_program() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore build inspect ps pause resume balloon stop kill doctor version help'
+	local commands='run restore snapshot build inspect ps pause resume balloon stop kill doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -112,6 +112,13 @@ _mote() {
 		else
 			_mote_files "$current"
 		fi
+		;;
+	snapshot)
+		case ${COMP_WORDS[COMP_CWORD - 1]} in
+		-o | --output | --base | train) _mote_files "$current" ;;
+		snapshot) _mote_names "$current" && COMPREPLY+=($(compgen -W 'train --help' -- "$current")) ;;
+		*) _mote_words "$current" '-o --output --base --force --continue --stop --help' ;;
+		esac
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
