@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads what a function answers: hostile bytes (mote/function_wire.h). */
+#ifndef MOTE_SERVE_ANSWER_H
+#define MOTE_SERVE_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ANSWER_HEADERS_MAX 64
+
+/* Strings point into the bytes that were read. */
+struct answer {
+	unsigned status;
+	struct {
+		const char *name, *value;
+	} headers[ANSWER_HEADERS_MAX];
+	unsigned header_count;
+	uint64_t body_size; /* as announced; MOTE_FUNCTION_STREAM: it was not */
+	const unsigned char *body;
+	size_t body_here; /* bytes of it that came with the head */
+};
+
+/**
+ * answer_read() - Read the first piece of an answer.
+ * @answer: filled; points into @bytes
+ * @is_all: no other piece follows
+ *
+ * Names and values of headers are fit to be sent: no line breaks, no other controls. Headers that
+ * are the server's to set (Connection, Content-Length, Transfer-Encoding, Date) are left out.
+ *
+ * Return: NULL, or what is wrong with it.
+ */
+const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size, bool is_all);
+
+#endif

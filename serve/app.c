@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An application that is served: its snapshot, its workers, and what waits for them. */
+#include "serve/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "serve/exchange.h"
+
+extern char **environ;
+
+#define SNAPSHOT_MAGIC "MoteSnap"
+
+/* ---- the snapshot ---- */
+
+static bool is_snapshot(const char *path)
+{
+	char magic[8] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool is_one = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic &&
+	              !memcmp(magic, SNAPSHOT_MAGIC, sizeof magic);
+
+	if (fd >= 0)
+		close(fd);
+	return is_one;
+}
+
+static int run(const char *path, char *const *arguments)
+{
+	int status;
+	pid_t pid;
+
+	errno = posix_spawn(&pid, path, NULL, NULL, arguments, environ);
+	if (errno)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Run the program up to its first request. */
+static int make_snapshot(struct app *app)
+{
+	char *arguments[8] = {(char *)"mote", (char *)"run", (char *)"--snapshot", app->snapshot};
+	unsigned count = 4;
+	int status;
+
+	if (app->memory) {
+		arguments[count++] = (char *)"--mem";
+		arguments[count++] = app->memory;
+	}
+	arguments[count++] = app->file;
+	status = run(app->mote, arguments);
+
+	if (!status)
+		return 0;
+	fprintf(stderr,
+	        "mote serve: %s came to no request: it has to call mote_serve() "
+	        "(see mote help serve)\n",
+	        app->file);
+	return -1;
+}
+
+int app_prepare(struct app *app)
+{
+	const char *directory = getenv("TMPDIR");
+
+	pthread_mutex_init(&app->lock, NULL);
+	if (is_snapshot(app->file)) {
+		app->snapshot = app->file;
+		return 0;
+	}
+	if (asprintf(&app->snapshot, "%s/mote-serve-%d-%p.snap",
+	             directory && *directory ? directory : "/tmp", (int)getpid(),
+	             (void *)app) < 0)
+		return -1;
+	app->owns_snapshot = true;
+	return make_snapshot(app);
+}
+
+/* ---- workers ---- */
+
+int app_start(struct app *app)
+{
+	for (unsigned i = 0; i < app->workers_min; i++) {
+		struct worker *worker = worker_start(app);
+
+		if (!worker) {
+			fprintf(stderr, "mote serve: cannot start %s: %s\n", app->mote,
+			        strerror(errno));
+			return -1;
+		}
+		worker->next = app->idle;
+		app->idle = worker;
+		app->workers++;
+	}
+	return 0;
+}
+
+struct worker *app_claim(struct app *app)
+{
+	struct worker *worker;
+	bool may_start;
+
+	pthread_mutex_lock(&app->lock);
+	worker = app->idle;
+	if (worker)
+		app->idle = worker->next;
+	may_start = !worker && app->workers < app->workers_max;
+	app->workers += may_start;
+	pthread_mutex_unlock(&app->lock);
+	if (!may_start)
+		return worker;
+	worker = worker_start(app);
+	if (!worker) {
+		pthread_mutex_lock(&app->lock);
+		app->workers--;
+		pthread_mutex_unlock(&app->lock);
+	}
+	return worker;
+}
+
+bool app_queue(struct app *app, struct exchange *exchange)
+{
+	bool has_room;
+
+	pthread_mutex_lock(&app->lock);
+	has_room = app->queued < app->queue_max && !app->is_draining;
+	if (has_room) {
+		exchange->next = NULL;
+		if (app->queue_first)
+			app->queue_last->next = exchange;
+		else
+			app->queue_first = exchange;
+		app->queue_last = exchange;
+		app->queued++;
+	}
+	pthread_mutex_unlock(&app->lock);
+	return has_room;
+}
+
+struct exchange *app_release(struct worker *worker)
+{
+	struct app *app = worker->app;
+	struct exchange *exchange;
+
+	pthread_mutex_lock(&app->lock);
+	app->failures = 0;
+	exchange = app->queue_first;
+	if (exchange) {
+		app->queue_first = exchange->next;
+		app->queued--;
+	} else {
+		worker->exchange = NULL;
+		worker->next = app->idle;
+		app->idle = worker;
+	}
+	pthread_mutex_unlock(&app->lock);
+	return exchange;
+}
+
+void app_drop(struct worker *worker)
+{
+	struct app *app = worker->app;
+
+	worker_end(worker);
+	pthread_mutex_lock(&app->lock);
+	app->workers--;
+	app->failures++;
+	pthread_mutex_unlock(&app->lock);
+}
+
+void app_stop(struct app *app)
+{
+	struct worker *worker;
+
+	while ((worker = app->idle)) {
+		app->idle = worker->next;
+		worker_end(worker);
+	}
+	if (app->owns_snapshot)
+		unlink(app->snapshot);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One HTTP request on its way to a worker, and its answer on the way back. */
+#include "serve/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "serve/app.h"
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+int bytes_add(struct bytes *bytes, const void *from, size_t size)
+{
+	if (size > bytes->room - bytes->size) {
+		size_t room = bytes->room ? 2 * bytes->room : 2048;
+		unsigned char *at;
+
+		while (room - bytes->size < size)
+			room *= 2;
+		at = realloc(bytes->at, room);
+		if (!at)
+			return -1;
+		bytes->at = at;
+		bytes->room = room;
+	}
+	if (size)
+		memcpy(bytes->at + bytes->size, from, size);
+	bytes->size += size;
+	return 0;
+}
+
+/* ---- the request ---- */
+
+static int add_string(struct exchange *exchange, const char *text)
+{
+	return bytes_add(&exchange->request, text, strlen(text) + 1);
+}
+
+static struct mote_function_request *head_of(struct exchange *exchange)
+{
+	return (struct mote_function_request *)(void *)exchange->request.at;
+}
+
+static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+	struct exchange *exchange = cls;
+
+	(void)kind;
+	exchange->has_no_memory |=
+	        add_string(exchange, name) || add_string(exchange, value ? value : "");
+	if (!exchange->has_no_memory)
+		head_of(exchange)->header_count++;
+	return exchange->has_no_memory ? MHD_NO : MHD_YES;
+}
+
+int exchange_begin(struct exchange *exchange)
+{
+	const struct mote_function_request head = {.deadline = exchange->timeout_ns};
+
+	if (bytes_add(&exchange->request, &head, sizeof head) ||
+	    add_string(exchange, exchange->method) || add_string(exchange, exchange->target))
+		return -1;
+	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_header, exchange);
+	if (exchange->has_no_memory)
+		return -1;
+	exchange->head_size = exchange->request.size;
+	head_of(exchange)->strings = (uint32_t)(exchange->head_size - sizeof head);
+	return 0;
+}
+
+void exchange_complete(struct exchange *exchange)
+{
+	struct mote_function_request *head = head_of(exchange);
+	size_t body = exchange->request.size - exchange->head_size;
+	size_t room = MOTE_FUNCTION_BUFFER - exchange->head_size;
+
+	head->body_size = body;
+	head->body = (uint32_t)(body < room ? body : room);
+}
+
+int exchange_send(struct exchange *exchange, struct worker *worker)
+{
+	size_t size = exchange->head_size + head_of(exchange)->body;
+
+	exchange->sent = monotonic_ns();
+	exchange->given = size;
+	worker->exchange = exchange;
+	worker->started = exchange->sent;
+	return worker_send(worker, WORKER_REQUEST, exchange->request.at, size);
+}
+
+static int send_body(struct exchange *exchange, struct worker *worker)
+{
+	size_t left = exchange->request.size - exchange->given;
+	size_t part = left < MOTE_FUNCTION_BUFFER ? left : MOTE_FUNCTION_BUFFER;
+	const unsigned char *from = exchange->request.at + exchange->given;
+
+	exchange->given += part;
+	return worker_send(worker, WORKER_BODY, from, part);
+}
+
+/* ---- the answer ---- */
+
+void exchange_fail(struct exchange *exchange, unsigned status, const char *why)
+{
+	exchange->failed = status;
+	exchange->why = why;
+	exchange->is_over = true;
+}
+
+static void fail_as_worker_says(struct exchange *exchange, uint32_t failure)
+{
+	switch (failure) {
+	case WORKER_FAILURE_TIMEOUT:
+		exchange_fail(exchange, 504, "the function took too long");
+		break;
+	case WORKER_FAILURE_NO_MEMORY:
+		exchange_fail(exchange, 507, "the function has used all of its memory");
+		break;
+	case WORKER_FAILURE_EXIT:
+		exchange_fail(exchange, 502, "the function ended without an answer");
+		break;
+	default: exchange_fail(exchange, 502, "the function crashed"); break;
+	}
+}
+
+/* A piece. The first one has a head, which tells whether the lengths add up in the end. */
+static void add_piece(struct exchange *exchange, const unsigned char *from, size_t size)
+{
+	if (size > exchange->answer_max - exchange->pieces.size)
+		exchange_fail(exchange, 502, "the answer is larger than --max-answer");
+	else if (bytes_add(&exchange->pieces, from, size))
+		exchange_fail(exchange, 503, "no memory for the answer");
+}
+
+static void finish(struct exchange *exchange)
+{
+	struct mote_function_answer head;
+	const char *wrong;
+
+	if (exchange->is_over)
+		return;
+	exchange->is_over = true;
+	/* All pieces together are one answer, whose head may have been written before its end. */
+	if (exchange->pieces.size >= sizeof head) {
+		memcpy(&head, exchange->pieces.at, sizeof head);
+		if (exchange->pieces.size - sizeof head >= head.strings) {
+			size_t body = exchange->pieces.size - sizeof head - head.strings;
+
+			if (head.body_size == MOTE_FUNCTION_STREAM)
+				head.body_size = body;
+			head.body = head.body_size == body ? (uint32_t)body : head.body;
+			memcpy(exchange->pieces.at, &head, sizeof head);
+		}
+	}
+	wrong = answer_read(&exchange->answer, exchange->pieces.at, exchange->pieces.size, true);
+	if (wrong)
+		exchange_fail(exchange, 502, wrong);
+}
+
+/* Of an exchange that is over already, what still comes is dropped. */
+static int serve_message(struct worker *worker, const struct worker_message *head, size_t size)
+{
+	struct exchange *exchange = worker->exchange;
+	const unsigned char *payload = worker->message + sizeof *head;
+
+	switch (head->type) {
+	case WORKER_RESET: metrics_reset(&worker->app->metrics, head->ns, head->pages); return 0;
+	case WORKER_WANT_BODY: return exchange ? send_body(exchange, worker) : -1;
+	case WORKER_ANSWER:
+		if (!exchange)
+			return -1;
+		add_piece(exchange, payload, size);
+		return exchange->is_over ? -1 : 0;
+	case WORKER_LAST:
+		if (!exchange)
+			return -1;
+		add_piece(exchange, payload, size);
+		finish(exchange);
+		exchange->exits = head->exits;
+		metrics_time(&worker->app->metrics, METRICS_RUN, head->ns);
+		return 1;
+	case WORKER_FAILED:
+		if (!exchange)
+			return -1;
+		fail_as_worker_says(exchange, head->failure);
+		exchange->exits = head->exits;
+		return 1;
+	default: return -1;
+	}
+}
+
+int exchange_serve(struct worker *worker)
+{
+	struct worker_message head;
+	size_t size;
+	int status;
+
+	while ((status = worker_take(worker, &head, &size)) > 0) {
+		status = serve_message(worker, &head, size);
+		if (status)
+			break;
+	}
+	if (status < 0 && worker->exchange && !worker->exchange->is_over)
+		exchange_fail(worker->exchange, 502, "the process of the function is gone");
+	worker->requests += status > 0;
+	return status;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+	free(exchange->request.at);
+	free(exchange->pieces.at);
+	free(exchange->target);
+	free(exchange);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One HTTP request on its way to a worker, and its answer on the way back. */
+#ifndef MOTE_SERVE_EXCHANGE_H
+#define MOTE_SERVE_EXCHANGE_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "serve/answer.h"
+#include "serve/worker.h"
+
+struct bytes {
+	unsigned char *at;
+	size_t size, room;
+};
+
+struct exchange {
+	struct exchange *next; /* in its app's queue */
+	struct app *app;       /* NULL: none is routed there */
+	struct MHD_Connection *connection;
+	char *target; /* path and query */
+	const char *method;
+	uint64_t arrived, sent; /* CLOCK_MONOTONIC ns */
+	uint64_t timeout_ns;    /* that the function has; 0: no limit */
+
+	struct bytes request; /* struct mote_function_request, strings, body */
+	size_t head_size;     /* of it: all before the body */
+	size_t given;         /* of it, to the worker */
+	bool is_too_large, has_no_memory;
+
+	struct bytes pieces; /* of the answer, as they came */
+	size_t answer_max;
+	unsigned exits;
+
+	/* When it is over: status 0: @answer is good. */
+	bool is_over, is_suspended;
+	unsigned failed; /* status of HTTP to be sent instead of an answer */
+	const char *why;
+	struct answer answer;
+};
+
+/* Append: 0, or -1 without memory. */
+int bytes_add(struct bytes *bytes, const void *from, size_t size);
+
+/* The head is complete: begin @exchange->request. */
+int exchange_begin(struct exchange *exchange);
+
+/* All of the body is there: how long it is goes into the request's head. */
+void exchange_complete(struct exchange *exchange);
+
+/* Send it to a worker: 0, or -1 when that one is gone. */
+int exchange_send(struct exchange *exchange, struct worker *worker);
+
+/**
+ * exchange_serve() - Take what a worker has sent, as far as it is there.
+ *
+ * Return: 0: more is to come; 1: its exchange is over; -1: it is over, and the worker is of no use.
+ */
+int exchange_serve(struct worker *worker);
+
+/* It cannot be answered: what the client gets. @why: a constant, for the log */
+void exchange_fail(struct exchange *exchange, unsigned status, const char *why);
+
+void exchange_free(struct exchange *exchange);
+
+uint64_t monotonic_ns(void);
+
+#endif

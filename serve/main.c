@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mote-serve: answers HTTP requests, each in a pristine microVM. Started by `mote serve`. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "serve/options.h"
+#include "serve/server.h"
+
+/* Where mote is, as seen from the directory of mote-serve: built, and installed. */
+static char *find_mote(void)
+{
+	static const char *const places[] = {"mote", "../../bin/mote"};
+	char path[4096 + 32];
+	ssize_t length = readlink("/proc/self/exe", path, 4095);
+	char *name;
+
+	if (length <= 0)
+		return NULL;
+	path[length] = '\0';
+	name = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		strcpy(name, places[i]);
+		if (!access(path, X_OK))
+			return strdup(path);
+	}
+	return NULL;
+}
+
+/* As many connections as are allowed need a descriptor each. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int wait_for_signal(const sigset_t *set)
+{
+	int number;
+
+	while (sigwait(set, &number))
+		;
+	return number;
+}
+
+int main(int argc, char **argv)
+{
+	static struct server server;
+	char *mote = find_mote();
+	sigset_t set;
+	int status;
+
+	status = serve_options_parse(&server, mote, argc, argv);
+	if (status)
+		return status == SERVE_OPTIONS_HELP ? 0 : 125;
+	if (!mote) {
+		fprintf(stderr, "mote serve: cannot find mote beside mote-serve\n");
+		return 125;
+	}
+	raise_file_limit();
+	signal(SIGPIPE, SIG_IGN);
+	/* In all threads; workers are started with them blocked, too, and end with their sockets. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	for (unsigned i = 0; i < server.app_count; i++)
+		if (app_prepare(server.apps[i]) || app_start(server.apps[i]))
+			return 125;
+	if (server_start(&server))
+		return 125;
+	fprintf(stderr, "mote serve: listening on %s\n", server.address);
+	wait_for_signal(&set);
+	server_stop(&server);
+	return 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of `mote serve`. */
+#include "serve/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+struct common {
+	unsigned workers_min, workers_max, queue_max;
+	char *memory;
+};
+
+static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int refuse(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("mote: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs(" (see mote help serve)\n", stderr);
+	return -1;
+}
+
+/* ---- values ---- */
+
+static int read_number(const char *name, const char *text, unsigned long max, unsigned long *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || *value > max)
+		return refuse("--%s '%.64s' is not a number of at most %lu", name, text, max);
+	return 0;
+}
+
+static int read_size(const char *name, const char *text, size_t *value)
+{
+	char *end;
+	unsigned shift = 0;
+
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	if (*end == 'K' || *end == 'k')
+		shift = 10;
+	else if (*end == 'M' || *end == 'm')
+		shift = 20;
+	else if (*end == 'G' || *end == 'g')
+		shift = 30;
+	if (errno || end == text || *text == '-' || end[shift != 0] || *value > SIZE_MAX >> 32)
+		return refuse("--%s '%.64s' is not a size, such as 512K or 16M", name, text);
+	*value <<= shift;
+	return 0;
+}
+
+static int read_seconds(const char *text, uint64_t *ns)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds >= 0 && seconds <= 1e6))
+		return refuse("--timeout '%.64s' is not a time in seconds", text);
+	*ns = (uint64_t)(seconds * 1e9);
+	return 0;
+}
+
+static int read_pool(const char *text, struct common *common)
+{
+	char *end;
+	unsigned long min = strtoul(text, &end, 10), max = min;
+
+	if (end != text && *end == ':')
+		max = strtoul(end + 1, &end, 10);
+	if (end == text || *end || !max || min > max || max > 10000)
+		return refuse("--pool '%.64s' is not MIN:MAX, such as 2:16", text);
+	common->workers_min = (unsigned)min;
+	common->workers_max = (unsigned)max;
+	return 0;
+}
+
+/* ---- the socket ---- */
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return refuse("--listen unix:%.64s...: the path is too long", path);
+	strcpy(address.sun_path, path);
+	/* One that a server before left behind. */
+	if (!lstat(path, &status) && S_ISSOCK(status.st_mode))
+		unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, BACKLOG))
+		return refuse("cannot listen on %s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int listen_tcp(const char *text)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+	const char *colon = strrchr(text, ':');
+	char host[256] = "127.0.0.1";
+	int fd, one = 1, status;
+
+	if (!colon || colon == text || (size_t)(colon - text) >= sizeof host) {
+		colon = colon ? colon : text - 1;
+	} else {
+		size_t skip = *text == '[', length = (size_t)(colon - text) - 2 * skip;
+
+		memcpy(host, text + skip, length);
+		host[length] = '\0';
+	}
+	status = getaddrinfo(host, colon + 1, &hints, &found);
+	if (status)
+		return refuse("--listen '%.64s' is no ADDRESS:PORT: %s", text, gai_strerror(status));
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+	    bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, BACKLOG)) {
+		freeaddrinfo(found);
+		return refuse("cannot listen on %s: %s", text, strerror(errno));
+	}
+	freeaddrinfo(found);
+	return fd;
+}
+
+/* ---- apps ---- */
+
+static int add_app(struct server *server, const char *prefix, size_t length, char *file, char *mote)
+{
+	struct app *app = calloc(1, sizeof *app);
+
+	if (!app || server->app_count == SERVER_APPS_MAX)
+		return refuse("more than %d applications", SERVER_APPS_MAX);
+	if (!length || prefix[0] != '/' || !*file)
+		return refuse("--route '%.64s' is not PREFIX=APP, such as /api=./api-fn", prefix);
+	app->prefix = strndup(prefix, length);
+	app->file = file;
+	app->mote = mote;
+	server->apps[server->app_count++] = app;
+	return 0;
+}
+
+static int add_route(struct server *server, char *text, char *mote)
+{
+	char *equals = strchr(text, '=');
+
+	if (!equals)
+		return refuse("--route '%.64s' is not PREFIX=APP, such as /api=./api-fn", text);
+	return add_app(server, text, (size_t)(equals - text), equals + 1, mote);
+}
+
+static void settle(struct server *server, const struct common *common)
+{
+	for (unsigned i = 0; i < server->app_count; i++) {
+		struct app *app = server->apps[i];
+
+		app->workers_min = common->workers_min;
+		app->workers_max = common->workers_max;
+		app->queue_max = common->queue_max;
+		app->memory = common->memory;
+		app->log = STDERR_FILENO;
+	}
+}
+
+enum { OPTION_LISTEN = 256,
+       OPTION_ROUTE,
+       OPTION_POOL,
+       OPTION_TIMEOUT,
+       OPTION_MAX_MEMORY,
+       OPTION_MAX_BODY,
+       OPTION_MAX_ANSWER,
+       OPTION_CONCURRENCY,
+       OPTION_THREADS,
+       OPTION_LOG,
+       OPTION_FIXED };
+
+static const struct option options[] = {
+        {"listen", required_argument, NULL, OPTION_LISTEN},
+        {"route", required_argument, NULL, OPTION_ROUTE},
+        {"pool", required_argument, NULL, OPTION_POOL},
+        {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+        {"max-memory", required_argument, NULL, OPTION_MAX_MEMORY},
+        {"max-body", required_argument, NULL, OPTION_MAX_BODY},
+        {"max-answer", required_argument, NULL, OPTION_MAX_ANSWER},
+        {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
+        {"threads", required_argument, NULL, OPTION_THREADS},
+        {"log", required_argument, NULL, OPTION_LOG},
+        {"answer-without-vm", required_argument, NULL, OPTION_FIXED},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+};
+
+static int read_log(struct server *server, const char *text)
+{
+	static const char *const names[] = {"none", "text", "json"};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (!strcmp(text, names[i])) {
+			server->log_format = (enum log_format)i;
+			return 0;
+		}
+	return refuse("--log '%.64s' is none of none, text and json", text);
+}
+
+static int apply(struct server *server, struct common *common, int option, char *value, char *mote)
+{
+	unsigned long number;
+
+	switch (option) {
+	case OPTION_LISTEN: server->address = value; return 0;
+	case OPTION_ROUTE: return add_route(server, value, mote);
+	case OPTION_POOL: return read_pool(value, common);
+	case OPTION_TIMEOUT: return read_seconds(value, &server->timeout_ns);
+	case OPTION_MAX_MEMORY: common->memory = value; return 0;
+	case OPTION_MAX_BODY: return read_size("max-body", value, &server->body_max);
+	case OPTION_MAX_ANSWER: return read_size("max-answer", value, &server->answer_max);
+	case OPTION_CONCURRENCY:
+		if (read_number("concurrency", value, 1000000, &number))
+			return -1;
+		common->queue_max = (unsigned)number;
+		return 0;
+	case OPTION_THREADS:
+		if (read_number("threads", value, 256, &number) || !number)
+			return -1;
+		server->threads = (unsigned)number;
+		return 0;
+	case OPTION_LOG: return read_log(server, value);
+	case OPTION_FIXED: server->fixed = value; return 0;
+	default: return refuse("what is wrong is said above");
+	}
+}
+
+int serve_options_parse(struct server *server, char *mote, int argc, char **argv)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct common common = {.workers_min = processors > 0 ? (unsigned)processors : 1,
+	                        .queue_max = 1024};
+	int option;
+
+	common.workers_max = 4 * common.workers_min;
+	*server = (struct server){.address = (char *)"127.0.0.1:8080",
+	                          .threads = common.workers_min,
+	                          .body_max = 1 << 20,
+	                          .answer_max = 16 << 20,
+	                          .timeout_ns = 10000000000u,
+	                          .connections_max = 20000,
+	                          .log_format = LOG_TEXT,
+	                          .log = stderr};
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (option == 'h')
+			return SERVE_OPTIONS_HELP;
+		if (apply(server, &common, option, optarg, mote))
+			return -1;
+	}
+	for (; optind < argc; optind++)
+		if (add_app(server, "/", 1, argv[optind], mote))
+			return -1;
+	if (!server->app_count && !server->fixed)
+		return refuse("no application given: mote serve [OPTION]... APP");
+	settle(server, &common);
+	server->listener = strncmp(server->address, "unix:", 5) ? listen_tcp(server->address)
+	                                                        : listen_unix(server->address + 5);
+	return server->listener < 0 ? -1 : 0;
+}

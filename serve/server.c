@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server: connections on one side, workers on the other.
+ *
+ * How it works
+ *
+ * A thread of libmicrohttpd that has the whole of a request sends it to an idle worker and waits for
+ * the answer itself, for a moment: most functions are done by then, and nothing was handed over.
+ * Otherwise the connection is suspended, and the finisher, one thread that waits for all such
+ * workers, resumes it when the answer is there. So it is where no worker is idle: the request waits
+ * in the app's queue, and whoever finishes with a worker sends it the next one.
+ */
+#include "serve/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "serve/exchange.h"
+#include "serve/log.h"
+
+#define MOMENT_MS   1 /* that a thread waits for an answer itself */
+#define EVENTS      64
+#define TRIES       4 /* workers that may turn out to be gone, for one request */
+#define RETRY_AFTER "1"
+
+/* ---- workers ---- */
+
+/* The finisher takes over. */
+static void watch(struct server *server, struct worker *worker, int operation)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = worker};
+
+	if (epoll_ctl(server->events, operation, worker->socket, &event) && errno == EEXIST)
+		epoll_ctl(server->events, EPOLL_CTL_MOD, worker->socket, &event);
+}
+
+static void resume(struct exchange *exchange)
+{
+	if (exchange->is_suspended)
+		MHD_resume_connection(exchange->connection);
+}
+
+/* A worker is done with its exchange: give it the next one that waits. */
+static void go_on(struct server *server, struct worker *worker, bool is_of_use)
+{
+	struct app *app = worker->app;
+	struct exchange *next;
+
+	if (!is_of_use) {
+		app_drop(worker);
+		worker = app_claim(app);
+		if (!worker)
+			return;
+		/* What waits would wait for ever if this was the last one. */
+	}
+	while ((next = app_release(worker))) {
+		metrics_time(&app->metrics, METRICS_QUEUE, monotonic_ns() - next->arrived);
+		if (!exchange_send(next, worker)) {
+			watch(server, worker, EPOLL_CTL_ADD);
+			return;
+		}
+		exchange_fail(next, 502, "the process of the function is gone");
+		resume(next);
+		app_drop(worker);
+		worker = app_claim(app);
+		if (!worker)
+			return;
+	}
+}
+
+static void finish_one(struct server *server, struct worker *worker)
+{
+	struct exchange *exchange = worker->exchange;
+	int status = exchange_serve(worker);
+
+	if (!status) {
+		watch(server, worker, EPOLL_CTL_MOD);
+		return;
+	}
+	epoll_ctl(server->events, EPOLL_CTL_DEL, worker->socket, NULL);
+	go_on(server, worker, status > 0);
+	if (exchange)
+		resume(exchange);
+}
+
+static void *finisher(void *argument)
+{
+	struct server *server = argument;
+	struct epoll_event events[EVENTS];
+
+	while (!server->is_stopping) {
+		int count = epoll_wait(server->events, events, EVENTS, 250);
+
+		for (int i = 0; i < count; i++)
+			finish_one(server, events[i].data.ptr);
+		log_flush(server->log);
+	}
+	return NULL;
+}
+
+/* ---- requests ---- */
+
+static struct app *route(const struct server *server, const char *path)
+{
+	struct app *best = NULL;
+	size_t length = 0;
+
+	for (unsigned i = 0; i < server->app_count; i++) {
+		size_t prefix = strlen(server->apps[i]->prefix);
+		bool ends = path[prefix] == '/' || path[prefix] == '\0' || path[prefix] == '?';
+
+		if (strncmp(path, server->apps[i]->prefix, prefix) || prefix < length)
+			continue;
+		/* "/api" is for /api and /api/x, not for /apix. */
+		if (!ends && server->apps[i]->prefix[prefix - 1] != '/')
+			continue;
+		best = server->apps[i];
+		length = prefix;
+	}
+	return best;
+}
+
+/* An idle worker has the exchange; false: none has. */
+static struct worker *send_now(struct exchange *exchange)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct worker *worker = app_claim(exchange->app);
+
+		if (!worker || !exchange_send(exchange, worker))
+			return worker;
+		app_drop(worker);
+	}
+	return NULL;
+}
+
+/* The request is whole. */
+static void dispatch(struct server *server, struct exchange *exchange)
+{
+	struct worker *worker = send_now(exchange);
+	int status = 0;
+
+	if (!worker) {
+		exchange->is_suspended = true;
+		MHD_suspend_connection(exchange->connection);
+		if (!app_queue(exchange->app, exchange)) {
+			exchange_fail(exchange, 503, "too many requests wait");
+			resume(exchange);
+		}
+		return;
+	}
+	metrics_time(&exchange->app->metrics, METRICS_QUEUE, 0);
+	while (!status && worker_wait(worker, MOMENT_MS))
+		status = exchange_serve(worker);
+	if (!status) {
+		exchange->is_suspended = true;
+		MHD_suspend_connection(exchange->connection);
+		watch(server, worker, EPOLL_CTL_ADD);
+		return;
+	}
+	go_on(server, worker, status > 0);
+}
+
+/* ---- answers ---- */
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
+                                 const char *text, size_t length, bool has_retry)
+{
+	struct MHD_Response *response =
+	        MHD_create_response_from_buffer(length, (void *)(uintptr_t)text,
+	                                        MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
+	if (has_retry)
+		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_failure(struct server *server, struct exchange *exchange)
+{
+	char text[256];
+	int length = snprintf(text, sizeof text, "%u %s\n", exchange->failed, exchange->why);
+
+	log_request(server->log, server->log_format, exchange, exchange->failed, 0);
+	if (exchange->app)
+		metrics_answer(&exchange->app->metrics, exchange->failed, exchange->exits);
+	return send_text(exchange->connection, exchange->failed, text, (size_t)length,
+	                 exchange->failed == 503);
+}
+
+static enum MHD_Result send_answer(struct server *server, struct exchange *exchange)
+{
+	const struct answer *answer = &exchange->answer;
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	if (exchange->failed)
+		return send_failure(server, exchange);
+	response = MHD_create_response_from_buffer(answer->body_here,
+	                                           (void *)(uintptr_t)answer->body,
+	                                           MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return MHD_NO;
+	for (unsigned i = 0; i < answer->header_count; i++)
+		MHD_add_response_header(response, answer->headers[i].name,
+		                        answer->headers[i].value);
+	result = MHD_queue_response(exchange->connection, answer->status, response);
+	MHD_destroy_response(response);
+	metrics_answer(&exchange->app->metrics, answer->status, exchange->exits);
+	metrics_time(&exchange->app->metrics, METRICS_TOTAL, monotonic_ns() - exchange->arrived);
+	log_request(server->log, server->log_format, exchange, answer->status, answer->body_here);
+	return result;
+}
+
+/* ---- the server's own pages ---- */
+
+static enum MHD_Result send_metrics(const struct server *server, struct MHD_Connection *connection)
+{
+	enum MHD_Result result;
+	size_t length = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return MHD_NO;
+	fputs("# HELP mote_request_seconds Time of requests by phase.\n"
+	      "# TYPE mote_request_seconds histogram\n"
+	      "# TYPE mote_responses_total counter\n"
+	      "# TYPE mote_resets_total counter\n"
+	      "# TYPE mote_reset_pages_total counter\n"
+	      "# TYPE mote_exits_total counter\n"
+	      "# TYPE mote_workers gauge\n# TYPE mote_queued gauge\n",
+	      out);
+	for (unsigned i = 0; i < server->app_count; i++) {
+		const struct app *app = server->apps[i];
+
+		metrics_print(&app->metrics, app->prefix, out);
+		fprintf(out, "mote_workers{app=\"%s\"} %u\nmote_queued{app=\"%s\"} %u\n",
+		        app->prefix, app->workers, app->prefix, app->queued);
+	}
+	fclose(out);
+	result = send_text(connection, 200, text, length, false);
+	free(text);
+	return result;
+}
+
+/* ---- libmicrohttpd's side ---- */
+
+/* The first that is heard of a request: its target as it was sent. */
+static void *begin(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct exchange *exchange = calloc(1, sizeof *exchange);
+
+	(void)cls;
+	if (!exchange)
+		return NULL;
+	exchange->connection = connection;
+	exchange->target = strdup(uri);
+	exchange->arrived = monotonic_ns();
+	return exchange;
+}
+
+static void end(void *cls, struct MHD_Connection *connection, void **context,
+                enum MHD_RequestTerminationCode code)
+{
+	(void)cls, (void)connection, (void)code;
+	if (*context)
+		exchange_free(*context);
+	*context = NULL;
+}
+
+/* The head is there. Return: whether the body is wanted. */
+static bool take_head(struct server *server, struct exchange *exchange, const char *method)
+{
+	exchange->method = method;
+	exchange->timeout_ns = server->timeout_ns;
+	exchange->answer_max = server->answer_max;
+	exchange->app = route(server, exchange->target);
+	if (!exchange->app)
+		exchange_fail(exchange, 404, "no application is routed there");
+	else if (exchange_begin(exchange))
+		exchange_fail(exchange, 503, "no memory for the request");
+	else if (exchange->head_size > MOTE_FUNCTION_BUFFER / 2)
+		exchange_fail(exchange, 431, "the request's headers are too long");
+	return !exchange->is_over;
+}
+
+static void take_body(const struct server *server, struct exchange *exchange, const char *data,
+                      size_t size)
+{
+	if (exchange->is_over)
+		return;
+	if (size > server->body_max - (exchange->request.size - exchange->head_size))
+		exchange_fail(exchange, 413, "the request's body is too large");
+	else if (bytes_add(&exchange->request, data, size))
+		exchange_fail(exchange, 503, "no memory for the request");
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **context)
+{
+	struct server *server = cls;
+	struct exchange *exchange = *context;
+
+	(void)version;
+	if (!exchange || !exchange->target)
+		return MHD_NO;
+	if (!exchange->method) {
+		exchange->method = method;
+		if (server->fixed)
+			return MHD_YES;
+		if (!strcmp(url, "/healthz") || !strcmp(url, "/metrics"))
+			return MHD_YES;
+		take_head(server, exchange, method);
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		if (exchange->app)
+			take_body(server, exchange, upload, *upload_size);
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	if (server->fixed)
+		return send_text(connection, 200, server->fixed, strlen(server->fixed), false);
+	if (!exchange->app && !exchange->is_over)
+		return strcmp(url, "/metrics") ? send_text(connection, 200, "ok\n", 3, false)
+		                               : send_metrics(server, connection);
+	if (!exchange->is_over && !exchange->is_suspended) {
+		exchange_complete(exchange);
+		dispatch(server, exchange);
+	}
+	return exchange->is_over ? send_answer(server, exchange) : MHD_YES;
+}
+
+int server_start(struct server *server)
+{
+	server->events = epoll_create1(EPOLL_CLOEXEC);
+	if (server->events < 0 || pthread_create(&server->finisher, NULL, finisher, server)) {
+		fprintf(stderr, "mote serve: cannot start a thread: %s\n", strerror(errno));
+		return -1;
+	}
+	server->daemon = MHD_start_daemon(
+	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	        NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
+	        MHD_OPTION_THREAD_POOL_SIZE, server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
+	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_CONNECTION_LIMIT,
+	        server->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 60u, MHD_OPTION_END);
+	if (server->daemon)
+		return 0;
+	fprintf(stderr, "mote serve: cannot start the HTTP server: %s\n", strerror(errno));
+	return -1;
+}
+
+void server_stop(struct server *server)
+{
+	MHD_quiesce_daemon(server->daemon);
+	for (int i = 0; i < 1000; i++) {
+		const union MHD_DaemonInfo *info =
+		        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+		if (!info || !info->num_connections)
+			break;
+		usleep(10000);
+	}
+	server->is_stopping = true;
+	pthread_join(server->finisher, NULL);
+	MHD_stop_daemon(server->daemon);
+	for (unsigned i = 0; i < server->app_count; i++)
+		app_stop(server->apps[i]);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP server: connections on one side, workers on the other. */
+#ifndef MOTE_SERVE_SERVER_H
+#define MOTE_SERVE_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "serve/app.h"
+
+#define SERVER_APPS_MAX 64
+
+enum log_format { LOG_NONE, LOG_TEXT, LOG_JSON };
+
+struct server {
+	struct app *apps[SERVER_APPS_MAX];
+	unsigned app_count;
+	char *address; /* to listen on, as given */
+	int listener;
+	unsigned threads;     /* of libmicrohttpd */
+	size_t body_max;      /* bytes of a request's body */
+	size_t answer_max;    /* bytes of an answer */
+	uint64_t timeout_ns;  /* of a request; 0: none */
+	uint32_t connections_max;
+	enum log_format log_format;
+	FILE *log;
+	const char *fixed; /* for measuring: answer this to everything, without a VM */
+
+	struct MHD_Daemon *daemon;
+	int events; /* epoll of the workers whose answer nobody waits for at once */
+	pthread_t finisher;
+	volatile bool is_stopping;
+};
+
+/* Begin to answer: 0, or -1; what is wrong has been printed. */
+int server_start(struct server *server);
+
+/* No new connections; what has begun is finished, then workers and snapshots go. */
+void server_stop(struct server *server);
+
+#endif
