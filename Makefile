@@ -67,7 +67,7 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
@@ -180,6 +180,17 @@ $(BUILD)/packer/%.o: %.c
 
 $(BUILD)/mote-build: $(PACKER_OBJ)
 	$(call say,LINK,$@)$(HOSTCC) -s $^ -larchive -o $@
+
+# ---- mote-serve, which needs libmicrohttpd ----
+
+SERVE_OBJ := $(patsubst %.c,$(BUILD)/serve/%.o,$(wildcard serve/*.c))
+
+$(BUILD)/serve/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) $(PACKER_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/mote-serve: $(SERVE_OBJ)
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -lmicrohttpd -lpthread -o $@
 
 # ---- tools for guests ----
 

@@ -10,6 +10,7 @@
 #include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/crash.h"
+#include "vmm/serve.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm.h"
@@ -106,6 +107,9 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 	unsigned first = events & MOTE_EVENT_INPUT ? 1 : 0, count;
 	uint64_t happened = 0;
 	int ready;
+
+	if (vm->run_deadline && vm->run_deadline < deadline)
+		deadline = vm->run_deadline;
 
 	do {
 		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
@@ -264,8 +268,8 @@ static int64_t call_start_tree(struct vm *vm, const struct hypercall *call)
 
 static int64_t call_serve(struct vm *vm, const struct hypercall *call)
 {
-	(void)vm, (void)call;
-	return -ENOTCONN; /* nobody has requests */
+	return serve_call(vm, call->argument[0], (mote_gpa_t){call->argument[1]},
+	                  call->argument[2]);
 }
 
 typedef int64_t hypercall_handler(struct vm *vm, const struct hypercall *call);

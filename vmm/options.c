@@ -404,6 +404,18 @@ static int apply_verify_reset(struct run_parse *parse, const struct run_option *
 	return 0;
 }
 
+static int apply_serve_on(struct run_parse *parse, const struct run_option *option, char *value)
+{
+	const char *end = value;
+	uint64_t descriptor = read_digits(&end, INT_MAX);
+
+	if (end == value || *end || descriptor < 3 || descriptor > INT_MAX)
+		return usage_error(parse->err, "--%s " QUOTED " is not a descriptor from 3 on",
+		                   option->name, value);
+	parse->options->serve_socket = (unsigned)descriptor;
+	return 0;
+}
+
 #define RUN_ONLY        RUN_OPTION_RUN
 #define RESTORE_ONLY    RUN_OPTION_RESTORE
 #define RUN_AND_RESTORE (RUN_OPTION_RUN | RUN_OPTION_RESTORE)
@@ -481,6 +493,8 @@ const struct run_option run_option_table[] = {
          apply_flag, FIELD(verify), RUN_AND_RESTORE},
         {"kit", OPTION_VALUE, "FILE", "another guest kit than the one that came with mote",
          apply_string, FIELD(kit_path), RUN_ONLY},
+        {"serve-on", OPTION_VALUE, "FD", "take requests of mote serve from a socket",
+         apply_serve_on, 0, RESTORE_ONLY},
         {"count", OPTION_VALUE, "N", "start N times in this microVM, one after the other",
          apply_count, 0, RESTORE_ONLY},
         {"verify-reset", OPTION_OPTIONAL_VALUE, "N",

@@ -13,6 +13,7 @@
 #include "vmm/control.h"
 #include "vmm/crash.h"
 #include "vmm/lost_page.h"
+#include "vmm/serve.h"
 #include "vmm/stats.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
@@ -48,6 +49,16 @@ static void check_stop(struct vm *vm)
 		vm->exit_status = MOTE_STATUS_TIMEOUT;
 		break;
 	}
+	vm->is_over = true;
+}
+
+/* A request has a time of its own. */
+static void check_deadline(struct vm *vm)
+{
+	if (!vm->run_deadline || clock_page_monotonic(&vm->clock) < vm->run_deadline)
+		return;
+	crash_stopped(vm, "took longer than its request may", 0);
+	vm->exit_status = MOTE_STATUS_TIMEOUT;
 	vm->is_over = true;
 }
 
@@ -126,6 +137,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 			control_look(vm);
 		if (!vm->is_over)
 			check_stop(vm);
+		if (!vm->is_over)
+			check_deadline(vm);
 		working_set_watch(vm, vm->is_over);
 	}
 	vm_mark(vm, VM_MOMENT_ENDED);
@@ -211,7 +224,7 @@ static void create_and_run(void *ctx)
 		return;
 	if (vm->snapshot)
 		tick_restart(vm);
-	work->status = run_rounds(vm, err);
+	work->status = vm->serve ? serve_requests(vm, run_loop, err) : run_rounds(vm, err);
 	if (!work->status)
 		work->status = vm_save_finish(vm, err);
 }

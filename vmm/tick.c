@@ -21,7 +21,7 @@
 
 #define NS_PER_MS    1000000u
 #define SOONEST_NS   NS_PER_MS   /* between two ticks */
-#define LATEST_NS    1000000000u /* the clock page is refreshed at least that often */
+#define LATEST_NS    TICK_LATEST_NS
 #define NETWORK_NS   2000000u    /* while frames move: what the guest sends waits no longer */
 #define QUIET_SLICES 10          /* with one runnable thread, before slicing stops */
 #define STILL_NS     3000000u    /* between looks at a guest that seems to stand still */
@@ -61,6 +61,8 @@ static void choose_next(struct vm *vm, const struct mote_run *page)
 		delay = STILL_NS;
 	if (page->deadline && page->deadline < now + delay)
 		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
+	if (vm->run_deadline && vm->run_deadline < now + delay)
+		delay = vm->run_deadline > now + SOONEST_NS ? vm->run_deadline - now : SOONEST_NS;
 	vm->tick.next = next = now + delay;
 	stop_set_tick(delay);
 	set_field(vm, RUN_GPA(slicing), &slicing, sizeof slicing);

@@ -9,6 +9,9 @@
 #include "vmm/error.h"
 #include "vmm/vm.h"
 
+/* The clock page is refreshed at least that often. */
+#define TICK_LATEST_NS 1000000000u
+
 /* Start ticking; once, before the first KVM_RUN. */
 int tick_init(struct vm *vm, struct mote_error *err);
 

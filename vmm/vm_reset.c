@@ -17,7 +17,7 @@
 
 int vm_reset_open(struct vm *vm, struct mote_error *err)
 {
-	if (vm->options->count == 1)
+	if (vm->options->count == 1 && !vm->serve)
 		return 0;
 	vm->reset = calloc(1, sizeof *vm->reset);
 	if (!vm->reset)

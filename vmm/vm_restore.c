@@ -24,6 +24,7 @@
 #include "vmm/crash.h"
 #include "vmm/devices_snapshot.h"
 #include "vmm/root_image.h"
+#include "vmm/serve.h"
 #include "vmm/siphash.h"
 #include "vmm/start_tree.h"
 #include "vmm/vm_create.h"
@@ -48,7 +49,7 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
 	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
-	    vm_reset_open(vm, err))
+	    serve_open(vm, err) || vm_reset_open(vm, err))
 		return -1;
 	working_set_prepare(vm);
 	return 0;

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that runs a function for `mote serve`.
+ *
+ * How it works
+ *
+ * The VM is restored from a snapshot that was taken where the function first asked for a request.
+ * Each request is written into the function's buffer before the guest goes on, so that the whole of
+ * it costs one exit: the one with the answer. Only after the answer is sent is the VM reset.
+ *
+ * The server is trusted no more than a guest: what it sends is copied, never looked into. What
+ * becomes of a request whose guest crashes, ends or takes too long is told to the server; the VM is
+ * reset as after any other.
+ */
+#include "vmm/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/crash.h"
+#include "vmm/tick.h"
+#include "vmm/vm_reset.h"
+#include "vmm/worker_wire.h"
+
+#define RUN_GPA(field) \
+	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
+
+struct vm_serve {
+	int socket;
+	mote_gpa_t buffer; /* of the function, for requests: what the snapshot's run page says */
+	bool is_answered;  /* its last piece has been sent */
+	bool is_gone;      /* the server is */
+	uint64_t started;  /* host TSC */
+	uint64_t exits;    /* at that moment */
+	unsigned char message[WORKER_MESSAGE_MAX]; /* struct worker_message and what follows it */
+};
+
+int serve_open(struct vm *vm, struct mote_error *err)
+{
+	if (!vm->options->serve_socket)
+		return 0;
+	vm->serve = calloc(1, sizeof *vm->serve);
+	if (!vm->serve)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for requests");
+	vm->serve->socket = (int)vm->options->serve_socket;
+	return 0;
+}
+
+/* ---- messages ---- */
+
+/* Send a message; its @size bytes of payload lie in serve->message already. #syscalls:run write */
+static int send_message(struct vm_serve *serve, const struct worker_message *head, size_t size)
+{
+	size_t length = sizeof *head + size;
+	ssize_t sent;
+
+	memcpy(serve->message, head, sizeof *head);
+	do
+		sent = write(serve->socket, serve->message, length);
+	while (sent < 0 && errno == EINTR);
+	if (sent == (ssize_t)length)
+		return 0;
+	serve->is_gone = true;
+	return -1;
+}
+
+/*
+ * Take a message. Return: bytes of its payload; -1 where there is none to come.
+ * #syscalls:run read
+ */
+static ssize_t take_message(struct vm_serve *serve, struct worker_message *head)
+{
+	ssize_t length;
+
+	do
+		length = read(serve->socket, serve->message, sizeof serve->message);
+	while (length < 0 && errno == EINTR);
+	if (length < (ssize_t)sizeof *head) {
+		serve->is_gone = true;
+		return -1;
+	}
+	memcpy(head, serve->message, sizeof *head);
+	return length - (ssize_t)sizeof *head;
+}
+
+static uint64_t all_exits(const struct vm *vm)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < MOTE_HC_LIMIT; i++)
+		count += vm->hypercalls[i];
+	for (int i = 0; i < VM_EXIT_CAUSES; i++)
+		count += vm->exits[i];
+	return count;
+}
+
+static uint64_t ns_since(const struct vm *vm, uint64_t tsc)
+{
+	return (uint64_t)(clock_microseconds(&vm->clock, tsc, clock_host_tsc()) * 1000);
+}
+
+static struct worker_message end_of_run(const struct vm *vm, enum worker_message_type type)
+{
+	return (struct worker_message){.type = type,
+	                               .ns = ns_since(vm, vm->serve->started),
+	                               .exits = (uint32_t)(all_exits(vm) - vm->serve->exits)};
+}
+
+/* ---- the hypercall ---- */
+
+static int64_t give(struct vm *vm, mote_gpa_t gpa, uint64_t length, enum worker_message_type type)
+{
+	struct vm_serve *serve = vm->serve;
+	struct worker_message head = {.type = type};
+
+	if (length > MOTE_FUNCTION_BUFFER)
+		return -EMSGSIZE;
+	if (guest_read(&vm->memory, gpa, serve->message + sizeof head, length))
+		return -EFAULT;
+	if (type == WORKER_LAST)
+		head = end_of_run(vm, type);
+	if (send_message(serve, &head, length)) {
+		vm->is_over = true;
+		return -EPIPE;
+	}
+	return 0;
+}
+
+static int64_t take_body(struct vm *vm, mote_gpa_t gpa)
+{
+	struct vm_serve *serve = vm->serve;
+	struct worker_message head = {.type = WORKER_WANT_BODY};
+	ssize_t length;
+
+	if (send_message(serve, &head, 0) || (length = take_message(serve, &head)) < 0 ||
+	    head.type != WORKER_BODY) {
+		vm->is_over = true;
+		return -EPIPE;
+	}
+	if (guest_write(&vm->memory, gpa, serve->message + sizeof head, (size_t)length))
+		return -EFAULT;
+	return length;
+}
+
+int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t length)
+{
+	if (!vm->serve)
+		return -ENOTCONN;
+	switch (operation) {
+	case MOTE_FUNCTION_MORE: return give(vm, gpa, length, WORKER_ANSWER);
+	case MOTE_FUNCTION_BODY: return take_body(vm, gpa);
+	case MOTE_FUNCTION_NEXT: {
+		int64_t result = give(vm, gpa, length, WORKER_LAST);
+
+		vm->serve->is_answered |= !result;
+		vm->is_over |= !result;
+		return result;
+	}
+	default: return -EINVAL;
+	}
+}
+
+/* ---- requests ---- */
+
+/* A request is there: put it where the function takes it from. */
+static int place_request(struct vm *vm, const struct worker_message *head, size_t size)
+{
+	struct vm_serve *serve = vm->serve;
+	struct mote_function_request request;
+	uint64_t bytes = size;
+
+	if (head->type != WORKER_REQUEST || size < sizeof request)
+		return -1;
+	memcpy(&request, serve->message + sizeof *head, sizeof request);
+	vm->run_deadline = request.deadline ? clock_page_monotonic(&vm->clock) + request.deadline : 0;
+	/* Else the tick that there is anyway comes before it. */
+	if (request.deadline && request.deadline < TICK_LATEST_NS)
+		tick_look(vm);
+	return guest_write(&vm->memory, serve->buffer, serve->message + sizeof *head, size) ||
+	                       guest_write(&vm->memory, RUN_GPA(generation.request), &bytes,
+	                                   sizeof bytes)
+	               ? -1
+	               : 0;
+}
+
+/* The guest is over and has not answered. */
+static enum worker_failure failure_of(const struct vm *vm)
+{
+	switch (vm->exit_status) {
+	case MOTE_STATUS_TIMEOUT: return WORKER_FAILURE_TIMEOUT;
+	case MOTE_STATUS_OUT_OF_MEMORY: return WORKER_FAILURE_NO_MEMORY;
+	default:
+		return vm->exit_status > MOTE_STATUS_SIGNAL_BASE ? WORKER_FAILURE_CRASH
+		                                                 : WORKER_FAILURE_EXIT;
+	}
+}
+
+static int answer(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *err),
+                  struct mote_error *err)
+{
+	struct vm_serve *serve = vm->serve;
+	struct worker_message head;
+
+	serve->is_answered = false;
+	serve->started = clock_host_tsc();
+	serve->exits = all_exits(vm);
+	if (run(vm, err))
+		return -1;
+	if (serve->is_answered || serve->is_gone)
+		return 0;
+	head = end_of_run(vm, WORKER_FAILED);
+	head.failure = failure_of(vm);
+	send_message(serve, &head, 0);
+	return 0;
+}
+
+static int put_back(struct vm *vm, struct mote_error *err)
+{
+	struct worker_message head = {.type = WORKER_RESET};
+	uint64_t started = clock_host_tsc(), before = vm->reset->memory.counts.changed;
+
+	if (vm_reset(vm, err))
+		return -1;
+	head.ns = ns_since(vm, started);
+	head.pages = (uint32_t)(vm->reset->memory.counts.changed - before);
+	return send_message(vm->serve, &head, 0);
+}
+
+int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *err),
+                   struct mote_error *err)
+{
+	struct vm_serve *serve = vm->serve;
+	struct worker_message head;
+	ssize_t size;
+
+	if (guest_read(&vm->memory, RUN_GPA(function_buffer), &serve->buffer, sizeof serve->buffer))
+		return mote_error_set(err, MOTE_STATUS_FAILED, "the snapshot has been cut");
+	while ((size = take_message(serve, &head)) >= 0) {
+		if (place_request(vm, &head, (size_t)size))
+			return mote_error_set(err, MOTE_STATUS_FAILED,
+			                      "the snapshot is of no function: it takes no requests");
+		if (answer(vm, run, err) || put_back(vm, err))
+			return serve->is_gone ? 0 : -1;
+	}
+	return 0;
+}
