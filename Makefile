@@ -207,7 +207,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/mote-build $(DESTDIR)$(PREFIX)/libexec/mote
+	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1

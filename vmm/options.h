@@ -67,12 +67,12 @@ struct run_options {
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
 	bool allow_wx;
-	const char *hostname;           /* of the guest; NULL: the kit's own idea */
-	const char *restore_path;       /* a snapshot to start from; NULL: start APP anew */
-	unsigned serve_socket;          /* descriptor: requests are taken from it (serve.c); 0: none */
-	uint64_t count;                 /* starts from it, one after the other */
-	uint64_t verify_every;          /* of these are compared with it; 0: none */
-	const char *snapshot_path;      /* to write a snapshot to; NULL: none is wanted */
+	const char *hostname;      /* of the guest; NULL: the kit's own idea */
+	const char *restore_path;  /* a snapshot to start from; NULL: start APP anew */
+	unsigned serve_socket;     /* descriptor: requests are taken from it (serve.c); 0: none */
+	uint64_t count;            /* starts from it, one after the other */
+	uint64_t verify_every;     /* of these are compared with it; 0: none */
+	const char *snapshot_path; /* to write a snapshot to; NULL: none is wanted */
 	enum mote_snapshot_point point; /* where */
 	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
 	bool has_point;                 /* it was asked for */

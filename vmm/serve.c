@@ -174,7 +174,8 @@ static int place_request(struct vm *vm, const struct worker_message *head, size_
 	if (head->type != WORKER_REQUEST || size < sizeof request)
 		return -1;
 	memcpy(&request, serve->message + sizeof *head, sizeof request);
-	vm->run_deadline = request.deadline ? clock_page_monotonic(&vm->clock) + request.deadline : 0;
+	vm->run_deadline =
+	        request.deadline ? clock_page_monotonic(&vm->clock) + request.deadline : 0;
 	/* Else the tick that there is anyway comes before it. */
 	if (request.deadline && request.deadline < TICK_LATEST_NS)
 		tick_look(vm);
@@ -239,8 +240,9 @@ int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *e
 		return mote_error_set(err, MOTE_STATUS_FAILED, "the snapshot has been cut");
 	while ((size = take_message(serve, &head)) >= 0) {
 		if (place_request(vm, &head, (size_t)size))
-			return mote_error_set(err, MOTE_STATUS_FAILED,
-			                      "the snapshot is of no function: it takes no requests");
+			return mote_error_set(
+			        err, MOTE_STATUS_FAILED,
+			        "the snapshot is of no function: it takes no requests");
 		if (answer(vm, run, err) || put_back(vm, err))
 			return serve->is_gone ? 0 : -1;
 	}

@@ -5,7 +5,8 @@
 
 #include "vmm/vm.h"
 
-/* Get ready, before confinement: options->serve_socket is one end of a SOCK_SEQPACKET pair; 0: none. */
+/* Get ready, before confinement: options->serve_socket is one end of a SOCK_SEQPACKET pair; 0:
+ * none. */
 int serve_open(struct vm *vm, struct mote_error *err);
 
 /**

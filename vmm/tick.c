@@ -20,12 +20,12 @@
 #include "vmm/stop.h"
 
 #define NS_PER_MS    1000000u
-#define SOONEST_NS   NS_PER_MS   /* between two ticks */
+#define SOONEST_NS   NS_PER_MS /* between two ticks */
 #define LATEST_NS    TICK_LATEST_NS
-#define NETWORK_NS   2000000u    /* while frames move: what the guest sends waits no longer */
-#define QUIET_SLICES 10          /* with one runnable thread, before slicing stops */
-#define STILL_NS     3000000u    /* between looks at a guest that seems to stand still */
-#define STILL_LOOKS  32          /* that find no register changed: not a short loop met by chance */
+#define NETWORK_NS   2000000u /* while frames move: what the guest sends waits no longer */
+#define QUIET_SLICES 10       /* with one runnable thread, before slicing stops */
+#define STILL_NS     3000000u /* between looks at a guest that seems to stand still */
+#define STILL_LOOKS  32       /* that find no register changed: not a short loop met by chance */
 
 #define RFLAGS_RESUME (1ull << 16)
 

@@ -89,7 +89,7 @@ _mote_program() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect ps pause resume balloon stop kill doctor version help'
+	local commands='run restore snapshot build inspect serve ps pause resume balloon stop kill doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -103,7 +103,7 @@ _mote() {
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
-			--hostname --entropy --balloon --name --label --verify --verify-reset --count -n --help'
+			--hostname --entropy --balloon --name --label --verify --verify-reset --serve-on --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)
@@ -119,6 +119,10 @@ _mote() {
 		snapshot) _mote_names "$current" && COMPREPLY+=($(compgen -W 'train --help' -- "$current")) ;;
 		*) _mote_words "$current" '-o --output --base --force --continue --stop --help' ;;
 		esac
+		;;
+	serve)
+		_mote_program '--listen --route --pool --timeout --max-memory --max-body --max-answer --concurrency
+			--threads --log --help'
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
