@@ -26,6 +26,11 @@
  * the bottom 2 GiB does, across the end of the address space. A stub never changes and its place is
  * never used again, since a thread may be asleep in a call that will go on there. Sites and stubs
  * are written through the direct map.
+ *
+ * A guest that is started from a snapshot may be one request, after which all is put back: then to
+ * rewrite does not pay, and the less since it may write page tables, which a reset has to pay
+ *dearly for. So before a snapshot what has trapped once is rewritten, and after it what traps
+ *often.
  */
 #include "guestkit/patch.h"
 
@@ -34,12 +39,14 @@
 #include "guestkit/memory.h"
 #include "guestkit/page_table.h"
 #include "guestkit/populate.h"
+#include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 #include "guestkit/stub.h"
 #include "guestkit/user.h"
 
 #define SITES    512
 #define SEEN     64         /* places remembered: 2 to the power of 32 - 26 */
+#define OFTEN    64         /* traps of a place in a guest that was started from a snapshot */
 #define HOPELESS 0x80000000 /* marks those that cannot be rewritten: sites lie below */
 
 /* A site into whose middle so much code jumps, at a trap each, that rewriting does not pay. */
@@ -50,11 +57,14 @@
 #define RFLAGS_TF 0x100u
 
 static struct {
-	uint32_t seen[SEEN]; /* low half of the return address of calls that trapped */
+	uint32_t seen[SEEN]; /* return address of calls that trapped */
+	uint8_t traps[SEEN]; /* of them, if one is not enough */
 	uint32_t random;     /* the last number of a generator: its upper bits are good */
 	uint32_t site_count;
 	uint64_t low, high; /* all sites that are written lie in between */
 } patch;
+
+uint32_t patch_changes;
 
 static KIT_LARGE struct site sites[SITES];
 
@@ -176,6 +186,7 @@ static void write_site(struct site *site)
 	stub_write_jump(jump, site->start, site->stub);
 	write_text(site->start, jump);
 	site->state = SITE_WRITTEN;
+	patch_changes++;
 	if (!patch.high || site->start < patch.low)
 		patch.low = site->start;
 	if (site_end(site) > patch.high)
@@ -259,8 +270,6 @@ static __attribute__((noinline)) bool rewrite(uint64_t start, bool is_exit)
 	enum surroundings surroundings = is_exit ? SURROUNDINGS_EXIT : SURROUNDINGS_ANY;
 	size_t size, index = 0;
 
-	if (start >= PATCH_REACH)
-		return false;
 	size = user_read_some(bytes, start, sizeof bytes);
 	user_read(before, start - sizeof before, sizeof before);
 	if (!memcmp(before, cancellable, sizeof before))
@@ -298,26 +307,39 @@ static bool is_left_alone(const struct context *context)
 	}
 }
 
-bool patch_consider(const struct context *context)
+/* The place was seen before: is it worth it by now? */
+static bool is_often(size_t index)
+{
+	return !snapshot_starts || ++patch.traps[index] >= OFTEN;
+}
+
+void patch_consider(const struct context *context)
 {
 	uint32_t end = (uint32_t)context->rip;
 
-	if (is_left_alone(context))
-		return false;
+	if (is_left_alone(context) || context->rip >= PATCH_REACH)
+		return;
 	for (size_t i = 0; i < SEEN; i++) {
 		if (patch.seen[i] == (end | HOPELESS))
-			return false;
+			return;
 		if (patch.seen[i] != end)
 			continue;
-		if (rewrite(context->rip - SYSCALL_SIZE, context->number == __NR_exit))
-			return true;
-		patch.seen[i] |= HOPELESS;
-		return false;
+		if (is_often(i) && !rewrite(end - SYSCALL_SIZE, context->number == __NR_exit))
+			patch.seen[i] |= HOPELESS;
+		return;
 	}
 	/* Which one gives way is random: places in turn would drive each other out otherwise. */
 	patch.random = patch.random * 1664525 + 1013904223;
 	patch.seen[patch.random >> 26] = end;
-	return false;
+	patch.traps[patch.random >> 26] = 0;
+}
+
+void patch_ahead(void)
+{
+	for (size_t i = 0; i < SEEN; i++)
+		if (patch.seen[i] && !(patch.seen[i] & HOPELESS) &&
+		    !find_written(patch.seen[i] - SYSCALL_SIZE))
+			rewrite(patch.seen[i] - SYSCALL_SIZE, false);
 }
 
 /* Go on in the stub, or in the original code if each step is to be seen. */
@@ -391,6 +413,10 @@ void patch_forget(uint64_t start, uint64_t end)
 	size_t index = 0;
 	struct site *site = next_written(&index, start, end);
 
+	/* What comes there is other code: it has not trapped yet. */
+	for (size_t i = 0; start < PATCH_REACH && i < SEEN; i++)
+		if ((patch.seen[i] & ~HOPELESS) >= start && (patch.seen[i] & ~HOPELESS) < end)
+			patch.seen[i] = 0;
 	if (!site)
 		return;
 	for (; site; site = next_written(&index, start, end))

@@ -14,10 +14,15 @@
 /**
  * patch_consider() - A system call has trapped: rewrite its site if this is not the first time.
  * @context: of the call, before it is served
- *
- * Return: whether code was changed, so that the way back must be by iretq, which serialises.
  */
-bool patch_consider(const struct context *context);
+void patch_consider(const struct context *context);
+
+/* How often code was changed: where it was during a call, the way back of this must be by iretq,
+ * which serialises, and through patch_resume(). */
+extern uint32_t patch_changes;
+
+/* Rewrite all sites that have trapped so far: before a snapshot. */
+void patch_ahead(void);
 
 /**
  * patch_resume() - The application goes on at RIP, by iretq: where that is inside a rewritten site,

@@ -5,11 +5,12 @@
  * What a file on the host has, the snapshot needs not have: pages of shares are written back and
  * dropped but for those that are mapped, and what was read of disks in advance is forgotten, since
  * both may be others at a restore. Free frames go back to the host, so that they are zeros, which a
- * snapshot has none of.
+ * snapshot has none of. System calls that were made once are rewritten, so that no request has to.
  */
 #include "guestkit/libc-shim/block_cache.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/pages.h"
+#include "guestkit/patch.h"
 #include "guestkit/snapshot.h"
 #include "guestkit/string.h"
 
@@ -44,6 +45,7 @@ static void drop_caches(void)
 size_t snapshot_prepare(void)
 {
 	problems_length = 0;
+	patch_ahead();
 	drop_caches();
 	memory_reclaim();
 	pages_give_back(SIZE_MAX);

@@ -98,9 +98,11 @@ bool syscall_from_stub(struct context *context)
 
 bool syscall_dispatch(struct context *context)
 {
-	bool is_patched = patch_consider(context);
-	bool is_full = serve(context) || is_patched;
+	uint32_t changes = patch_changes;
+	bool is_full;
 
+	patch_consider(context);
+	is_full = serve(context) || changes != patch_changes;
 	if (is_full)
 		patch_resume(context);
 	return is_full;
