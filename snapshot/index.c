@@ -34,7 +34,7 @@ int index_add_layer(struct snapshot *snapshot, unsigned layer,
                     const struct snapshot_file_extent *file_extents, size_t count)
 {
 	const struct snapshot_extent *upper = snapshot->extents;
-	const struct snapshot_extent *upper_end = upper + snapshot->extent_count;
+	const struct snapshot_extent *upper_end = upper ? upper + snapshot->extent_count : NULL;
 	/* Each upper one is copied, and cuts at most one lower one into two. */
 	struct snapshot_extent *all =
 	        malloc((2 * snapshot->extent_count + count + 1) * sizeof *all);

@@ -63,7 +63,7 @@ int guest_write(const struct guest_memory *memory, mote_gpa_t gpa, const void *b
 /* Files are mapped from the bottom up: the last range is the one to join to. */
 static void note_backed(struct guest_memory *memory, uint64_t start, uint64_t end)
 {
-	struct mote_range *last = &memory->backed[memory->backed_count - 1];
+	struct mote_range *last = &memory->backed[GUEST_MEMORY_BACKED_MAX - 1];
 
 	if (memory->backed_count == GUEST_MEMORY_BACKED_MAX) {
 		last->end = end > last->end ? end : last->end;

@@ -21,7 +21,7 @@
 #define PAGE   4096u
 
 static struct mote_error err;
-static char folder[] = "/tmp/mote-snapshot-XXXXXX";
+static char folder[] = "/tmp/mote-snapshot-test-XXXXXX";
 static struct guest_memory memory;
 static uint64_t candidates[FRAMES / 64];
 
@@ -100,7 +100,7 @@ static int load(struct snapshot *snapshot, const char *name)
 }
 
 /* What @snapshot holds, mapped into new memory, is what @memory holds now. */
-static void assert_same(const struct snapshot *snapshot)
+static inline void assert_same(const struct snapshot *snapshot)
 {
 	struct guest_memory restored = {0};
 
@@ -118,7 +118,7 @@ static void assert_same(const struct snapshot *snapshot)
 }
 
 /* Loading @name fails, with one line that has @words in it. */
-static void assert_refused(const char *name, const char *words)
+static inline void assert_refused(const char *name, const char *words)
 {
 	struct snapshot snapshot;
 
