@@ -56,13 +56,32 @@ static size_t fill_batch(const struct snapshot *snapshot, const struct guest_mem
 	return 0;
 }
 
+/* Without a run: the pages are mapped, and copied now instead of when they are written. */
+static int copy_mapped(const struct snapshot *snapshot, const struct guest_memory *memory,
+                       struct mote_error *err)
+{
+	const uint32_t *frames = snapshot->working_set;
+	size_t pages;
+
+	for (size_t i = 0; i < snapshot->working_set_count; i += pages) {
+		for (pages = 1; i + pages < snapshot->working_set_count &&
+		                frames[i + pages] == frames[i] + pages;
+		     pages++)
+			;
+		if (guest_memory_populate(memory, (mote_gpa_t){(uint64_t)frames[i] * SNAPSHOT_PAGE},
+		                          pages * SNAPSHOT_PAGE, err))
+			return -1;
+	}
+	return 0;
+}
+
 int snapshot_fill_working_set(const struct snapshot *snapshot, const struct guest_memory *memory,
                               struct mote_error *err)
 {
 	size_t done = 0;
 
 	if (!snapshot->working_set_offset)
-		return 0;
+		return copy_mapped(snapshot, memory, err);
 	while (done < snapshot->working_set_count) {
 		size_t pages = fill_batch(snapshot, memory, done, err);
 

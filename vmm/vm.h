@@ -37,6 +37,7 @@ struct control;
 struct snapshot;
 struct vm_reset;
 struct vm_save;
+struct working_set;
 struct vm_serve;
 
 struct vm {
@@ -93,7 +94,7 @@ struct vm {
 	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */
 	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
 	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
-	int record_pagemap; /* while a working set is to be recorded (working_set.c), else -1 */
+	struct working_set *working_set; /* that is being recorded (working_set.c), else NULL */
 
 	struct control *control; /* where it has a name; else NULL (control.c) */
 

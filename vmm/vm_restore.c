@@ -330,6 +330,7 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	    restore_devices(vm, err) || vm_new_generation(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
+	working_set_begin(vm);
 	if (vm_reset_prepare_memory(vm, err) || add_slots(vm, err) || vm_restore_vcpu(vm, err) ||
 	    vm_reset_prepare_vcpu(vm, err))
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records which pages the first run from a snapshot writes, in the snapshot. */
+/* Records which pages the first run from a snapshot touches, in the snapshot. */
 #ifndef MOTE_VMM_WORKING_SET_H
 #define MOTE_VMM_WORKING_SET_H
 
@@ -11,10 +11,14 @@
  */
 void working_set_prepare(struct vm *vm);
 
+/* When the guest's memory is mapped, before its first instruction: what is touched counts from
+ * here. */
+void working_set_begin(struct vm *vm);
+
 /* After each exit: record when the run has lasted for WORKING_SET_US. @is_over: or is at its end */
 void working_set_watch(struct vm *vm, bool is_over);
 
-/* What a start writes, it writes at first: later pages are the work's own. */
+/* What a start touches, it touches at first: later pages are the work's own. */
 #define WORKING_SET_US 1e6
 
 #endif
