@@ -243,14 +243,14 @@ static void read_application(const struct property *found)
 		        cells(segments), cells(segments + 8), cells(segments + 16)};
 }
 
-void machine_read(const struct mote_boot *boot)
+static void read_tree(const void *tree, uint64_t size)
 {
-	const void *tree = (const void *)boot->device_tree;
 	struct property found[FIELDS] = {{NULL, 0}};
 
-	machine.ram_end = boot->ram_end;
 	machine.tree = tree;
-	if (fdt_check_header(tree) || fdt_totalsize(tree) > boot->device_tree_size)
+	machine.device_count = 0;
+	machine.segment_count = 0;
+	if (fdt_check_header(tree) || fdt_totalsize(tree) > size)
 		refuse("header");
 	find_properties(tree, found);
 	machine.xsave_size = property_u64(found, XSAVE_SIZE);
@@ -261,4 +261,20 @@ void machine_read(const struct mote_boot *boot)
 		machine.program = string_list(found, PROGRAM).strings;
 	else
 		read_application(found);
+}
+
+void machine_read(const struct mote_boot *boot)
+{
+	machine.ram_end = boot->ram_end;
+	read_tree((const void *)boot->device_tree, boot->device_tree_size);
+}
+
+/* What the streams are the VMM says apart from the tree. */
+void machine_read_again(const void *tree, uint64_t size)
+{
+	uint32_t console[3];
+
+	memcpy(console, machine.console, sizeof console);
+	read_tree(tree, size);
+	memcpy(machine.console, console, sizeof console);
 }

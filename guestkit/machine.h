@@ -77,6 +77,15 @@ extern struct machine machine;
 const void *machine_device_property(const struct machine_device *device, const char *name,
                                     int *size);
 
+/**
+ * machine_read_again() - Take another tree, as `start_tree` gives it: the same machine with other
+ * arguments, environment, host name or devices' configurations.
+ * @tree: stays the machine's
+ *
+ * Which devices there are, and which number each has, does not change.
+ */
+void machine_read_again(const void *tree, uint64_t size);
+
 /* Fill `machine`; a tree that lacks what the kit needs ends the guest with a message. */
 void machine_read(const struct mote_boot *boot);
 

@@ -61,7 +61,11 @@ extern char snapshot_problems[MOTE_SNAPSHOT_PROBLEM_MAX];
 /* For snapshot_lint(): append a line, given without its end. */
 void snapshot_problem(const char *line);
 
-/* ---- devices, sockets and shares: for those who know them ---- */
+/* ---- devices, sockets and shares: for those who know them (snapshot_devices.c) ---- */
+
+/* Devices are told what has been put off, and what the guest does not need to know of a share is
+ * forgotten on both sides. */
+void snapshot_settle_devices(void);
 
 /* Name each thing that cannot be carried, by snapshot_problem(). */
 void snapshot_lint(void);

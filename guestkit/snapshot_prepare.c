@@ -16,6 +16,7 @@
 
 /* A kit without devices has nothing to name. */
 #pragma weak snapshot_lint
+#pragma weak snapshot_settle_devices
 
 KIT_LARGE char snapshot_problems[MOTE_SNAPSHOT_PROBLEM_MAX];
 static size_t problems_length;
@@ -36,6 +37,8 @@ static void drop_caches(void)
 	struct block_disk *disk;
 
 	memory_write_back_all();
+	if (snapshot_settle_devices)
+		snapshot_settle_devices();
 	memory_reclaim_cache();
 	for (unsigned i = 0; i < block_disk_count(); i++)
 		if ((disk = block_disk(i)))

@@ -60,8 +60,16 @@ static void describe(struct block_disk *disk, const struct machine_device *devic
 	disk->can_discard = virtio_has(device, VIRTIO_BLK_F_DISCARD) && disk->discard_max;
 	disk->zeroes_max = (uint32_t)CONFIG(device, max_write_zeroes_sectors);
 	disk->can_zero = virtio_has(device, VIRTIO_BLK_F_WRITE_ZEROES) && disk->zeroes_max;
+	memset(disk->id, 0, sizeof disk->id);
 	if (id && size > 0 && (size_t)size <= sizeof disk->id)
 		memcpy(disk->id, id, (size_t)size - 1);
+}
+
+void block_restart(void)
+{
+	for (unsigned i = 0; i < BLOCK_DISKS; i++)
+		if (disks[i])
+			describe(disks[i], virtio_find(VIRTIO_ID_BLOCK, i));
 }
 
 unsigned block_disk_count(void)

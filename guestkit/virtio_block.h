@@ -38,6 +38,9 @@ struct block_disk {
 /* The disk at @index, or NULL: there is none, or no memory. Costs no exit. */
 struct block_disk *block_disk(unsigned index);
 
+/* The guest was started from a snapshot: describe all that are in use anew. */
+void block_restart(void);
+
 /* How many there are. */
 unsigned block_disk_count(void);
 

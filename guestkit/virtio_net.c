@@ -24,6 +24,7 @@
 #include "guestkit/net/net.h"
 #include "guestkit/string.h"
 #include "guestkit/virtio.h"
+#include "guestkit/virtio_net.h"
 #include "guestkit/virtio_net_send.h"
 
 #define QUEUE_RECEIVE 0
@@ -202,13 +203,19 @@ static void poll(struct virtio_driver *driver)
 	net_finish();
 }
 
-static void config(struct virtio_driver *driver)
+static bool is_link_up(const struct port *port)
 {
-	struct port *port = (struct port *)driver;
 	uint64_t status =
 	        virtio_config_now(port->device, offsetof(struct virtio_net_config, status), 2);
 
-	net_set_link(&port->net, status & VIRTIO_NET_S_LINK_UP && !virtio_has_failed(port->device));
+	return status & VIRTIO_NET_S_LINK_UP && !virtio_has_failed(port->device);
+}
+
+static void config(struct virtio_driver *driver)
+{
+	struct port *port = (struct port *)driver;
+
+	net_set_link(&port->net, is_link_up(port));
 	net_finish();
 }
 
@@ -225,6 +232,16 @@ static int open_queues(struct port *port)
 	return status;
 }
 
+static void describe(struct net_device *net, const struct machine_device *device)
+{
+	net->mtu = (uint16_t)virtio_config(device, offsetof(struct virtio_net_config, mtu), 2);
+	net->has_checksum = virtio_has(device, VIRTIO_NET_F_CSUM);
+	net->has_segmentation4 = virtio_has(device, VIRTIO_NET_F_HOST_TSO4);
+	net->has_segmentation6 = virtio_has(device, VIRTIO_NET_F_HOST_TSO6);
+	for (unsigned i = 0; i < NET_MAC_SIZE; i++)
+		net->mac[i] = (unsigned char)virtio_config(device, i, 1);
+}
+
 static void start(const struct machine_device *device)
 {
 	struct port *port = heap_alloc(sizeof *port);
@@ -234,14 +251,9 @@ static void start(const struct machine_device *device)
 	port->device = device;
 	port->net = (struct net_device){
 	        .ops = &net_ops,
-	        .mtu = (uint16_t)virtio_config(device, offsetof(struct virtio_net_config, mtu), 2),
-	        .has_checksum = virtio_has(device, VIRTIO_NET_F_CSUM),
-	        .has_segmentation4 = virtio_has(device, VIRTIO_NET_F_HOST_TSO4),
-	        .has_segmentation6 = virtio_has(device, VIRTIO_NET_F_HOST_TSO6),
 	        .is_link_up = true,
 	};
-	for (unsigned i = 0; i < NET_MAC_SIZE; i++)
-		port->net.mac[i] = (unsigned char)virtio_config(device, i, 1);
+	describe(&port->net, device);
 	if (open_queues(port) || net_add(&port->net))
 		return;
 	ports[port_count++] = port;
@@ -256,4 +268,18 @@ void virtio_net_start(void)
 
 	for (unsigned i = 0; i < NET_DEVICES_MAX && (device = virtio_find(VIRTIO_ID_NET, i)); i++)
 		start(device);
+}
+
+void virtio_net_restart(void)
+{
+	for (unsigned i = 0; i < port_count; i++) {
+		struct port *port = ports[i];
+
+		net_sender_collect(&port->sender);
+		describe(&port->net, port->device);
+		net_sender_restart(&port->sender, port->device);
+		net_restart(&port->net, is_link_up(port));
+	}
+	if (port_count)
+		net_finish();
 }

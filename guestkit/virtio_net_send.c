@@ -55,9 +55,14 @@ int net_sender_open(struct net_sender *sender, const struct machine_device *devi
 		all[i].next = sender->free;
 		sender->free = &all[i];
 	}
+	net_sender_restart(sender, device);
+	return virtio_queue_open(&sender->queue, device, index);
+}
+
+void net_sender_restart(struct net_sender *sender, const struct machine_device *device)
+{
 	sender->can_join4 = virtio_has(device, VIRTIO_NET_F_HOST_TSO4);
 	sender->can_join6 = virtio_has(device, VIRTIO_NET_F_HOST_TSO6);
-	return virtio_queue_open(&sender->queue, device, index);
 }
 
 /* ---- the ring ---- */

@@ -22,6 +22,9 @@ struct net_sender {
 /* Begin with queue @index of a device: 0, or negative. */
 int net_sender_open(struct net_sender *sender, const struct machine_device *device, unsigned index);
 
+/* The device may do more, or less, than before. */
+void net_sender_restart(struct net_sender *sender, const struct machine_device *device);
+
 /* As struct net_device_ops has it; the frame may stay open until net_sender_close(). */
 int net_sender_send(struct net_sender *sender, const struct net_frame *frame);
 

@@ -112,6 +112,11 @@ const char *fs_read_state(const void *specific, size_t size)
 	               : NULL;
 }
 
+bool fs_is_other(const struct virtio_device *device)
+{
+	return ((const struct fs_device *)device)->server.is_other;
+}
+
 size_t fs_report_ties(const struct virtio_device *device, char *text, size_t size)
 {
 	const struct fs_device *fs = (const struct fs_device *)device;

@@ -39,6 +39,9 @@ const char *fs_mount_point(const struct virtio_device *device);
  */
 const char *fs_read_state(const void *specific, size_t size);
 
+/** fs_is_other() - Whether a restored share has other files than the guest knew. */
+bool fs_is_other(const struct virtio_device *device);
+
 /**
  * fs_report_ties() - Name what of a share cannot be carried into another VM.
  * @text: filled: a line for each

@@ -17,12 +17,16 @@
 struct saved_server {
 	uint32_t nodes, handles;
 	uint64_t names_size;
+	uint64_t root_device, root_inode;
 };
 
 struct saved_node {
 	uint32_t index, generation, parent, type;
 	uint64_t lookups;
-	uint32_t name_length, reserved;
+	uint64_t device, inode; /* of its file: see struct fs_identity */
+	int64_t born_seconds;
+	uint32_t born_nanoseconds;
+	uint32_t name_length;
 };
 
 struct saved_handle {
@@ -30,7 +34,7 @@ struct saved_handle {
 	uint32_t flags, reserved;
 };
 
-_Static_assert(sizeof(struct saved_server) == 16 && sizeof(struct saved_node) == 32 &&
+_Static_assert(sizeof(struct saved_server) == 32 && sizeof(struct saved_node) == 56 &&
                        sizeof(struct saved_handle) == 24,
                "part of the file format");
 
@@ -64,6 +68,10 @@ static uint32_t save_nodes(const struct fs_nodes *nodes, struct saved_node *to)
 		                                .parent = node->parent,
 		                                .type = node->identity.type,
 		                                .lookups = node->lookups,
+		                                .device = node->identity.device,
+		                                .inode = node->identity.inode,
+		                                .born_seconds = node->identity.born_seconds,
+		                                .born_nanoseconds = node->identity.born_nanoseconds,
 		                                .name_length = node->name_length};
 	}
 	return count;
@@ -88,12 +96,15 @@ static uint32_t save_handles(const struct fs_state *state, struct saved_handle *
 size_t fs_server_save(const struct fs_server *server, void *to)
 {
 	const struct fs_nodes *nodes = &server->state->nodes;
+	const struct fs_identity *root = &nodes->table[FS_NODE_ROOT].identity;
 	struct saved_server *header = to;
 	struct saved_node *saved = (struct saved_node *)(header + 1);
 	struct saved_handle *handles;
 	char *names;
 
-	*header = (struct saved_server){.nodes = save_nodes(nodes, saved)};
+	*header = (struct saved_server){.nodes = save_nodes(nodes, saved),
+	                                .root_device = root->device,
+	                                .root_inode = root->inode};
 	handles = (struct saved_handle *)(saved + header->nodes);
 	header->handles = save_handles(server->state, handles);
 	names = (char *)(handles + header->handles);
@@ -115,6 +126,7 @@ struct loaded {
 	const char *names;
 	uint32_t node_count, handle_count;
 	size_t names_size;
+	uint64_t root_device, root_inode;
 };
 
 static int find_parts(const void *from, size_t size, struct loaded *loaded)
@@ -134,6 +146,8 @@ static int find_parts(const void *from, size_t size, struct loaded *loaded)
 	loaded->node_count = header->nodes;
 	loaded->handle_count = header->handles;
 	loaded->names_size = header->names_size;
+	loaded->root_device = header->root_device;
+	loaded->root_inode = header->root_inode;
 	return 0;
 }
 
@@ -168,8 +182,9 @@ static int load_places(struct fs_nodes *nodes, const struct loaded *loaded)
 }
 
 /* Which file is where the node was: what has its type is taken for its file. */
-static bool identify(struct fs_server *server, struct fs_node *node)
+static bool identify(struct fs_server *server, const struct saved_node *saved)
 {
+	struct fs_node *node = &server->state->nodes.table[saved->index];
 	struct fs_state *state = server->state;
 	struct fs_identity identity;
 	struct statx status;
@@ -187,6 +202,9 @@ static bool identify(struct fs_server *server, struct fs_node *node)
 	if (identity.type != node->identity.type)
 		return false;
 	fs_nodes_identify(&state->nodes, node, &identity);
+	server->is_other |= identity.device != saved->device || identity.inode != saved->inode ||
+	                    identity.born_seconds != saved->born_seconds ||
+	                    identity.born_nanoseconds != saved->born_nanoseconds;
 	return true;
 }
 
@@ -230,15 +248,18 @@ static void complain(struct fs_server *server, unsigned stale_nodes, unsigned st
 int fs_server_load(struct fs_server *server, const void *from, size_t size)
 {
 	struct fs_nodes *nodes = &server->state->nodes;
+	const struct fs_identity *root = &nodes->table[FS_NODE_ROOT].identity;
 	unsigned stale_nodes = 0, stale_handles;
 	struct loaded loaded;
 	int status = 0;
 
 	if (find_parts(from, size, &loaded) || load_places(nodes, &loaded))
 		return -1;
+	server->is_other = root->device != loaded.root_device || root->inode != loaded.root_inode;
 	for (uint32_t i = 0; i < loaded.node_count; i++)
-		stale_nodes += !identify(server, &nodes->table[loaded.nodes[i].index]);
+		stale_nodes += !identify(server, &loaded.nodes[i]);
 	stale_handles = load_handles(server, &loaded, &status);
+	server->is_other |= stale_nodes || stale_handles;
 	complain(server, stale_nodes, stale_handles);
 	return status;
 }

@@ -62,4 +62,7 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
 int devices_restore(struct devices *devices, const void *bytes, size_t size,
                     struct mote_error *err);
 
+/* What a start with these devices is told of them: MOTE_GENERATION_*. After devices_restore(). */
+uint32_t devices_generation_flags(const struct devices *devices);
+
 #endif

@@ -272,6 +272,7 @@ int vm_new_generation(struct vm *vm, struct mote_error *err)
 {
 	struct mote_generation generation = {
 	        .console = {console_kind(0), console_kind(1), console_kind(2)},
+	        .flags = devices_generation_flags(&vm->devices),
 	        .tree_size = vm->start_tree_size};
 	const uint32_t wanted = 0;
 	unsigned char random[sizeof generation.id + sizeof generation.seed];

@@ -87,6 +87,8 @@ size_t fuse_received(const struct fuse_request *request)
 /* ---- sending ---- */
 
 /* Room for all that one exit carries. Nothing is sent while this is filled. */
+bool fuse_is_used;
+
 static struct fuse_request *sending[1 + 1 + FUSE_QUEUED + FUSE_TOGETHER];
 static size_t sending_count;
 
@@ -121,6 +123,7 @@ static int take_init(struct fuse_share *share, const struct fuse_request *reques
 		return -EIO;
 	}
 	share->state = FUSE_READY;
+	fuse_is_used = true;
 	share->has_record_locks = init->flags & FUSE_POSIX_LOCKS;
 	share->has_flock = init->flags & FUSE_FLOCK_LOCKS;
 	share->data_max = init->max_write & PAGE_MASK;

@@ -142,6 +142,16 @@ int fuse_call_one(struct fuse_share *share, struct fuse_request *request);
 void fuse_forget(struct fuse_share *share, uint64_t node, uint64_t lookups);
 void fuse_release_later(struct fuse_share *share, uint64_t node, uint64_t handle);
 
+/* Something was asked of a server. */
+extern bool fuse_is_used;
+
+/* Before a snapshot: tell the servers all that has been queued, and that the guest has forgotten
+ * every name that nobody has open; they need not know then what these led to. */
+void fuse_prepare(void);
+/* After a start from one: nothing that is known of a file holds before it was asked for again; with
+ * @is_other also not what was read of it, as the shares are others. (fuse_inode.c) */
+void fuse_restart(bool is_other);
+
 /* Root of a file system whose server nothing is sent to before somebody looks into it; NULL when
  * memory is short. */
 struct inode *fuse_create(struct fuse_transport *transport, bool is_read_only);
@@ -248,6 +258,8 @@ struct fuse_name *fuse_name_enter(struct fuse_inode *dir, const char *name, size
                                   struct fuse_inode *inode, uint64_t valid_until);
 void fuse_name_drop(struct fuse_name *name);
 void fuse_name_drop_all(struct fuse_inode *dir);
+/* Forget all names. */
+void fuse_name_forget_all(void);
 /* No name is to be believed any more. */
 void fuse_name_expire_all(void);
 

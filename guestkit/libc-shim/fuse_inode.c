@@ -417,6 +417,45 @@ static int open_fifo(struct inode *inode, struct file *file)
 	return pipe_open_named(&fuse_inode(inode)->pipe, file);
 }
 
+/* ---- snapshots ---- */
+
+/* Each share has at least its root in the table. */
+void fuse_prepare(void)
+{
+	if (!fuse_is_used)
+		return;
+	fuse_name_forget_all();
+	for (size_t i = 0; i < INODE_BUCKETS; i++)
+		for (struct fuse_inode *inode = inode_buckets[i]; inode; inode = inode->next) {
+			struct fuse_share *share = inode->share;
+
+			if (share->state == FUSE_READY &&
+			    (share->forget_count || share->release_count))
+				fuse_call(share, NULL, 0);
+		}
+}
+
+static void forget(struct fuse_inode *inode, bool is_other)
+{
+	inode->valid_until = inode->checked_call = 0;
+	if (S_ISDIR(inode->base.mode))
+		inode->directory.listing_until = 0;
+	else if (S_ISREG(inode->base.mode) && is_other)
+		fuse_pages_drop(inode, 0, UINT64_MAX);
+	else if (S_ISLNK(inode->base.mode) && is_other)
+		forget_target(inode);
+}
+
+void fuse_restart(bool is_other)
+{
+	if (!fuse_is_used)
+		return;
+	fuse_name_expire_all();
+	for (size_t i = 0; i < INODE_BUCKETS; i++)
+		for (struct fuse_inode *inode = inode_buckets[i]; inode; inode = inode->next)
+			forget(inode, is_other);
+}
+
 /* ---- the tables ---- */
 
 #define READING_OPS                                                                             \

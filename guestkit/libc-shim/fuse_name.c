@@ -99,6 +99,12 @@ void fuse_name_drop_all(struct fuse_inode *dir)
 		fuse_name_drop(dir->directory.names);
 }
 
+void fuse_name_forget_all(void)
+{
+	while (all.oldest)
+		fuse_name_drop(all.oldest);
+}
+
 void fuse_name_expire_all(void)
 {
 	for (struct fuse_name *name = all.newest; name; name = name->older)

@@ -113,3 +113,9 @@ void name_files_look(struct inode *dir, const char *name, size_t length)
 	text_free(&text);
 	inode_put(dir);
 }
+
+void name_files_renew(void)
+{
+	for (struct name_file *file = files; file < files + FILES; file++)
+		file->is_done = false;
+}

@@ -18,4 +18,7 @@ struct inode;
  */
 void name_files_look(struct inode *dir, const char *name, size_t length);
 
+/* A start from a snapshot has another name or network: they are written again, as at first. */
+void name_files_renew(void);
+
 #endif

@@ -14,6 +14,7 @@
 #include "lwip/dhcp.h"
 #include "lwip/nd6.h"
 #include "lwip/priv/nd6_priv.h"
+#include "lwip/prot/dhcp.h"
 
 #define NS_PER_MS 1000000ull
 #define WAIT_IPV4 (3000 * NS_PER_MS) /* from the start of the network */
@@ -122,24 +123,61 @@ static void note_change(struct netif *netif)
 		if (ip6_addr_istentative(netif_ip6_addr_state(netif, i)))
 			netif_ip6_addr_set_state(netif, i, IP6_ADDR_PREFERRED);
 	wait_queue_wake(&changed);
+	if (netlink_tell_addresses)
+		netlink_tell_addresses(net_device_of(netif));
 }
 
-void net_config_add(struct net_device *device)
+static bool has_dhcp(struct netif *netif)
+{
+	const struct dhcp *dhcp = netif_dhcp_data(netif);
+
+	return dhcp && dhcp->state != DHCP_STATE_OFF;
+}
+
+static void configure(struct net_device *device)
 {
 	struct netif *netif = &device->netif;
 	const unsigned char *ipv4 = find_property(device, "mote,ipv4", IPV4_SIZE);
 	const unsigned char *ipv6 = find_property(device, "mote,ipv6", IPV6_SIZE);
 
 	started = clock_monotonic();
-	netif_set_status_callback(netif, note_change);
 	if (ipv4)
 		use_static_ipv4(netif, ipv4);
-	else
+	else if (!has_dhcp(netif))
 		dhcp_start(netif);
 	if (ipv6)
 		use_static_ipv6(netif, ipv6);
 	else
 		nd6_tmr(); /* asks for routers, now rather than in a second */
+}
+
+void net_config_add(struct net_device *device)
+{
+	netif_set_status_callback(&device->netif, note_change);
+	configure(device);
+}
+
+/*
+ * Where there is DHCP before and after, it asks whether its address is still good, as it does when
+ * a link comes up. One that the options gave, or a router, is good for nothing.
+ */
+void net_config_restart(struct net_device *device)
+{
+	struct netif *netif = &device->netif;
+	struct dhcp *dhcp = netif_dhcp_data(netif);
+
+	if (has_dhcp(netif) && find_property(device, "mote,ipv4", IPV4_SIZE)) {
+		dhcp->state = DHCP_STATE_INIT; /* nothing is there to be released */
+		dhcp_release_and_stop(netif);
+	} else if (!has_dhcp(netif) && !find_property(device, "mote,ipv4", IPV4_SIZE)) {
+		netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+	}
+	for (s8_t i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		netif_ip6_addr_set_state(netif, i, IP6_ADDR_INVALID);
+	netif_set_ip6_autoconfig_enabled(netif, 1);
+	for (unsigned i = 0; i < NET_NAME_SERVERS; i++)
+		dns_setserver((u8_t)i, NULL);
+	configure(device);
 }
 
 bool net_config_has_device(void)

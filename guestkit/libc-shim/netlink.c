@@ -9,6 +9,7 @@
 #include "guestkit/libc-shim/interface.h"
 #include "guestkit/libc-shim/process.h"
 #include "guestkit/memory.h"
+#include "guestkit/net/net.h"
 #include "guestkit/string.h"
 #include "guestkit/user.h"
 
@@ -149,7 +150,8 @@ static size_t cost(const struct netlink_packet *packet)
 }
 
 /* Put answers into the queue; what there is no room for is lost, and the reader is told so. */
-static void queue_answers(struct netlink_socket *socket, struct netlink_answer *answer)
+static void queue_answers(struct netlink_socket *socket, struct netlink_answer *answer,
+                          uint32_t groups)
 {
 	struct netlink_packet *packet;
 	bool is_full = answer->has_failed;
@@ -169,6 +171,7 @@ static void queue_answers(struct netlink_socket *socket, struct netlink_answer *
 			continue;
 		}
 		packet->next = NULL;
+		packet->groups = groups;
 		*(socket->last ? &socket->last->next : &socket->first) = packet;
 		socket->last = packet;
 		socket->queued += cost(packet);
@@ -223,10 +226,41 @@ static int64_t netlink_send(struct socket *base, struct socket_message *message)
 	if (!result) {
 		interface_settle();
 		netlink_answer(&answer, request, length);
-		queue_answers(socket, &answer);
+		queue_answers(socket, &answer, 0);
 	}
 	heap_free(request);
 	return result ? result : (int64_t)length;
+}
+
+/* ---- telling those who have joined a group ---- */
+
+static void tell(struct netlink_socket *socket, unsigned group, unsigned index)
+{
+	struct netlink_answer answer = {.left = socket->socket.receive_limit};
+	uint32_t groups = 1u << (group - 1);
+
+	if (!(socket->groups[0] & groups))
+		return;
+	if (group == RTNLGRP_LINK)
+		netlink_write_link(&answer, index);
+	else
+		netlink_write_addresses(&answer, index, group == RTNLGRP_IPV6_IFADDR);
+	if (answer.first || answer.has_failed)
+		queue_answers(socket, &answer, groups);
+}
+
+void netlink_tell_link(struct net_device *device)
+{
+	for (struct netlink_socket *socket = sockets; socket; socket = socket->next)
+		tell(socket, RTNLGRP_LINK, netif_get_index(&device->netif));
+}
+
+void netlink_tell_addresses(struct net_device *device)
+{
+	for (struct netlink_socket *socket = sockets; socket; socket = socket->next) {
+		tell(socket, RTNLGRP_IPV4_IFADDR, netif_get_index(&device->netif));
+		tell(socket, RTNLGRP_IPV6_IFADDR, netif_get_index(&device->netif));
+	}
 }
 
 /* ---- receiving ---- */
@@ -259,7 +293,7 @@ static int64_t netlink_receive(struct socket *base, struct socket_message *messa
 {
 	struct netlink_socket *socket = netlink_of(base);
 	uint64_t deadline = socket_deadline(base->receive_timeout, message->flags);
-	const struct nl_pktinfo no_group = {0};
+	struct nl_pktinfo group = {0};
 	const struct netlink_packet *packet;
 	size_t length, part;
 	int64_t result;
@@ -278,10 +312,11 @@ static int64_t netlink_receive(struct socket *base, struct socket_message *messa
 	if (vector_write(&message->data, packet->data, part) < part)
 		result = -EFAULT;
 	if (message->name)
-		give_name(message->name, 0, 0);
+		give_name(message->name, 0, packet->groups);
+	group.group = packet->groups ? (uint32_t)__builtin_ctz(packet->groups) + 1 : 0;
 	if (socket->options & BIT(NETLINK_PKTINFO))
-		socket_extra_add(message->extra, LEVEL_NETLINK, NETLINK_PKTINFO, &no_group,
-		                 sizeof(no_group));
+		socket_extra_add(message->extra, LEVEL_NETLINK, NETLINK_PKTINFO, &group,
+		                 sizeof(group));
 	message->control.has_sender = true; /* the kernel: all zeros */
 	if (!(message->flags & MESSAGE_PEEK))
 		drop_first(socket);

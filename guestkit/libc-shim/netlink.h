@@ -8,7 +8,8 @@
  * What a program sends is a request, or several; they are answered while it sends (netlink_answer()
  * in netlink_request.c), and the answers wait as packets in the socket's queue: one for each
  * message, or for as many as fit of a dump, so that a buffer of a page is enough for each. Nothing
- * can be changed this way. Sockets may join groups, and nothing is ever told to these.
+ * can be changed this way. Sockets that have joined the groups of links and addresses are told when
+ * a device's link or its addresses change.
  */
 #ifndef MOTE_LIBC_SHIM_NETLINK_H
 #define MOTE_LIBC_SHIM_NETLINK_H
@@ -21,6 +22,7 @@
 struct netlink_packet {
 	struct netlink_packet *next;
 	uint32_t length, room; /* bytes of data, and what would fit */
+	uint32_t groups;       /* that it is for; 0: an answer */
 	_Alignas(NLMSG_ALIGNTO) unsigned char data[];
 };
 
@@ -94,6 +96,10 @@ int netlink_get_link(struct netlink_answer *answer, const struct netlink_request
 int netlink_get_address(struct netlink_answer *answer, const struct netlink_request *request);
 int netlink_get_neighbour(struct netlink_answer *answer, const struct netlink_request *request);
 int netlink_get_route(struct netlink_answer *answer, const struct netlink_request *request);
+
+/* Write what has changed about an interface: its link, or (@is_ipv6) its addresses of a family. */
+void netlink_write_link(struct netlink_answer *answer, unsigned index);
+void netlink_write_addresses(struct netlink_answer *answer, unsigned index, bool is_ipv6);
 
 /* Is all asked for? */
 static inline bool netlink_is_dump(const struct netlink_request *request)

@@ -71,6 +71,14 @@ static void put_link(struct netlink_answer *answer, const struct interface *inte
 	netlink_end(answer);
 }
 
+void netlink_write_link(struct netlink_answer *answer, unsigned index)
+{
+	struct interface interface;
+
+	if (interface_find(index, &interface))
+		put_link(answer, &interface);
+}
+
 /* The interface that a request is about, by number or by name. */
 static int find_link(const struct netlink_request *request, struct interface *interface)
 {
@@ -166,6 +174,11 @@ static void dump_addresses(struct netlink_answer *answer, uint8_t family, unsign
 				put_address(answer, &interface, address);
 		}
 	}
+}
+
+void netlink_write_addresses(struct netlink_answer *answer, unsigned index, bool is_ipv6)
+{
+	dump_addresses(answer, is_ipv6 ? SOCKET_FAMILY_INET6 : SOCKET_FAMILY_INET, index);
 }
 
 /* One IPv6 address, which the request has; of IPv4 Linux gives none either. */

@@ -76,6 +76,11 @@ int vsock_accept(struct socket *socket, uint32_t flags, struct socket **accepted
 int vsock_connect(struct socket *socket, const struct socket_address *address, uint32_t flags);
 int vsock_get_name(const struct socket *socket, bool peer, struct socket_address *address);
 
+/* Visit connections, for a snapshot. */
+void vsock_visit(void (*visit)(const struct vsock_socket *socket, void *context), void *context);
+/* End all connections: ECONNRESET, for both sides. Those who listen go on. */
+void vsock_cut(void);
+
 /* Out of the list. */
 void vsock_unbind(struct vsock_socket *socket);
 

@@ -351,4 +351,21 @@ static void lose_all(void)
 			reset(socket);
 }
 
+void vsock_visit(void (*visit)(const struct vsock_socket *socket, void *context), void *context)
+{
+	for (const struct vsock_socket *socket = bound; socket; socket = socket->next)
+		if (socket->state >= VSOCK_CONNECTING && !socket->is_reset)
+			visit(socket, context);
+}
+
+void vsock_cut(void)
+{
+	for (struct vsock_socket *socket = bound; socket; socket = socket->next) {
+		if (socket->state < VSOCK_CONNECTING || socket->is_reset)
+			continue;
+		reset(socket);
+		vsock_tell(socket, VIRTIO_VSOCK_OP_RST, 0);
+	}
+}
+
 const struct vsock_receiver vsock_receiver = {.packet = take_packet, .lost = lose_all};

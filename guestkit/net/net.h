@@ -111,6 +111,12 @@ int net_add(struct net_device *device);
 void net_set_link(struct net_device *device, bool is_up);
 
 /**
+ * net_restart() - The device is another one by now, as its driver has described it anew: what is
+ * known of its network does not hold any more. Its link goes down, and up again if @is_up.
+ */
+void net_restart(struct net_device *device, bool is_up);
+
+/**
  * net_receive() - Give the stack a received frame.
  * @frame:       Ethernet header in the first buffer, whole; at most NET_FRAME_MAX bytes; segments
  *               that the host has joined (GUEST_TSO4, GUEST_TSO6) are welcome. The reference goes
@@ -138,8 +144,14 @@ void net_finish(void);
 /* guestkit/virtio_net.c: find the devices and net_add() each. Never waits. */
 void virtio_net_start(void) __attribute__((weak));
 
-/* guestkit/libc-shim/net_config.c: a device was added: give it addresses (DHCP or options). */
+/* guestkit/libc-shim/net_config.c: a device was added, or is in another network: give it addresses
+ * (DHCP or options). */
 void net_config_add(struct net_device *device) __attribute__((weak));
+void net_config_restart(struct net_device *device) __attribute__((weak));
+
+/* guestkit/libc-shim/netlink.c: programs that want to know are told of its link, or addresses. */
+void netlink_tell_link(struct net_device *device) __attribute__((weak));
+void netlink_tell_addresses(struct net_device *device) __attribute__((weak));
 
 /* ---- for sockets ---- */
 

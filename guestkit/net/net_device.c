@@ -18,6 +18,7 @@
 #include "lwip/igmp.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/ip.h"
+#include "lwip/nd6.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
@@ -203,7 +204,7 @@ void net_receive(struct net_device *device, struct pbuf *frame, bool is_verified
 
 /* ---- interfaces ---- */
 
-static err_t init(struct netif *netif)
+static void take_description(struct netif *netif)
 {
 	struct net_device *device = netif->state;
 	uint16_t generated = NETIF_CHECKSUM_ENABLE_ALL;
@@ -211,11 +212,17 @@ static err_t init(struct netif *netif)
 	if (device->has_checksum)
 		generated &= (uint16_t)~NETIF_CHECKSUM_GEN_TCP;
 	NETIF_SET_CHECKSUM_CTRL(netif, generated);
-	netif->name[0] = 'e';
-	netif->name[1] = 't';
 	netif->hwaddr_len = NET_MAC_SIZE;
 	memcpy(netif->hwaddr, device->mac, NET_MAC_SIZE);
 	netif->mtu = device->mtu;
+	netif->mtu6 = device->mtu;
+}
+
+static err_t init(struct netif *netif)
+{
+	take_description(netif);
+	netif->name[0] = 'e';
+	netif->name[1] = 't';
 	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
 	               NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
 	netif->output = output4;
@@ -252,6 +259,8 @@ int net_add(struct net_device *device)
 
 void net_set_link(struct net_device *device, bool is_up)
 {
+	bool is_news = device->is_link_up != is_up;
+
 	net_enter();
 	device->is_link_up = is_up;
 	if (is_up)
@@ -259,4 +268,24 @@ void net_set_link(struct net_device *device, bool is_up)
 	else
 		netif_set_link_down(&device->netif);
 	net_timers_note_traffic();
+	if (is_news && netlink_tell_link)
+		netlink_tell_link(device);
+}
+
+/* Neighbours and routers are forgotten before the link is up again; addresses follow. */
+void net_restart(struct net_device *device, bool is_up)
+{
+	struct netif *netif = &device->netif;
+
+	net_set_link(device, false);
+	etharp_cleanup_netif(netif);
+	nd6_cleanup_netif(netif);
+	if (device->mtu < MTU_MIN || device->mtu > MTU_MAX)
+		device->mtu = netif->mtu;
+	take_description(netif);
+	device->window_max = device->mtu > MTU_OF_WIRES ? WINDOW_OF_SOCKETS : 0;
+	netif_create_ip6_linklocal_address(netif, 1);
+	net_set_link(device, is_up);
+	if (net_config_restart)
+		net_config_restart(device);
 }

@@ -189,7 +189,8 @@ struct mote_generation {
 	uint64_t tree_size;  /* bytes that `start_tree` gives; 0: as it was */
 	uint64_t request;    /* bytes at mote_run.function_buffer; 0: no request is there */
 };
-#define MOTE_GENERATION_CUT_SHARES 1u /* files of shares could not be opened again: stale */
+#define MOTE_GENERATION_OTHER_SHARES 1u /* files of shares are not there, or others by now */
+#define MOTE_GENERATION_NEW_DEVICES  2u /* devices were opened anew: networks are others */
 
 /*
  * Run page: at MOTE_RUN_VA, written by the kit but where it says otherwise.
