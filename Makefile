@@ -67,11 +67,11 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
-	@echo 'all (default)   mote, mote-build, the guest kit, mote-cc and the hello image'
+	@echo 'all (default)   mote, mote-build, mote-bench, the guest kit, mote-cc and the hello image'
 	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
@@ -165,10 +165,10 @@ $(BUILD)/kit.elf: $(KIT_OBJ) guestkit/kit.lds
 	$(call say,LINK,$@)$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,guestkit/kit.lds -Wl,--gc-sections \
 		-Wl,--build-id=none -Wl,-z,max-page-size=4096 $(KIT_OBJ) -o $@
 
-# ---- mote-build, which needs libarchive: linked with the C library of the system ----
+# ---- mote-build, which needs libarchive: linked, as all tools, with the C library of the system ----
 
 PACKER_SRC := $(wildcard packer/*.c)
-PACKER_SHARED := app_image app_manifest command_build elf_image error mkfs_erofs options options_control options_disk options_net \
+PACKER_SHARED := app_image app_manifest command_build command_tool elf_image error mkfs_erofs options options_control options_disk options_net \
 	options_share root_lookup siphash typo
 PACKER_OBJ := $(PACKER_SRC:%.c=$(BUILD)/packer/%.o) $(PACKER_SHARED:%=$(BUILD)/packer/vmm/%.o) \
 	$(SHARED_SRC:%.c=$(BUILD)/packer/%.o)
@@ -192,6 +192,15 @@ $(BUILD)/serve/%.o: %.c
 $(BUILD)/mote-serve: $(SERVE_OBJ)
 	$(call say,LINK,$@)$(HOSTCC) -s $^ -lmicrohttpd -lpthread -o $@
 
+# ---- mote-bench, which needs jansson ----
+
+BENCH_SRC := $(addprefix measure/,bench_main.c check.c file.c measures.c plot.c report.c result.c runner.c spec.c \
+	statistics.c xml.c) $(addprefix vmm/,command_bench.c command_tool.c error.c typo.c)
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/packer/%.o)
+
+$(BUILD)/mote-bench: $(BENCH_OBJ)
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -ljansson -lm -o $@
+
 # ---- tools for guests ----
 
 $(BUILD)/mote-cc: guestkit/mote-cc.in
@@ -207,7 +216,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(DESTDIR)$(PREFIX)/libexec/mote
+	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
@@ -218,4 +227,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

@@ -9,6 +9,8 @@
 #   docs/stats.md        every key and every phase that vmm/stats.c prints
 #   docs/man/mote-run.1  every option of vmm/options.c
 #   docs/man/mote-build.1  every option of packer/main.c
+#   docs/man/mote-bench.1  every option of measure/bench_main.c
+#   docs/startup-testing.md  every key of specifications (measure/spec.c) and of budgets (measure/measures.h)
 #   all                  constants: a table row "| `MOTE_NAME` | `VALUE` |" has the value of abi.h; and links to
 #                        files lead to files
 #
@@ -76,7 +78,22 @@ check_page() { # PAGE OPTION...
 	shift
 	nonempty "$*" "options for $page"
 	for name; do
-		grep -qE "^\.It Fl (o , Fl |h , Fl )?\\\\-${name//-/\\\\-}( |\$)" "$page" || wrong "$page lacks --$name"
+		grep -qE "^\.It Fl ([a-z] , Fl )?\\\\-${name//-/\\\\-}( |\$)" "$page" || wrong "$page lacks --$name"
+	done
+}
+
+check_bench() {
+	local keys key
+	# shellcheck disable=SC2046
+	check_page docs/man/mote-bench.1 \
+		$(grep -oE '\{"[a-z-]+", (required|no)_argument' measure/bench_main.c | cut -d'"' -f2)
+	keys=$(
+		sed -nE 's/^ +\{(\.name = )?"([a-z_]+)".*/\2/p' measure/spec.c
+		sed -n '/define BENCH_BUDGETS/,/^$/s/.*X(\([a-z0-9_]*\),.*/\1/p' measure/measures.h | grep -v key
+	)
+	nonempty "$keys" "keys of specifications"
+	for key in $keys; do
+		grep -qF "\`$key\`" docs/startup-testing.md || wrong "docs/startup-testing.md lacks $key"
 	done
 }
 
@@ -118,6 +135,7 @@ check_hypercalls
 check_device_tree
 check_stats
 check_options
+check_bench
 check_constants
 check_links
 [ "$failures" -eq 0 ]

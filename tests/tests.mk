@@ -31,7 +31,9 @@ $(BUILD)/unit/libmote.a: $(UNIT_LIB_OBJ)
 
 # Under a temporary name: a link that is interrupted leaves nothing that looks done.
 $(UNIT_TESTS): $(BUILD)/unit/%: $(BUILD)/unit/tests/unit/%.o $(BUILD)/unit/libmote.a
-	$(call say,LINK,$@)$(HOSTCC) $^ -lcriterion -o $@.tmp && mv $@.tmp $@
+	$(call say,LINK,$@)$(HOSTCC) $^ -lcriterion $(UNIT_MORE) -o $@.tmp && mv $@.tmp $@
+
+$(BUILD)/unit/test_bench_spec $(BUILD)/unit/test_bench_check $(BUILD)/unit/test_statistics: UNIT_MORE := -ljansson -lm
 
 # ---- guests of the end-to-end tests ----
 
@@ -156,6 +158,8 @@ $(FUZZ_LWIP): $(BUILD)/fuzz/lwip/%.o: $(LWIP_STAMP) guestkit/net/lwipopts.h
 
 $(BUILD)/fuzz/fuzz_net_stack: $(FUZZ_LWIP)
 $(BUILD)/fuzz/fuzz_net_stack: FUZZ_MORE := -Iguestkit/net -isystem $(LWIP)/src/include $(FUZZ_LWIP)
+
+$(BUILD)/fuzz/fuzz_bench: FUZZ_MORE := -ljansson -lm
 
 .PHONY: fuzz fuzz-long
 fuzz: $(FUZZERS)

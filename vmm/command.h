@@ -23,6 +23,7 @@
 	X(balloon, "have one give memory back")                            \
 	X(stop, "end one")                                                 \
 	X(kill, "end one at once")                                         \
+	X(bench, "measure starts of a program, and check budgets")         \
 	X(doctor, "check what this host gives, and say what to do")        \
 	X(version, "print the version of mote")                            \
 	X(help, "explain mote or one of its commands")

@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `mote build`: hands over to mote-build, which needs libraries that mote itself does without. */
-#include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "vmm/command.h"
-
-#define PATH_BYTES 4096
-
-/* Where mote-build is, as seen from the directory of mote: built, and installed. */
-static const char *const places[] = {"mote-build", "../libexec/mote/mote-build"};
+#include "vmm/command_tool.h"
 
 int command_build(int argc, char **argv, struct mote_error *err)
 {
-	char path[PATH_BYTES + 32];
-	ssize_t length = readlink("/proc/self/exe", path, PATH_BYTES - 1);
-	char *name;
-
 	(void)argc;
-	if (length <= 0)
-		return mote_error_errno(err, MOTE_STATUS_FAILED,
-		                        "cannot find mote-build: /proc/self/exe cannot be read");
-	path[length] = '\0';
-	name = strrchr(path, '/');
-	if (name == NULL)
-		return mote_error_set(err, MOTE_STATUS_FAILED, "cannot find mote-build");
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		memcpy(name + 1, places[i], strlen(places[i]) + 1);
-		execv(path, argv);
-		if (errno != ENOENT)
-			return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot run %s", path);
-	}
-	name[1] = '\0';
-	return mote_error_set(err, MOTE_STATUS_FAILED,
-	                      "cannot find mote-build, neither in %s nor in "
-	                      "../libexec/mote beside it. Install it together with mote",
-	                      path);
+	return command_tool_run("mote-build", argv, err);
 }
 
 void command_build_help(void)

@@ -99,6 +99,20 @@ static uint64_t resident_pages(const struct vm *vm)
 	return resident;
 }
 
+/* Its proportional set size in KiB: line "Pss:" of /proc/self/smaps_rollup. */
+/* #syscalls:run pread64 */
+static uint64_t proportional_kib(const struct vm *vm)
+{
+	char lines[2048] = "";
+	unsigned long long kib = 0;
+	const char *line;
+
+	if (vm->smaps_fd < 0 || pread(vm->smaps_fd, lines, sizeof lines - 1, 0) <= 0)
+		return 0;
+	line = strstr(lines, "\nPss:");
+	return line && sscanf(line, "\nPss: %llu", &kib) == 1 ? kib : 0;
+}
+
 /* ---- phases ---- */
 
 struct phase {
@@ -256,9 +270,10 @@ static void print_json(const struct vm *vm, struct text *text, const struct page
 	    (unsigned long long)run.syscalls, (unsigned long long)pages->resident);
 	if (vm->options->stats == STATS_PAGES)
 		add(text, "\"kit_pages_touched\":%llu,", (unsigned long long)pages->kit_touched);
-	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu",
+	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu,\"pss_kib\":%llu",
 	    (unsigned long long)pages->resident * 4,
-	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4,
+	    (unsigned long long)proportional_kib(vm));
 	add_net_json(vm, text);
 	add(text, "}\n");
 }

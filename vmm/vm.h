@@ -64,8 +64,8 @@ struct vm {
 
 	/* The files of the application and the kit, mapped whole for backtraces. */
 	const unsigned char *application_bytes, *kit_bytes;
-	int core_fd, dump_fd;     /* -1: not asked for */
-	int pagemap_fd, statm_fd; /* for --stats; -1 otherwise */
+	int core_fd, dump_fd;               /* -1: not asked for */
+	int pagemap_fd, statm_fd, smaps_fd; /* for --stats; -1 otherwise */
 	enum kvm_backend backend;
 
 	uint64_t moment[VM_MOMENTS]; /* host TSC */

@@ -106,10 +106,11 @@ int vm_open_outputs(struct vm *vm, struct mote_error *err)
 	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
 	    vm_save_prepare(vm, err) || control_open(vm, err))
 		return -1;
-	vm->pagemap_fd = vm->statm_fd = -1;
+	vm->pagemap_fd = vm->statm_fd = vm->smaps_fd = -1;
 	if (options->stats != STATS_NONE) {
 		vm->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 		vm->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+		vm->smaps_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
 		vm->backend = kvm_backend();
 	}
 	return 0;

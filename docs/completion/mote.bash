@@ -87,9 +87,25 @@ _mote_program() {
 	fi
 }
 
+# Completes the words of `mote bench startup`; bash splits at `=`.
+_mote_bench() {
+	local previous=${COMP_WORDS[COMP_CWORD - 1]}
+
+	[[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+	if ((COMP_CWORD == 2)); then
+		_mote_words "$1" 'startup --help'
+	elif [[ $previous == --@(compare|save|plot|from|mote) ]]; then
+		_mote_files "${1#=}"
+	elif [[ $1 == -* ]]; then
+		_mote_words "$1" '-n --runs --against --compare --json --junit --tap --save --plot --from --mote --help'
+	elif [[ $previous != -n && $previous != --runs && $previous != --against ]]; then
+		_mote_files "$1"
+	fi
+}
+
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect serve ps pause resume balloon stop kill doctor version help'
+	local commands='run restore snapshot build inspect serve ps pause resume balloon stop kill bench doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -126,6 +142,7 @@ _mote() {
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
+	bench) _mote_bench "$current" ;;
 	help) ((COMP_CWORD == 2)) && _mote_words "$current" "$commands" ;;
 	doctor | version) _mote_words "$current" --help ;;
 	esac

@@ -36,6 +36,7 @@ readonly topics=(
 	control
 	disk
 	vsock
+	bench_startup
 	balloon
 	virtio
 	sharehost
