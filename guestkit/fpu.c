@@ -51,6 +51,21 @@ void fpu_init(uint64_t xsave_size)
 	}
 }
 
+bool fpu_lost_features(void)
+{
+	uint64_t present = fpu_features ? read_xcr0() : 0;
+
+	if (!(fpu_features & ~present))
+		return false;
+	fpu_features &= present;
+	return true;
+}
+
+void fpu_trim(void *area)
+{
+	*(uint64_t *)((unsigned char *)area + FPU_FEATURES) &= fpu_features;
+}
+
 void fpu_area_init(void *area)
 {
 	/* XSAVE writes one word of the header; XRSTOR wants the others zero. */

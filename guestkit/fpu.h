@@ -6,6 +6,7 @@
 #ifndef MOTE_GUESTKIT_FPU_H
 #define MOTE_GUESTKIT_FPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FPU_ALIGNMENT 64
@@ -29,6 +30,15 @@ extern uint32_t fpu_size;
 
 /* Once at start. @xsave_size: of an area in bytes; 0: the CPU has FXSAVE only. */
 void fpu_init(uint64_t xsave_size);
+
+/*
+ * After a start from a snapshot, before anything is loaded: the CPU may have less state than the
+ * one that it was taken on, where KVM left the host's XCR0 in force. A guest that keeps to its
+ * CPUID has used none of what is left out. Return: whether that is so; then all areas are to be
+ * trimmed.
+ */
+bool fpu_lost_features(void);
+void fpu_trim(void *area);
 
 /* Prepare an area, whose content is undefined, for its first fpu_save(). */
 void fpu_area_init(void *area);

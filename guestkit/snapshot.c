@@ -114,6 +114,14 @@ static void begin_again(enum mote_snapshot_point point, uint32_t runnable)
 
 /* ---- taking ---- */
 
+static void renew_fpu(void)
+{
+	if (!fpu_lost_features())
+		return;
+	for (struct thread *thread = thread_first; thread; thread = thread->next)
+		fpu_trim(thread->fpu);
+}
+
 /* The area and the bases of a thread hold nothing while it runs, or was the last to run. */
 static int64_t call(enum mote_snapshot_point point, size_t problems)
 {
@@ -124,8 +132,10 @@ static int64_t call(enum mote_snapshot_point point, size_t problems)
 	__asm__ volatile("rdfsbase %0" : "=r"(thread->fs_base));
 	__asm__ volatile("rdgsbase %0" : "=r"(thread->gs_base));
 	result = hypercall_turn(MOTE_HC_snapshot, point, kit_physical(snapshot_problems), problems);
-	if (result == MOTE_SNAPSHOT_RESTORED)
+	if (result == MOTE_SNAPSHOT_RESTORED) {
 		begin_generation();
+		renew_fpu();
+	}
 	fpu_load(thread->fpu);
 	__asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
 	__asm__ volatile("wrgsbase %0" : : "r"(thread->gs_base));

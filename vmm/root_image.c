@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "guestkit/libc-shim/erofs.h"
+#include "vmm/app_image.h"
 #include "vmm/mkfs_erofs.h"
 #include "vmm/root_cache.h"
 
@@ -55,6 +56,19 @@ static void unmap(const void **image, uint64_t *size)
 	*size = 0;
 }
 
+/* An application image has the root that is meant inside. */
+static void enter_app_image(const void **image, uint64_t *size)
+{
+	struct mote_error err;
+	struct app_image app;
+
+	if (!app_image_has_magic(*image, *size) || app_image_read(&app, "", *image, *size, &err))
+		return;
+	*image = (const unsigned char *)*image + app.sections[APP_SECTION_ROOT].offset;
+	*size = app.sections[APP_SECTION_ROOT].size;
+	app_image_free(&app);
+}
+
 /* Maps and checks. Returns 0, or -1 with @reason set and nothing mapped. */
 static int map_image(int fd, const void **image, uint64_t *size, const char **reason)
 {
@@ -66,6 +80,7 @@ static int map_image(int fd, const void **image, uint64_t *size, const char **re
 		*size = 0;
 		return -1;
 	}
+	enter_app_image(image, size);
 	if (erofs_open(&fs, *image ? *image : "", *size, reason)) {
 		unmap(image, size);
 		return -1;

@@ -9,8 +9,9 @@
 
 /**
  * root_image_open() - Map the root image.
- * @path:  an EROFS image, or a directory, from which mkfs.erofs makes one that is cached and made
- * anew when any path's mtime, size or inode changed; NULL: none
+ * @path:  an EROFS image, an application image, whose root is meant, or a directory, from which
+ * mkfs.erofs makes one that is cached and made anew when any path's mtime, size or inode changed;
+ * NULL: none
  * @image: set to the mapping, read-only, or NULL
  * @size:  of the image, bytes
  *

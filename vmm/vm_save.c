@@ -44,6 +44,7 @@
 #define CANDIDATES_SIZE (RUN_MEMORY_MAX / MOTE_PAGE_SIZE / 8)
 
 struct vm_save {
+	enum kvm_backend backend;
 	int pagemap; /* /proc/self/pagemap */
 	int keeper;  /* to the process that gives the file its name; -1: no file of the options */
 	struct new_file file;
@@ -114,6 +115,7 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	if (!save)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
 	save->keeper = -1;
+	save->backend = kvm_backend();
 	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	save->candidates = mmap(NULL, CANDIDATES_SIZE, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -265,7 +267,7 @@ static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 
 	*machine = (struct snapshot_machine){
 	        .abi_version = MOTE_ABI_VERSION,
-	        .backend = vm->backend,
+	        .backend = vm->save->backend,
 	        .vmm_version = MOTE_VERSION,
 	        .kit = vm->kit_note,
 	        .kit_size = vm->kit.source.size,
