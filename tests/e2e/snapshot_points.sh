@@ -226,3 +226,65 @@ C
 		g++ -Wall -Wextra -Werror -I "$root/include" -c use.cc -o use_cc.o || fail "g++"
 	fi
 }
+
+# ---- from outside ----
+
+# A guest that does this is asked for a snapshot, and goes on; two starts from it say what they should.
+outside() { # WHAT-IT-DOES EXPECTED [STDIN-OF-THE-RESTORED]
+	need_kvm
+	[ -x "$guest" ] || fail "$guest is not built"
+	local pid name=points-$$
+	mkfifo in
+	timeout 45 "$mote" run --name "$name" "$guest" outside "$1" <in >running 2>err &
+	pid=$!
+	exec 7>in
+	wait_for ready running
+	sleep 0.2
+	try timeout 20 "$mote" snapshot "$name" -o s.snap
+	expect_status 0
+	kill -0 "$pid" || fail "the guest did not go on"
+	[ "$1" != stdin ] || echo first >&7
+	[ "$1" != stdin ] || wait_for 'line first' running
+	kill "$pid" 2>/dev/null || true
+	exec 7>&-
+	wait "$pid" || true
+	for _ in 1 2; do
+		status=0
+		printf '%s\n' "${3-}" | timeout 20 "$mote" restore s.snap >out 2>err || status=$?
+		expect_status 0
+		expect_in out "$2"
+		expect_not_in out 'NO$|ready'
+	done
+}
+
+test_outside_asleep() {
+	outside sleep '^restored$'
+}
+
+test_outside_asleep_forever() {
+	outside futex '^restored$'
+}
+
+test_outside_in_epoll() {
+	outside epoll '^restored$'
+}
+
+test_outside_reading_stdin() {
+	outside stdin '^line second$' second
+}
+
+test_outside_computing() {
+	outside compute 'computes: yes'
+}
+
+test_outside_computing_without_calls() {
+	outside spin 'computed: yes'
+}
+
+test_outside_in_system_calls() {
+	outside calls 'computes: yes'
+}
+
+test_outside_many_threads() {
+	outside threads '^restored$'
+}

@@ -55,6 +55,27 @@ test_resets() {
 	expect_unlike before.log out
 }
 
+# A snapshot of a start from a snapshot; one that goes on, and starts from it.
+test_clones_of_clones() {
+	need_guest
+	local pid name=unique-$$
+	run --snapshot s.snap "$guest" again
+	timeout 45 "$mote" restore --name "$name" s.snap >first 2>err &
+	pid=$!
+	wait_for 'after generation' first
+	sleep 0.1
+	try timeout 20 "$mote" snapshot "$name" -o second.snap --stop
+	expect_status 0
+	wait "$pid" || true
+	for i in 1 2 3 4 5; do
+		try "$mote" restore second.snap
+		expect_status 0
+		[ "$(grep -c '^again ' out)" -eq 11 ] || fail "not all were drawn"
+		mv out "clone.$i"
+	done
+	expect_unlike first clone.*
+}
+
 # A guest that does not take its generation is ended before it can do anything.
 fails_closed() { # WHAT-IT-DOES
 	need_kvm

@@ -396,6 +396,88 @@ static void call(void *argument)
 	called += *(int *)argument;
 }
 
+/* ---- outside: whatever the program does ---- */
+
+static void tell_restored(void *argument)
+{
+	static const char text[] = "restored\n";
+
+	(void)argument;
+	(void)!write(1, text, sizeof(text) - 1);
+	_exit(0);
+}
+
+static void *sleep_forever(void *argument)
+{
+	static int word;
+
+	for (;;)
+		syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
+	return argument;
+}
+
+static void compute(int with_calls)
+{
+	static atomic_long turns;
+	double value = 1;
+
+	while (!mote_is_restored()) {
+		for (int i = 0; i < 100000; i++)
+			value = value * 1.0000001 + 1e-9;
+		turns++;
+		if (with_calls)
+			getppid();
+	}
+	check("computes", value > 1 && turns > 0);
+}
+
+/* The kit has no call of its own here for as long as it takes. */
+static void spin_without_calls(void)
+{
+	volatile long turns = 0;
+	time_t end = time(NULL) + 1;
+
+	/* time() is the vDSO's: the clock jumps, or the second is over, in the guest that goes on.
+	 */
+	while (time(NULL) <= end + 1)
+		turns++;
+	check("computed", turns > 1000);
+	printf("restores %ld\n", mote_restores(NULL));
+}
+
+static void test_outside(const char *how)
+{
+	char line[80] = "";
+	pthread_t threads[3];
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(0);
+
+	puts("ready");
+	fflush(stdout);
+	if (!strcmp(how, "calls") || !strcmp(how, "compute")) {
+		compute(!strcmp(how, "calls"));
+	} else if (!strcmp(how, "spin")) {
+		spin_without_calls();
+	} else if (!strcmp(how, "sleep")) {
+		while (!mote_is_restored())
+			sleep_ms(150);
+		puts("restored");
+	} else if (!strcmp(how, "stdin")) {
+		if (fgets(line, sizeof(line), stdin))
+			printf("line %s", line);
+	} else {
+		mote_on_restore(tell_restored, NULL);
+		for (int i = 0; !strcmp(how, "threads") && i < 3; i++)
+			pthread_create(&threads[i], NULL, i ? sleep_forever : spin,
+			               &(atomic_long){0});
+		if (!strcmp(how, "epoll")) {
+			epoll_ctl(epoll, EPOLL_CTL_ADD, 0, &event);
+			epoll_wait(epoll, &event, 1, -1);
+		}
+		sleep_forever(NULL);
+	}
+}
+
 /* ---- memory ---- */
 
 #define AREA (24L << 20)
@@ -501,6 +583,8 @@ int main(int argc, char **argv)
 		test_marks();
 	else if (!strcmp(what, "bad"))
 		test_bad_calls();
+	else if (!strcmp(what, "outside") && argc > 2)
+		test_outside(argv[2]);
 	else if (!strcmp(what, "given"))
 		test_arguments_at_mark();
 	else if (!strcmp(what, "listen") && argc > 3) {

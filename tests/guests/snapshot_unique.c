@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Draws random numbers in every way there is before and after a mark: "before NAME VALUE" and
- * "after NAME VALUE". No value may ever be the same twice, but for those named same-*.
+ * "after NAME VALUE". No value may ever be the same twice, but for those named same-*. With the
+ * argument "again" it waits for a second restore then, and draws once more.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -128,6 +129,15 @@ int main(int argc, char **argv)
 	draw_own();
 	if (mote_restores(id) > 0)
 		say("generation", id, sizeof(id));
+	if (argc > 1 && !strcmp(argv[1], "again") && point == MOTE_POINT_RESTORED) {
+		fflush(stdout);
+		while (mote_restores(id) < 2)
+			usleep(20000);
+		when = "again";
+		draw();
+		say("generation", id, sizeof(id));
+		return 0;
+	}
 	if (point == MOTE_POINT_RESTORED ? called != 2 || !mote_is_restored()
 	                                 : called != 1 || mote_is_restored())
 		return 2;
