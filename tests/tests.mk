@@ -49,8 +49,16 @@ $(BUILD)/guests/%: tests/guests/%.S $(BUILD)/mote-cc
 
 $(GUESTS): $(wildcard tests/guests/*.h include/mote/*.h)
 
+# ---- tools of the end-to-end tests that have to be compiled ----
+
+$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/unit/libmote.a
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(HOSTCC) $(UNIT_CFLAGS) $^ -o $@
+
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+
 .PHONY: guests
-guests: $(GUESTS)
+guests: $(GUESTS) $(TEST_TOOLS)
 
 # ---- conformance programs: a file a program; some with glibc, too ----
 

@@ -42,7 +42,7 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 		if (written >= 0)
 			return written;
 		if (errno == EINTR && !is_stopped()) {
-			stop_serve_calls(false);
+			stop_serve_while_blocked();
 			continue;
 		}
 		if (errno != EAGAIN)

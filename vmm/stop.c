@@ -171,6 +171,13 @@ void stop_serve_calls(bool force)
 		(void)state.serve(state.ctx);
 }
 
+void stop_serve_while_blocked(void)
+{
+	stop_serve_calls(state.patience_ns != 0);
+	if (state.patience_ns)
+		stop_set_tick(state.patience_ns);
+}
+
 void stop_take_call(void)
 {
 	state.called = 0;

@@ -61,6 +61,9 @@ uint64_t stop_patience(void);
 /* Serve them if there may be any, after each exit of the guest; @force: in any case. */
 void stop_serve_calls(bool force);
 
+/* Serve them within a call that was interrupted and is made again, to be interrupted in time. */
+void stop_serve_while_blocked(void);
+
 /* Forget that SIGIO came: its cause is about to be looked at. */
 void stop_take_call(void);
 

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -124,6 +125,8 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 		                        "cannot get what a snapshot needs");
 	absolute(options->app, save->application);
 	absolute(options->root, save->root);
+	/* A file that grows beyond RLIMIT_FSIZE is an error, and not mote's end. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (options->snapshot_path &&
 	    (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err)))
 		return -1;

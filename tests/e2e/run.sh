@@ -34,6 +34,7 @@ readonly topics=(
 	sockets
 	inet
 	control
+	snapshot_cli
 	disk
 	vsock
 	bench_startup
