@@ -67,7 +67,7 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
@@ -201,6 +201,10 @@ BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/packer/%.o)
 $(BUILD)/mote-bench: $(BENCH_OBJ)
 	$(call say,LINK,$@)$(HOSTCC) -s $^ -ljansson -lm -o $@
 
+$(BUILD)/mote-new: images/functions/mote-new
+	@mkdir -p $(@D)
+	$(call say,COPY,$@)cp $< $@
+
 # ---- tools for guests ----
 
 $(BUILD)/mote-cc: guestkit/mote-cc.in
@@ -216,8 +220,11 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(DESTDIR)$(PREFIX)/libexec/mote
+	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/mote-new $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
+	install -m 644 -D images/python/mote.py $(DESTDIR)$(PREFIX)/lib/mote/python/mote.py
+	for file in images/functions/*/*; do \
+		install -D $$file $(DESTDIR)$(PREFIX)/share/mote/functions/$${file#images/functions/}; done
 	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/completion/mote.bash \

@@ -12,23 +12,40 @@
 #include <unistd.h>
 
 #include "serve/exchange.h"
+#include "vmm/app_image.h"
 
 extern char **environ;
 
-#define SNAPSHOT_MAGIC "MoteSnap"
+#define SNAPSHOT_MAGIC  "MoteSnap"
 
 /* ---- the snapshot ---- */
 
-static bool is_snapshot(const char *path)
+static bool begins_with(const char *path, const char *magic)
 {
-	char magic[8] = "";
+	char head[8] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	bool is_one = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic &&
-	              !memcmp(magic, SNAPSHOT_MAGIC, sizeof magic);
+	bool is_one = fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
+	              !memcmp(head, magic, sizeof head);
 
 	if (fd >= 0)
 		close(fd);
 	return is_one;
+}
+
+/* Whether it is an application image with a root inside. Its header is checked by mote itself. */
+static bool has_root(const char *path)
+{
+	struct app_image_header header;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool is_image = fd >= 0 && read(fd, &header, sizeof header) == sizeof header &&
+	                !memcmp(header.magic, APP_IMAGE_MAGIC, sizeof header.magic);
+
+	if (fd >= 0)
+		close(fd);
+	for (unsigned i = 0; is_image && i < APP_IMAGE_SECTIONS; i++)
+		if (header.sections[i].kind == APP_SECTION_ROOT)
+			return true;
+	return false;
 }
 
 static int run(const char *path, char *const *arguments)
@@ -73,7 +90,7 @@ int app_prepare(struct app *app)
 	const char *directory = getenv("TMPDIR");
 
 	pthread_mutex_init(&app->lock, NULL);
-	if (is_snapshot(app->file)) {
+	if (begins_with(app->file, SNAPSHOT_MAGIC)) {
 		app->snapshot = app->file;
 		return 0;
 	}
@@ -82,6 +99,11 @@ int app_prepare(struct app *app)
 	             (void *)app) < 0)
 		return -1;
 	app->owns_snapshot = true;
+	/* Its root may be inside; a snapshot needs it again. */
+	if (has_root(app->file)) {
+		app->options[app->option_count++] = (char *)"--root";
+		app->options[app->option_count++] = app->file;
+	}
 	return make_snapshot(app);
 }
 

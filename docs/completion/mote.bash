@@ -105,7 +105,7 @@ _mote_bench() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect serve ps pause resume balloon stop kill bench doctor version help'
+	local commands='run restore snapshot build inspect new serve ps pause resume balloon stop kill bench doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -136,6 +136,7 @@ _mote() {
 		*) _mote_words "$current" '-o --output --base --force --continue --stop --help' ;;
 		esac
 		;;
+	new) _mote_words "$current" '--lang --help' ;;
 	serve)
 		_mote_program '--listen --route --pool --timeout --max-memory --max-body --max-answer --concurrency
 			--threads --log --help'

@@ -17,12 +17,13 @@ on_restore() is for them.
 import ctypes
 import os
 import signal
+import struct
 import sys
 
 POINT_PASSED, POINT_TAKEN, POINT_RESTORED = range(3)
 
 _SYSCALL = 402  # mote/guest.h has these numbers
-_MARK, _GENERATION, _SIGNAL, _ARGUMENTS, _ENVIRONMENT = range(5)
+_MARK, _GENERATION, _SIGNAL, _ARGUMENTS, _ENVIRONMENT, _SERVE = range(6)
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
@@ -125,3 +126,70 @@ def environment():
     if given is None:
         return dict(os.environ)
     return dict(string.split("=", 1) for string in given if "=" in string)
+
+
+# ---- functions: docs/functions.md ----
+
+_BUFFER = 0x10000  # mote/function_wire.h
+_NEXT, _MORE, _BODY = range(3)
+_STREAM = 0xffffffffffffffff
+_request_head = struct.Struct("<IIIIQQ")
+_answer_head = struct.Struct("<IIIIQ")
+
+
+class Request:
+    """What was asked: method, path (with query), headers (names in lower case), body."""
+
+    def __init__(self, taken):
+        strings, count, body, _, self.body_size, self.deadline_ns = _request_head.unpack_from(taken)
+        at = _request_head.size
+        parts = taken[at:at + strings].decode("latin-1").split("\0")
+        self.method, self.path = parts[0], parts[1]
+        self.headers = {parts[2 + 2 * i].lower(): parts[3 + 2 * i] for i in range(count)}
+        self._body = taken[at + strings:at + strings + body]
+
+    @property
+    def body(self):
+        while len(self._body) < self.body_size:
+            buffer = ctypes.create_string_buffer(_BUFFER)
+            size = _serve_call(_BODY, b"", buffer)
+            if size <= 0:
+                break
+            self._body += buffer.raw[:size]
+        return self._body
+
+
+def _serve_call(operation, given, buffer):
+    call = struct.pack("<QQQQ", operation, ctypes.cast(given, ctypes.c_void_p).value if given else 0,
+                       len(given), ctypes.addressof(buffer) if buffer else 0)
+    return _call(_SERVE, call)
+
+
+def _answer(result):
+    """(status, headers, body), (status, body) or body: as bytes for the server."""
+    status, headers, body = 200, {}, result
+    if isinstance(result, tuple):
+        status, body = result[0], result[-1]
+        headers = result[1] if len(result) == 3 else {}
+    if isinstance(body, str):
+        body = body.encode()
+    strings = "".join(f"{name}\0{value}\0" for name, value in dict(headers).items()).encode("latin-1")
+    return _answer_head.pack(len(strings), len(headers), len(body) & 0xffffffff, status, len(body)) + strings + body
+
+
+def serve(handler):
+    """Answer requests by handler(request), under `mote serve`; the snapshot is taken here.
+
+    The handler runs once: for each request the program starts from the snapshot again.
+    """
+    buffer, given = ctypes.create_string_buffer(_BUFFER), b""
+    while True:
+        while len(given) > _BUFFER:
+            if _serve_call(_MORE, given[:_BUFFER], None) < 0:
+                return
+            given = given[_BUFFER:]
+        size = _serve_call(_NEXT, given, buffer)
+        if size <= 0:
+            raise OSError("there are no requests: start this program by `mote serve`")
+        _run_callbacks()
+        given = _answer(handler(Request(buffer.raw[:size])))
