@@ -226,6 +226,8 @@ static int build(struct work *work, size_t bound, const struct devices *devices)
 	       fdt_finish(work->to);
 }
 
+/* musl gives large pieces back in its own way. */
+/* #syscalls:load madvise(MADV_FREE) */
 int start_tree_build(const void *old, size_t old_size, const struct run_options *options,
                      const struct devices *devices, void **tree, size_t *size,
                      struct mote_error *err)

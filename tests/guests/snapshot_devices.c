@@ -302,6 +302,7 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "", *first = argc > 2 ? argv[2] : "";
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!strcmp(what, "disk"))
 		return disk(first);
 	if (!strcmp(what, "share"))
