@@ -380,6 +380,16 @@ static int apply_snapshot_at(struct run_parse *parse, const struct run_option *o
 	return 0;
 }
 
+static int apply_snapshot_clock(struct run_parse *parse, const struct run_option *option,
+                                char *value)
+{
+	if (strcmp(value, "freeze") && strcmp(value, "advance"))
+		return usage_error(parse->err, "--%s " QUOTED " is neither freeze nor advance",
+		                   option->name, value);
+	parse->options->clock_advances = !strcmp(value, "advance");
+	return 0;
+}
+
 static int apply_count(struct run_parse *parse, const struct run_option *option, char *value)
 {
 	const char *end = value;
@@ -483,6 +493,9 @@ const struct run_option run_option_table[] = {
          apply_snapshot, 0, RUN_ONLY},
         {"snapshot-at", OPTION_VALUE, "POINT",
          "main, listen, or the name of a mark (default: point)", apply_snapshot_at, 0, RUN_ONLY},
+        {"snapshot-clock", OPTION_VALUE, "POLICY",
+         "freeze CLOCK_MONOTONIC until a restore, or let it advance (default: freeze)",
+         apply_snapshot_clock, 0, RUN_ONLY},
         {"snapshot-continue", OPTION_FLAG, NULL, "let the guest go on after its snapshot",
          apply_flag, FIELD(goes_on), RUN_ONLY},
         {"force", OPTION_FLAG, NULL, "cut connections that a snapshot cannot carry", apply_flag,

@@ -77,6 +77,7 @@ struct run_options {
 	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
 	bool has_point;                 /* it was asked for */
 	bool force;                     /* cut what a snapshot cannot carry */
+	bool clock_advances;            /* in starts from it by the time that has passed */
 	bool goes_on;                   /* the guest goes on after it */
 	struct control_options control;
 	struct share_options shares;

@@ -275,6 +275,7 @@ static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 	        .kit = vm->kit_note,
 	        .kit_size = vm->kit.source.size,
 	        .point = point,
+	        .advances = vm->options->clock_advances,
 	        .cpu_model = vm->options->cpu,
 	        .xcr0 = cpuid_xcr0(&vm->cpuid),
 	        .tsc_khz = vm->clock.tsc_khz,

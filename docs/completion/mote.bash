@@ -31,6 +31,7 @@ _mote_run_value() {
 		mapfile -t COMPREPLY < <(compgen -A export -- "$2")
 		;;
 	--snapshot-at) _mote_words "$2" 'main listen point' ;;
+	--snapshot-clock) _mote_words "$2" 'freeze advance' ;;
 	--timeout | --entry | --count | -n | --name | --label) ;;
 	*) return 1 ;;
 	esac
@@ -115,7 +116,7 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-continue --force --allow-wx --verify --kit --help'
+			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --force --allow-wx --verify --kit --help'
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net

@@ -93,6 +93,15 @@ test_timers() {
 	[ "$(wc -l <out)" -eq 6 ] || fail "expected six lines"
 }
 
+test_clock_that_advances() {
+	take --snapshot-clock advance -- advance
+	sleep 2.2
+	restore
+	expect_so
+	run --snapshot-clock sometimes "$guest" advance
+	expect_error 125 'neither freeze nor advance'
+}
+
 listen() { # HOW FAMILY
 	run "$guest" listen "$1" "$2"
 	expect_out "about to listen

@@ -24,6 +24,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
@@ -318,6 +319,34 @@ static void test_timers(void)
 	      result == sizeof(turns) && turns == 1 && rest >= 400 * MILLISECOND);
 }
 
+/* --snapshot-clock advance: all that falls due while it lies there is one expiry a timer. */
+static void test_advance(void)
+{
+	struct itimerval repeating = {{0, 500000}, {0, 500000}};
+	struct itimerspec once = {.it_value = {1, 0}};
+	int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+	long start, cpu, monotonic;
+	uint64_t turns = 0;
+
+	signal(SIGALRM, count_alarm);
+	timerfd_settime(timer, 0, &once, NULL);
+	setitimer(ITIMER_REAL, &repeating, NULL);
+	start = now(CLOCK_MONOTONIC);
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+	if (point() != MOTE_POINT_RESTORED)
+		return;
+	monotonic = now(CLOCK_MONOTONIC) - start;
+	check("CLOCK_MONOTONIC counts the time", monotonic >= 2 * SECOND);
+	check("CPU time does not", now(CLOCK_PROCESS_CPUTIME_ID) - cpu < SECOND);
+	check("one turn is told", alarms == 1);
+	check("a timer is due at once",
+	      read(timer, &turns, sizeof(turns)) == sizeof(turns) &&
+	              now(CLOCK_MONOTONIC) - start < monotonic + SECOND / 4);
+	check("it fires once", turns == 1);
+	sleep_ms(600);
+	check("and goes on", alarms >= 2 && alarms <= 4);
+}
+
 /* ---- listen ---- */
 
 static struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0mote-test"};
@@ -577,6 +606,8 @@ int main(int argc, char **argv)
 		test_clocks();
 	else if (!strcmp(what, "timers"))
 		test_timers();
+	else if (!strcmp(what, "advance"))
+		test_advance();
 	else if (!strcmp(what, "memory"))
 		test_memory();
 	else if (!strcmp(what, "marks"))
