@@ -16,6 +16,7 @@
 	X(snapshot, "take one of a running microVM, or work on a file")    \
 	X(build, "make one file of a program, its root and how to run it") \
 	X(inspect, "say what is in such a file, and whether it is whole")  \
+	X(diff, "say which pages of two snapshots differ")                 \
 	X(new, "make the folder of a new function for mote serve")         \
 	X(serve, "answer HTTP requests, each in a pristine microVM")       \
 	X(ps, "list the running microVMs that have a name")                \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `mote inspect`: what is in an application image, and whether it is as it was written. */
+/*
+ * `mote inspect`: what is in an application image, and whether it is as it was written. Snapshots
+ * are inspect_snapshot.c's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,8 +16,10 @@
 #include "vmm/app_image.h"
 #include "vmm/command.h"
 #include "vmm/elf_image.h"
+#include "vmm/inspect_snapshot.h"
 #include "vmm/json.h"
 #include "vmm/lost_page.h"
+#include "vmm/page_view.h"
 
 static const enum app_section_kind kinds[] = {APP_SECTION_MANIFEST, APP_SECTION_PROGRAM,
                                               APP_SECTION_ROOT};
@@ -238,11 +243,13 @@ static int judge(const struct inspection *inspection)
 int command_inspect(int argc, char **argv, struct mote_error *err)
 {
 	struct inspection inspection = {.err = err};
-	bool is_json = false;
+	bool is_json = false, lists_pages = false;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			is_json = true;
+		else if (strcmp(argv[i], "--pages") == 0)
+			lists_pages = true;
 		else if (argv[i][0] == '-' && argv[i][1] != '\0')
 			return mote_error_set(err, MOTE_STATUS_FAILED,
 			                      "unknown option '%.64s' (see mote help inspect)",
@@ -257,6 +264,8 @@ int command_inspect(int argc, char **argv, struct mote_error *err)
 	if (inspection.path == NULL)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "no file given: mote inspect [--json] FILE");
+	if (page_view_is_snapshot(inspection.path))
+		return inspect_snapshot(inspection.path, is_json, lists_pages, err);
 	if (lost_page_init(err) || map_image(&inspection))
 		return -1;
 	if (lost_page_guard(look, &inspection))
@@ -273,9 +282,13 @@ int command_inspect(int argc, char **argv, struct mote_error *err)
 
 void command_inspect_help(void)
 {
-	printf("Usage: mote inspect [--json] FILE\n\n"
-	       "Prints what is in an application image, the file that mote build writes: its\n"
-	       "manifest and its sections, whose checksums are verified.\n\n"
-	       "Exit status: 0; 126 if FILE is no application image, or damaged; 127 if it is\n"
-	       "not there.\n");
+	printf("Usage: mote inspect [--json] [--pages] FILE\n\n"
+	       "Prints what is in an application image, the file that mote build writes, or in a\n"
+	       "snapshot. All checksums are verified, those of the snapshots that it builds on "
+	       "too.\n\n"
+	       "Options:\n"
+	       "  --json                one JSON object\n"
+	       "  --pages               of a snapshot: list its pages, with the functions and\n"
+	       "                        objects that they begin in\n\n"
+	       "Exit status: 0; 126 if FILE is neither, or damaged; 127 if it is not there.\n");
 }

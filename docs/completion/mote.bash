@@ -106,7 +106,7 @@ _mote_bench() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect new serve ps pause resume balloon stop kill bench doctor version help'
+	local commands='run restore snapshot build inspect diff new serve ps pause resume balloon stop kill bench doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -125,11 +125,12 @@ _mote() {
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)
 		if [[ $current == -* ]]; then
-			_mote_words "$current" '--json --help'
+			_mote_words "$current" '--json --pages --help'
 		else
 			_mote_files "$current"
 		fi
 		;;
+	diff) _mote_files "$current" ;;
 	snapshot)
 		case ${COMP_WORDS[COMP_CWORD - 1]} in
 		-o | --output | --base | train) _mote_files "$current" ;;
