@@ -9,15 +9,24 @@
  * thread looks at the ring for some time. If the read is not over then it sleeps in
  * io_getevents(2), and the next ones are left to preadv(2), the more the more often that happens: a
  * slow disk is not worth a processor.
+ *
+ * The ring can be moved into the guest's memory, so that the guest looks at it, and runs on
+ * meanwhile. Then its contents are the guest's word. That a read is over is known from an eventfd;
+ * the kernel keeps its own indices and believes none in the ring.
  */
 #define _GNU_SOURCE 1
 #include "virtio/aio.h"
 
 #include <errno.h>
 #include <linux/aio_abi.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "mote/abi.h"
 
 #ifndef AWAKE_NS
 #define AWAKE_NS 60000u /* being put to sleep and woken costs a tenth of that */
@@ -51,11 +60,16 @@ static bool is_known(const struct aio_ring *ring)
 	       ring->header_length == sizeof *ring && ring->count;
 }
 
+/* Whether to try asynchronous I/O this time, and with what. */
 /* #syscalls:disk io_setup */
-static bool has_ring(struct aio *aio)
+static bool is_ready(struct aio *aio)
 {
 	aio_context_t context = 0;
 
+	if (aio->reads_asleep) {
+		aio->reads_asleep--;
+		return false;
+	}
 	if (aio->ring || aio->is_refused)
 		return aio->ring;
 	if (!syscall(SYS_io_setup, 1, &context) && is_known((struct aio_ring *)context))
@@ -63,6 +77,43 @@ static bool has_ring(struct aio *aio)
 	aio->is_refused = !aio->ring;
 	return aio->ring;
 }
+
+/* The address of a request is in its event: one of static storage says nothing of where the heap
+ * and the stack are. */
+/* #syscalls:disk io_submit */
+static bool submit(struct aio *aio, int file, const struct iovec *parts, int count, off_t offset,
+                   uint64_t token)
+{
+	static struct iocb request;
+	struct iocb *requests[] = {&request};
+
+	request = (struct iocb){.aio_data = token,
+	                        .aio_lio_opcode = IOCB_CMD_PREADV,
+	                        .aio_fildes = (uint32_t)file,
+	                        .aio_buf = (uintptr_t)parts,
+	                        .aio_nbytes = (uint64_t)count,
+	                        .aio_offset = offset,
+	                        .aio_flags = aio->ended ? IOCB_FLAG_RESFD : 0,
+	                        .aio_resfd = (uint32_t)aio->ended};
+	if (syscall(SYS_io_submit, context_of(aio), 1, requests) == 1)
+		return true;
+	aio->ring = NULL;
+	aio->is_refused = true;
+	return false;
+}
+
+static void was_quick(struct aio *aio)
+{
+	aio->patience /= 2;
+}
+
+static void was_slow(struct aio *aio)
+{
+	aio->patience = aio->patience < ASLEEP_MAX ? 2 * aio->patience + 1 : ASLEEP_MAX;
+	aio->reads_asleep = aio->patience;
+}
+
+/* ---- a ring of our own ---- */
 
 static uint64_t now(void)
 {
@@ -103,15 +154,14 @@ static bool take_awake(struct aio_ring *ring, struct io_event *event)
 
 /* The read may not be left behind: it writes to the guest's memory. */
 /* #syscalls:disk io_getevents */
-static ssize_t finish(struct aio *aio)
+static ssize_t end_read(struct aio *aio)
 {
 	struct io_event event;
 
 	if (take_awake(aio->ring, &event)) {
-		aio->patience /= 2;
+		was_quick(aio);
 	} else {
-		aio->patience = aio->patience < ASLEEP_MAX ? 2 * aio->patience + 1 : ASLEEP_MAX;
-		aio->reads_asleep = aio->patience;
+		was_slow(aio);
 		while (syscall(SYS_io_getevents, context_of(aio), 1, 1, &event, NULL) != 1)
 			continue;
 	}
@@ -121,23 +171,68 @@ static ssize_t finish(struct aio *aio)
 	return -1;
 }
 
-/* #syscalls:disk io_submit preadv */
+/* #syscalls:disk preadv */
 ssize_t aio_read(struct aio *aio, int file, const struct iovec *parts, int count, off_t offset)
 {
-	struct iocb request = {.aio_lio_opcode = IOCB_CMD_PREADV,
-	                       .aio_fildes = (uint32_t)file,
-	                       .aio_buf = (uintptr_t)parts,
-	                       .aio_nbytes = (uint64_t)count,
-	                       .aio_offset = offset};
-	struct iocb *requests[] = {&request};
-
-	if (aio->reads_asleep) {
-		aio->reads_asleep--;
-	} else if (has_ring(aio)) {
-		if (syscall(SYS_io_submit, context_of(aio), 1, requests) == 1)
-			return finish(aio);
-		aio->ring = NULL;
-		aio->is_refused = true;
-	}
+	if (!aio->ended && is_ready(aio) && submit(aio, file, parts, count, offset, 0))
+		return end_read(aio);
 	return preadv(file, parts, count, offset);
+}
+
+/* ---- a ring that the guest sees ---- */
+
+static size_t ring_size(const struct aio_ring *ring)
+{
+	size_t size = sizeof *ring + ring->count * sizeof ring->events[0];
+
+	return (size + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
+}
+
+/* #syscalls:disk eventfd2 mremap */
+static bool share(struct aio *aio, void *place)
+{
+	size_t size = ring_size(aio->ring);
+	uint32_t count = aio->ring->count, next = aio->ring->tail;
+	int ended;
+
+	if (aio->ended)
+		return true;
+	ended = size <= AIO_SHARED_SIZE ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (ended < 0 ||
+	    mremap(aio->ring, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED) {
+		aio->is_unshared = true;
+		return false;
+	}
+	aio->ring = place;
+	aio->ended = ended;
+	aio->count = count;
+	aio->next = next;
+	return true;
+}
+
+bool aio_begin(struct aio *aio, void *place, int file, const struct iovec *parts, int count,
+               off_t offset, uint64_t token)
+{
+	return !aio->is_unshared && is_ready(aio) && share(aio, place) &&
+	       submit(aio, file, parts, count, offset, token);
+}
+
+/* #syscalls:disk read ppoll */
+int64_t aio_end(struct aio *aio)
+{
+	struct pollfd poll = {.fd = aio->ended, .events = POLLIN};
+	const struct io_event *event = &aio->ring->events[aio->next];
+	uint64_t ended;
+
+	if (read(aio->ended, &ended, sizeof ended) == sizeof ended) {
+		was_quick(aio);
+	} else {
+		was_slow(aio);
+		do
+			ppoll(&poll, 1, NULL, NULL);
+		while (read(aio->ended, &ended, sizeof ended) != sizeof ended);
+	}
+	aio->next = (aio->next + 1) % aio->count;
+	__atomic_store_n(&aio->ring->head, aio->next, __ATOMIC_RELEASE);
+	return __atomic_load_n(&event->res, __ATOMIC_ACQUIRE);
 }

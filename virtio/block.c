@@ -45,7 +45,13 @@ struct block {
 	struct block_backing backing;
 	struct virtio_blk_config config;
 	bool has_complained;
-	struct aio aio;                        /* for short reads past the cache */
+	struct aio aio; /* for short reads past the cache */
+	/* A read that goes on while the guest runs; its chain is the device's. */
+	struct {
+		bool is_pending;
+		uint64_t sector;
+		size_t length;
+	} late;
 	struct iovec part[VIRTQUEUE_SIZE_MAX]; /* of the request that is being served */
 };
 
@@ -282,33 +288,92 @@ static uint8_t serve_request(struct block *block, const struct virtio_blk_outhdr
 	}
 }
 
-static int serve_chain(struct block *block, struct virtqueue *queue, struct virtqueue_chain *chain)
+/* The status of a request, and its chain back to the driver. */
+static void complete(struct virtqueue *queue, struct virtqueue_chain *chain, uint8_t status,
+                     size_t written)
 {
-	struct virtio_blk_outhdr header;
-	size_t in_length = chain->in_bytes - 1, written = 0;
-	uint8_t status;
+	size_t in_length = chain->in_bytes - 1;
 
-	if (!chain->in_bytes || virtqueue_copy_from(chain->vectors, chain->out_count, 0, &header,
-	                                            sizeof header) < sizeof header)
-		return -1;
-	status = serve_request(block, &header, chain, in_length, &written);
 	virtqueue_copy_to(virtqueue_in(chain), chain->in_count, in_length, &status, sizeof status);
 	/* The status counts where all before it is written, too (2.7.8.2). */
 	if (written == in_length)
 		written += sizeof status;
 	virtqueue_complete(queue, chain->head, (uint32_t)written);
+}
+
+/*
+ * Whether a request was begun that the driver sees the end of (docs/devices.md): a short direct
+ * read, by a driver that asks for that, and the last one there is, so that no other comes before
+ * finish().
+ */
+static bool begin_late(struct block *block, struct virtqueue *queue, struct virtqueue_chain *chain,
+                       const struct virtio_blk_outhdr *header)
+{
+	struct virtio_device *device = &block->device;
+	size_t length = chain->in_bytes - 1;
+	void *shared;
+	unsigned parts;
+
+	if (header->type != VIRTIO_BLK_T_IN || !header->ioprio || !device->goes_on ||
+	    !device->shared.value || length > AIO_READ_MAX || length % BLOCK_SECTOR ||
+	    !is_in_range(block, header->sector, length / BLOCK_SECTOR) || virtqueue_has_work(queue))
+		return false;
+	shared = guest_range(queue->memory, device->shared, AIO_SHARED_SIZE);
+	parts = virtqueue_slice(virtqueue_in(chain), chain->in_count, 0, length, block->part);
+	if (!shared || !parts ||
+	    !aio_begin(&block->aio, shared, block->backing.direct_file, block->part, (int)parts,
+	               (off_t)(header->sector * BLOCK_SECTOR), header->ioprio))
+		return false;
+	block->late.is_pending = true;
+	block->late.sector = header->sector;
+	block->late.length = length;
+	return true;
+}
+
+/* What the ring of events says is the guest's word, and counts for no more than a status. */
+static int finish(struct virtio_device *device)
+{
+	struct block *block = block_of(device);
+	struct virtqueue_chain *chain = &device->chain;
+	const struct data in = {virtqueue_in(chain), chain->in_count, 0, block->late.length};
+	size_t written = in.length;
+	uint8_t status = VIRTIO_BLK_S_OK;
+
+	if (!block->late.is_pending)
+		return 0;
+	block->late.is_pending = false;
+	if (aio_end(&block->aio) != (int64_t)in.length)
+		status = serve_data(block, false, block->late.sector, &in, &written);
+	complete(&device->queues[0], chain, status, written);
+	return 0;
+}
+
+static int serve_chain(struct block *block, struct virtqueue *queue, struct virtqueue_chain *chain)
+{
+	struct virtio_blk_outhdr header;
+	size_t written = 0;
+	uint8_t status;
+
+	if (!chain->in_bytes || virtqueue_copy_from(chain->vectors, chain->out_count, 0, &header,
+	                                            sizeof header) < sizeof header)
+		return -1;
+	if (begin_late(block, queue, chain, &header))
+		return 0;
+	status = serve_request(block, &header, chain, chain->in_bytes - 1, &written);
+	complete(queue, chain, status, written);
 	return 0;
 }
 
 static int serve(struct virtio_device *device, unsigned index)
 {
+	struct block *block = block_of(device);
 	struct virtqueue *queue = &device->queues[index];
-	int status;
+	int status = 0;
 
-	while ((status = virtqueue_next(queue, &device->chain)) > 0)
-		if (serve_chain(block_of(device), queue, &device->chain))
+	while (!block->late.is_pending && (status = virtqueue_next(queue, &device->chain)) > 0)
+		if (serve_chain(block, queue, &device->chain))
 			return -1;
-	return status;
+	return status < 0 ? -1 : 0;
 }
 
 /* ---- the device ---- */
@@ -398,8 +463,11 @@ struct block_identity block_identity(const struct virtio_device *device)
 static int describe(const struct virtio_device *device, void *tree)
 {
 	char id[BLOCK_ID + 1] = "";
+	fdt64_t shared = cpu_to_fdt64(device->shared.value);
 
 	memcpy(id, ((const struct block *)(const void *)device)->backing.id, BLOCK_ID);
+	if (shared && fdt_property(tree, "mote,reads", &shared, sizeof shared))
+		return -1;
 	return *id ? fdt_property_string(tree, "mote,id", id) : 0;
 }
 
@@ -410,6 +478,7 @@ static const struct virtio_device_ops block_ops = {
         .queue_size = {QUEUE_SIZE},
         .config_size = CONFIG_SIZE,
         .serve = serve,
+        .finish = finish,
         .reset = reset,
         .read_config = read_config,
         .write_config = write_config,
@@ -454,5 +523,7 @@ struct virtio_device *block_create(const struct block_backing *backing,
 	                                  : VIRTIO_FEATURE(VIRTIO_BLK_F_DISCARD) |
 	                                            VIRTIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES);
 	virtio_device_init(&block->device, &block_ops, features, memory);
+	if (backing->direct_file >= 0)
+		block->device.shared_size = AIO_SHARED_SIZE;
 	return &block->device;
 }

@@ -121,6 +121,14 @@ void virtio_device_serve(struct virtio_device *device)
 			virtio_device_notify(device, i);
 }
 
+void virtio_device_finish(struct virtio_device *device)
+{
+	int status = device->ops->finish ? device->ops->finish(device) : 0;
+
+	if (status)
+		virtio_device_fail(device);
+}
+
 void virtio_device_polled(struct virtio_device *device, const struct pollfd *polls, unsigned count)
 {
 	if (virtio_device_is_live(device))

@@ -38,6 +38,12 @@ struct virtio_device_ops {
 	 * not what the device's specification allows, or the queue is broken.
 	 */
 	int (*serve)(struct virtio_device *device, unsigned queue);
+	/*
+	 * Optional: end what serve() has left to the host, which it may while goes_on is set:
+	 * called before anything else is done when the guest has stopped running. Return: as
+	 * serve().
+	 */
+	int (*finish)(struct virtio_device *device);
 	/* Optional: the driver's features and queues are set: 0, or -1 to refuse. */
 	int (*start)(struct virtio_device *device);
 	/* Optional: forget what the driver has asked for. */
@@ -83,6 +89,10 @@ struct virtio_device {
 	uint32_t untold;          /* what `wait` has not told it of: VIRTIO_INTERRUPT_* */
 	uint32_t generation;      /* of the configuration */
 	struct virtqueue queues[VIRTIO_QUEUES_MAX];
+	bool goes_on; /* the guest, when serve() returns: finish() will be called */
+	/* Memory besides queues that device and driver share; size 0: none. Whole pages. */
+	size_t shared_size;
+	mote_gpa_t shared; /* 0: it was given no place */
 	/* transport registers that select */
 	uint32_t features_select, driver_features_select, queue_select;
 	uint64_t notified;            /* how often the driver has notified, for --stats */
@@ -134,6 +144,9 @@ void virtio_device_enable_queue(struct virtio_device *device, unsigned queue);
 /* Serve one queue, or all that have work; a device that fails asks for a reset. */
 void virtio_device_notify(struct virtio_device *device, unsigned queue);
 void virtio_device_serve(struct virtio_device *device);
+
+/* The guest has stopped running: end what the host has been left with. */
+void virtio_device_finish(struct virtio_device *device);
 
 /* A descriptor of the device has become ready. */
 void virtio_device_polled(struct virtio_device *device, const struct pollfd *polls, unsigned count);

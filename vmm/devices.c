@@ -167,7 +167,7 @@ static uint64_t queue_size(unsigned size)
 	return (device_offset(size) + virtqueue_device_size(size) + 15) & ~15ull;
 }
 
-static uint64_t rings_size(const struct virtio_device_ops *ops)
+static uint64_t queues_size(const struct virtio_device_ops *ops)
 {
 	uint64_t size = 0;
 
@@ -176,18 +176,25 @@ static uint64_t rings_size(const struct virtio_device_ops *ops)
 	return page_up(size);
 }
 
+static uint64_t rings_size(const struct virtio_device *device)
+{
+	return queues_size(device->ops) + device->shared_size;
+}
+
 uint64_t devices_rings_size(const struct devices *devices)
 {
 	uint64_t size = 0;
 
 	for (unsigned i = 0; i < devices->count; i++)
-		size += rings_size(devices->list[i]->ops);
+		size += rings_size(devices->list[i]);
 	return size;
 }
 
 static int prepare(struct virtio_device *device, uint64_t gpa)
 {
 	device->driver_features = device->features;
+	if (device->shared_size)
+		device->shared.value = gpa + queues_size(device->ops);
 	for (unsigned i = 0; i < device->ops->queue_count; i++) {
 		struct virtqueue *queue = &device->queues[i];
 
@@ -211,7 +218,7 @@ int devices_place(struct devices *devices, uint64_t gpa, struct mote_error *err)
 			                      "the guest's memory has no room for the queues of "
 			                      "its %s device. Give it more with --mem",
 			                      device->ops->name);
-		gpa += rings_size(device->ops);
+		gpa += rings_size(device);
 	}
 	return 0;
 }
@@ -304,10 +311,19 @@ bool devices_access(struct devices *devices, uint64_t gpa, bool is_write, void *
 	return true;
 }
 
-void devices_serve(struct devices *devices)
+void devices_serve(struct devices *devices, bool goes_on)
+{
+	for (unsigned i = 0; i < devices->count; i++) {
+		devices->list[i]->goes_on = goes_on;
+		virtio_device_serve(devices->list[i]);
+		devices->list[i]->goes_on = false;
+	}
+}
+
+void devices_finish(struct devices *devices)
 {
 	for (unsigned i = 0; i < devices->count; i++)
-		virtio_device_serve(devices->list[i]);
+		virtio_device_finish(devices->list[i]);
 }
 
 unsigned devices_poll(struct devices *devices, unsigned first)
@@ -358,7 +374,7 @@ void devices_look(struct devices *devices)
 	const struct timespec at_once = {0, 0};
 	unsigned count;
 
-	devices_serve(devices);
+	devices_serve(devices, false);
 	count = devices_poll(devices, 0);
 	if (count && ppoll(devices->polls, count, &at_once, NULL) > 0)
 		devices_polled(devices);

@@ -62,8 +62,15 @@ size_t devices_describe_bound(const struct devices *devices);
 bool devices_access(struct devices *devices, uint64_t gpa, bool is_write, void *data,
                     size_t length);
 
-/* Serve all queues that have work. */
-void devices_serve(struct devices *devices);
+/**
+ * devices_serve() - Serve all queues that have work.
+ * @goes_on: the guest does at once, so that it can see the end of what is begun here
+ */
+void devices_serve(struct devices *devices, bool goes_on);
+
+/* End what the guest went on beside. To be called whenever it has stopped running: nothing that the
+ * VMM does otherwise happens while a device still writes to guest memory. */
+void devices_finish(struct devices *devices);
 
 /**
  * devices_poll() - What all devices wait for on the host, in devices->polls from @first on.

@@ -140,6 +140,8 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t deadline = call->argument[0], events = call->argument[1];
+	/* A plain notification is as short as can be. */
+	bool is_notification = !events && !deadline;
 	uint64_t happened;
 	int64_t result;
 
@@ -149,12 +151,11 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 	if (events & MOTE_EVENT_WINDOW && stop_take_window_change())
 		return MOTE_EVENT_WINDOW;
 	tell_window(vm, events);
-	devices_serve(&vm->devices);
+	devices_serve(&vm->devices, is_notification);
 	happened = devices_take_events(&vm->devices, events);
 	if (control_wants_snapshot(vm))
 		happened |= MOTE_EVENT_SNAPSHOT;
-	/* A plain notification is as short as can be. */
-	if (happened || (!events && !deadline))
+	if (happened || is_notification)
 		result = (int64_t)happened;
 	else
 		result = wait_on_host(vm, deadline, events);

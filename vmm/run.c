@@ -128,6 +128,7 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 			run->immediate_exit = 0;
 			run->exit_reason = KVM_EXIT_INTR;
 		}
+		devices_finish(&vm->devices);
 		if (handle_exit(vm, err))
 			return -1;
 		clock_page_refresh_if_old(&vm->clock);
@@ -141,6 +142,7 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 			check_deadline(vm);
 		working_set_watch(vm, vm->is_over);
 	}
+	devices_finish(&vm->devices);
 	vm_mark(vm, VM_MOMENT_ENDED);
 	return 0;
 }
@@ -150,7 +152,7 @@ static void drain_devices(struct vm *vm)
 {
 	const unsigned rounds = DRAIN_NS / DRAIN_ROUND_NS;
 
-	devices_serve(&vm->devices);
+	devices_serve(&vm->devices, false);
 	for (unsigned i = 0; i < rounds && devices_drain(&vm->devices); i++)
 		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
 			break;

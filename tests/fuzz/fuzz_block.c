@@ -19,10 +19,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RAM     0x8000u
+#define SHARED  RAM /* behind what the input fills */
 #define SECTORS 64u
 
-static unsigned char ram[RAM];
-static const struct guest_memory memory = {.host = ram, .size = RAM};
+static unsigned char ram[RAM + AIO_SHARED_SIZE] __attribute__((aligned(4096)));
+static const struct guest_memory memory = {.host = ram, .size = sizeof ram};
 static unsigned told;
 
 void console_report(const char *text, size_t length)
@@ -83,6 +84,21 @@ static void take_features(struct virtio_device *device, uint64_t features)
 	virtio_device_prepare(device, features);
 }
 
+/* Where reads may be left to the host; what is in its ring is the guest's. */
+static struct aio aio;
+
+static void serve_late(struct virtio_device *device, uint8_t scribble)
+{
+	device->goes_on = true;
+	virtio_device_serve(device);
+	device->goes_on = false;
+	if (scribble)
+		memset(ram + SHARED, scribble, 256);
+	virtio_device_finish(device);
+	if (block_of(device)->late.is_pending)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct virtio_device *device;
@@ -94,10 +110,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	how = *data++;
 	size--;
-	memset(ram, 0, sizeof ram);
-	memcpy(ram, data, size < sizeof ram ? size : sizeof ram);
+	memset(ram, 0, RAM);
+	memcpy(ram, data, size < RAM ? size : RAM);
 	told = 0;
 	device = make_device(how & 1);
+	device->shared.value = SHARED;
+	block_of(device)->aio = aio;
 	take_features(device,
 	              how & 2 ? device->features
 	                      : device->features & ~(VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) |
@@ -106,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (how & 4)
 		available[1] = (uint16_t)(how >> 4);
 	for (int round = 0; round < 3; round++) {
-		virtio_device_serve(device);
+		serve_late(device, how & 4 ? 0 : how >> 4);
 		for (size_t i = 0; how & 8 && i + 8 <= size && i < 256; i += 8) {
 			uint64_t value;
 			uint32_t length = 1u << (data[i] & 3);
@@ -119,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (told > 1 || fstat(block_of(device)->backing.file, &status) ||
 	    status.st_size != SECTORS * BLOCK_SECTOR)
 		abort();
+	aio = block_of(device)->aio;
 	free(device);
 	return 0;
 }

@@ -125,13 +125,13 @@ Test(aio, patience_grows_and_shrinks)
 
 	fake.ring.tail = 1;
 	fake.ring.events[0].res = 17;
-	cr_assert_eq(finish(&quick), 17);
+	cr_assert_eq(end_read(&quick), 17);
 	cr_assert_eq(quick.patience, 100);
 	cr_assert_eq(fake.ring.head, 1);
 	fake.ring.tail = 0;
 	fake.ring.events[1].res = -EIO;
 	errno = 0;
-	cr_assert_eq(finish(&quick), -1);
+	cr_assert_eq(end_read(&quick), -1);
 	cr_assert_eq(errno, EIO);
 	cr_assert_eq(fake.ring.head, 0);
 	cr_assert_eq(quick.reads_asleep, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unit tests of the block device: requests in a queue, right and hostile ones, on a real file. */
 #define _GNU_SOURCE 1
+#include "virtio/aio.h"
 #include "virtio/block.h"
 #include "virtio/virtio_mmio.h"
 
@@ -27,8 +28,9 @@
 #define STATUS 0x3800u
 #define TABLE  0x3900u
 #define DATA   0x10000u
+#define SHARED 0x20000u
 
-static unsigned char ram[RAM];
+static unsigned char ram[RAM] __attribute__((aligned(4096)));
 static const struct guest_memory memory = {.host = ram, .size = RAM};
 static struct virtio_device *device;
 static int file;
@@ -216,6 +218,139 @@ Test(block, serves_all_at_one_notification)
 	driver[1] = 7;
 	virtio_device_notify(device, 0);
 	cr_assert_eq(area[1], 7);
+}
+
+/* ---- reads that end while the guest runs ---- */
+
+#define TOKEN 77u
+
+struct ring {
+	uint32_t id, count, head, tail, more[4];
+	struct {
+		uint64_t token, address;
+		int64_t result, reserved;
+	} events[];
+};
+
+static const volatile struct ring *ring(void)
+{
+	return (const volatile struct ring *)(const volatile void *)(ram + SHARED);
+}
+
+/* Another file than that for the page cache, as in a VMM. */
+static void make_late(void)
+{
+	static struct block_backing backing;
+
+	stop();
+	make(false, 0);
+	backing = (struct block_backing){.name = "image",
+	                                 .file = file,
+	                                 .direct_file = dup(file),
+	                                 .sectors = SECTORS,
+	                                 .logical_size = 512,
+	                                 .physical_size = 4096};
+	device = block_create(&backing, &memory);
+	cr_assert_eq(device->shared_size, AIO_SHARED_SIZE);
+	device->queues[0].size = SIZE;
+	device->queues[0].driver_area.value = DRIVER;
+	device->queues[0].device_area.value = DEVICE;
+	device->shared.value = SHARED;
+	device->driver_features = device->features;
+	virtio_device_enable_queue(device, 0);
+	cr_assert_eq(virtio_device_prepare(device, device->features), 0);
+	device->goes_on = true;
+}
+
+/* A request that may end late: whether it does. */
+static bool is_late(uint32_t type, uint64_t sector, uint32_t length, uint32_t token)
+{
+	struct virtio_blk_outhdr content = {.type = type, .sector = sector, .ioprio = token};
+
+	memset(ram + DATA, 0xee, 512);
+	memcpy(ram + HEADER, &content, sizeof content);
+	part(HEADER, 16, false);
+	part(DATA, length, type == VIRTIO_BLK_T_IN);
+	part(STATUS, 1, true);
+	return submit() == -1;
+}
+
+static void expect_returned(uint8_t status, uint32_t written)
+{
+	const uint16_t *area = (const uint16_t *)(const void *)(ram + DEVICE);
+	struct vring_used_elem element;
+
+	cr_assert_eq(area[1], (uint16_t)(used + 1));
+	memcpy(&element, ram + DEVICE + 4 + used++ % SIZE * sizeof element, sizeof element);
+	cr_assert_eq(element.len, written);
+	cr_assert_eq(ram[STATUS], status);
+	cr_assert(virtio_device_is_live(device));
+}
+
+Test(block, read_ends_while_the_guest_runs)
+{
+	make_late();
+	for (unsigned i = 0; i < 200; i++) {
+		const volatile struct ring *seen = ring();
+		unsigned sector = i % (SECTORS - 1), last;
+
+		cr_assert(is_late(VIRTIO_BLK_T_IN, sector, 1024, TOKEN + i));
+		last = (seen->tail ? seen->tail : seen->count) - 1;
+		cr_assert_eq(seen->events[last].token, TOKEN + i);
+		cr_assert_eq(seen->events[last].result, 1024);
+		cr_assert_eq(ram[DATA], sector + 1);
+		cr_assert_eq(ram[STATUS], 0xff);
+		virtio_device_finish(device);
+		expect_returned(VIRTIO_BLK_S_OK, 1025);
+		virtio_device_finish(device);
+	}
+}
+
+Test(block, others_end_at_once)
+{
+	make_late();
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 0, 512, 0));
+	cr_assert(!is_late(VIRTIO_BLK_T_OUT, 0, 512, TOKEN));
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, SECTORS, 512, TOKEN));
+	cr_assert_eq(ram[STATUS], VIRTIO_BLK_S_IOERR);
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 0, 513, TOKEN));
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 0, AIO_READ_MAX + 512, TOKEN));
+	device->goes_on = false;
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 3, 512, TOKEN));
+	cr_assert_eq(ram[DATA], 4);
+	device->goes_on = true;
+	device->shared.value = 0;
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 3, 512, TOKEN));
+	device->shared.value = RAM - 4096;
+	cr_assert(!is_late(VIRTIO_BLK_T_IN, 3, 512, TOKEN));
+}
+
+/* What the guest writes into the ring is its own harm: a read that seems to have failed is done
+ * again, and what is over is known all the same. */
+Test(block, ring_that_the_guest_writes_to)
+{
+	make_late();
+	for (unsigned i = 0; i < 100; i++) {
+		bool late = is_late(VIRTIO_BLK_T_IN, 9, 512, TOKEN);
+
+		if (i % 3)
+			memset(ram + SHARED, (int)(i * 37), 4096);
+		if (late) {
+			virtio_device_finish(device);
+			expect_returned(VIRTIO_BLK_S_OK, 513);
+		}
+		cr_assert_eq(ram[STATUS], VIRTIO_BLK_S_OK);
+		cr_assert_eq(ram[DATA], 10);
+	}
+}
+
+Test(block, late_read_of_a_file_that_was_cut)
+{
+	make_late();
+	cr_assert_eq(ftruncate(file, 1024), 0);
+	cr_assert(is_late(VIRTIO_BLK_T_IN, 1, 1024, TOKEN));
+	virtio_device_finish(device);
+	expect_returned(VIRTIO_BLK_S_IOERR, 512);
 }
 
 Test(block, checks_the_range)

@@ -175,11 +175,11 @@ static uint16_t answers(void)
 
 Test(devices, serving_and_events)
 {
-	devices_serve(&devices);
+	devices_serve(&devices, false);
 	cr_assert_eq(answers(), 0);
 	cr_assert_not(devices_have_events(&devices));
 	ask(1);
-	devices_serve(&devices);
+	devices_serve(&devices, false);
 	cr_assert_eq(answers(), 1);
 	cr_assert(devices_have_events(&devices));
 	cr_assert_eq(devices_take_events(&devices, MOTE_EVENT_CONFIG | MOTE_EVENT_INPUT), 0);
@@ -200,7 +200,7 @@ Test(devices, one_that_fails_leaves_the_others_alone)
 	cr_assert_eq(devices_take_events(&devices, MOTE_EVENT_CONFIG), MOTE_EVENT_CONFIG);
 	memset(memory.host + devices.list[1]->queues[0].driver_area.value, 0xff, 4);
 	ask(1);
-	devices_serve(&devices);
+	devices_serve(&devices, false);
 	cr_assert_eq(devices_take_events(&devices, MOTE_EVENT_DEVICE | MOTE_EVENT_CONFIG),
 	             MOTE_EVENT_DEVICE | MOTE_EVENT_CONFIG);
 	cr_assert(get(1, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
@@ -208,7 +208,7 @@ Test(devices, one_that_fails_leaves_the_others_alone)
 	cr_assert_eq(answers(), 1);
 	set(1, VIRTIO_MMIO_STATUS, 0);
 	cr_assert_eq(get(1, VIRTIO_MMIO_STATUS), 0);
-	devices_serve(&devices);
+	devices_serve(&devices, false);
 	cr_assert_not(devices_have_events(&devices));
 }
 
