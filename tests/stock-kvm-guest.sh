@@ -416,6 +416,41 @@ test_conformance() {
 
 # ---- programs that do their worst ----
 
+# Waits until a file has a line.
+wait_for() { # FILE
+	tries=0
+	until grep -q . "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || fail "nothing in $1"
+		sleep 0.1
+	done
+}
+
+# Commands to running guests, and a snapshot of each, from which another one goes on.
+test_control() {
+	XDG_RUNTIME_DIR=$PWD/run
+	export XDG_RUNTIME_DIR
+	mkdir "$XDG_RUNTIME_DIR"
+	for how in sleep compute; do
+		"$mote" run --name $how "$guests/counter" $how 2 >$how.out 2>err &
+		wait_for $how.out
+		"$mote" ps >out
+		expect_in out "^$how +[0-9]+ running "
+		"$mote" pause $how || fail "not paused"
+		before=$(wc -l <$how.out)
+		sleep 1
+		[ "$(wc -l <$how.out)" -eq "$before" ] || fail "a paused guest goes on"
+		"$mote" resume $how || fail "not resumed"
+		"$mote" snapshot $how -o $how.snap || fail "no snapshot"
+		"$mote" stop $how || fail "not stopped"
+		timeout 10 "$mote" restore $how.snap >again.out 2>>err
+		first=$(head -n 1 again.out)
+		[ "${first:-0}" -ge "$before" ] || fail "began with $first"
+		[ "$(sed -n 2p again.out)" -eq $((first + 1)) ] || fail "does not count on"
+		! grep -q damaged again.out || fail "memory was lost"
+	done
+}
+
 test_hostile_text() {
 	dies_of 11 hostile_text
 	expect_in err 'wrote to 0x[0-9a-f]+, which is protected'

@@ -111,12 +111,19 @@ static bool stat_folder(const char *path, struct stat *status)
 
 static int open_base(const struct request *request, struct mote_error *err)
 {
-	struct stat ours, its;
+	struct stat ours, its, old, base;
 	int fd = open(request->base, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return mote_error_errno(err, MOTE_STATUS_NOT_FOUND, "cannot open %s",
 		                        request->base);
+	if (fstat(fd, &base) == 0 && stat(request->path, &old) == 0 && old.st_dev == base.st_dev &&
+	    old.st_ino == base.st_ino) {
+		close(fd);
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "%s cannot build on %s: it would take its place",
+		                      request->path, request->base);
+	}
 	if (stat_folder(request->path, &ours) && stat_folder(request->base, &its) &&
 	    ours.st_dev == its.st_dev && ours.st_ino == its.st_ino)
 		return fd;

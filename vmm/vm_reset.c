@@ -8,10 +8,12 @@
 
 #include "snapshot/oracle.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/devices_snapshot.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm_restore.h"
+#include "vmm/vm_save.h"
 
 /* ---- before the first run ---- */
 
@@ -78,7 +80,10 @@ int vm_reset(struct vm *vm, struct mote_error *err)
 	tick_restart(vm);
 	vm->is_over = false;
 	vm->exit_status = 0;
-	return vm_new_generation(vm, err);
+	if (vm_new_generation(vm, err))
+		return -1;
+	vm_save_want(vm, control_wants_snapshot(vm));
+	return 0;
 }
 
 /* ---- the oracle ---- */

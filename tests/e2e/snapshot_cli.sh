@@ -118,6 +118,8 @@ test_base() {
 	expect_status 0
 	try "$mote" snapshot c -o d.snap --base a.snap
 	expect_error 125 'the microVM c refuses: it was started from another snapshot than the base'
+	try "$mote" snapshot c -o b.snap --base b.snap
+	expect_error 125 'b.snap cannot build on b.snap: it would take its place'
 	try "$mote" snapshot c -o d.snap --base nowhere.snap
 	expect_error 127 'cannot open nowhere.snap'
 	mkdir other
@@ -131,6 +133,39 @@ test_base() {
 	expect_error 125 'the microVM d refuses: it was not started from a snapshot'
 	"$mote" kill d
 	[ ! -e d.snap ] && [ -z "$(ls other)" ] || fail "a file was left"
+}
+
+# A connection to the host is named, and cut when that is wanted: the guest sees ECONNRESET.
+test_connections() {
+	need_tool python3
+	start v run --vsock "$PWD/v" "$guests/vsock" echo 5000 1
+	python3 - <<'PY' &
+import socket, time
+peer = socket.socket(socket.AF_UNIX)
+peer.connect("v")
+peer.sendall(b"CONNECT 5000\n")
+peer.recv(100)
+peer.sendall(b"hello")
+peer.recv(100)
+open("connected", "w").close()
+peer.settimeout(20)
+assert peer.recv(100) == b""
+PY
+	local peer=$!
+	until [ -e connected ]; do
+		kill -0 $peer || fail "no connection"
+		sleep 0.02
+	done
+	try "$mote" snapshot v -o v.snap
+	expect_error 125 'the microVM v refuses: it has what a snapshot cannot carry \(--force cuts it\): the vsock connection of port 5000'
+	[ ! -e v.snap ] || fail "a file was left"
+	"$mote" ps | grep -q '^v .* running ' || fail "it does not go on"
+	try "$mote" snapshot v -o v.snap --force
+	expect_status 0
+	wait $peer || fail "the connection was not cut"
+	finish
+	expect_status 1
+	expect_in v.out 'read: Connection reset by peer'
 }
 
 # It waits for whoever reads its output: no moment is safe.
