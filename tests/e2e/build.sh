@@ -570,7 +570,8 @@ test_cut_while_running() {
 	exec 9>input
 	wait_for started out
 	truncate -s 8192 a.mote
-	echo >&9
+	# On a slow machine it has met a page that is gone before it reads.
+	(trap '' PIPE && echo >&9) 2>/dev/null || true
 	exec 9>&-
 	status=0
 	wait "$pid" || status=$?
