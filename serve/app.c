@@ -25,7 +25,7 @@ static bool begins_with(const char *path, const char *magic)
 	char head[8] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	bool is_one = fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
-	              !memcmp(head, magic, sizeof head);
+	              !memcmp(head, magic, strlen(magic));
 
 	if (fd >= 0)
 		close(fd);
@@ -78,6 +78,9 @@ static int make_snapshot(struct app *app)
 
 	if (!status)
 		return 0;
+	/* What mote itself could not do it has said. */
+	if (status >= 125 && status <= 127)
+		return -1;
 	fprintf(stderr,
 	        "mote serve: %s came to no request: it has to call mote_serve() "
 	        "(see mote help serve)\n",
@@ -100,6 +103,10 @@ int app_prepare(struct app *app)
 		return -1;
 	app->owns_snapshot = true;
 	/* Its root may be inside; a snapshot needs it again. */
+	if (begins_with(app->file, "\177ELF\2\1\1")) {
+		app->options[app->option_count++] = (char *)"--symbols";
+		app->options[app->option_count++] = app->file;
+	}
 	if (has_root(app->file)) {
 		app->options[app->option_count++] = (char *)"--root";
 		app->options[app->option_count++] = app->file;

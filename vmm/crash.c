@@ -18,6 +18,7 @@
 #include "vmm/console.h"
 #include "vmm/core_file.h"
 #include "vmm/lost_page.h"
+#include "vmm/vm_restore.h"
 
 #define CORE_SEGMENTS_MAX 8192
 #define CORE_STEPS_MAX    (32u << 20) /* pages looked at: tables that repeat could go on for hours */
@@ -144,6 +145,9 @@ static void try_backtrace(void *ctx)
 static void print_backtrace(struct vm *vm, const struct mote_crash *crash)
 {
 	struct backtrace_work work = {vm, crash};
+
+	if (vm->snapshot)
+		vm_restore_symbols(vm);
 
 	if (lost_page_guard(try_backtrace, &work) == 0)
 		return;

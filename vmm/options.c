@@ -506,6 +506,8 @@ const struct run_option run_option_table[] = {
          apply_flag, FIELD(verify), RUN_AND_RESTORE},
         {"kit", OPTION_VALUE, "FILE", "another guest kit than the one that came with mote",
          apply_string, FIELD(kit_path), RUN_ONLY},
+        {"symbols", OPTION_VALUE, "FILE", "program to take names in backtraces from", apply_string,
+         FIELD(symbols_path), RESTORE_ONLY},
         {"serve-on", OPTION_VALUE, "FD", "take requests of mote serve from a socket",
          apply_serve_on, 0, RESTORE_ONLY},
         {"count", OPTION_VALUE, "N", "start N times in this microVM, one after the other",

@@ -69,6 +69,7 @@ struct run_options {
 	bool allow_wx;
 	const char *hostname;      /* of the guest; NULL: the kit's own idea */
 	const char *restore_path;  /* a snapshot to start from; NULL: start APP anew */
+	const char *symbols_path;  /* program that backtraces take names from; NULL: none */
 	unsigned serve_socket;     /* descriptor: requests are taken from it (serve.c); 0: none */
 	uint64_t count;            /* starts from it, one after the other */
 	uint64_t verify_every;     /* of these are compared with it; 0: none */

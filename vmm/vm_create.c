@@ -120,7 +120,7 @@ int vm_open_outputs(struct vm *vm, struct mote_error *err)
 
 /* The whole file, for backtraces after the guest has died; touched only then. */
 /* #syscalls:load mmap */
-static const unsigned char *map_whole(const struct elf_file *file)
+const unsigned char *vm_map_whole(const struct elf_file *file)
 {
 	void *bytes;
 
@@ -198,7 +198,7 @@ static int open_image(struct vm *vm, struct mote_error *err)
 {
 	struct elf_source *source = &vm->application.source;
 	const struct app_section *program = &vm->image.sections[APP_SECTION_PROGRAM];
-	const unsigned char *bytes = map_whole(&vm->application);
+	const unsigned char *bytes = vm_map_whole(&vm->application);
 
 	if (!bytes)
 		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot read %s",
@@ -254,7 +254,7 @@ static int read_headers(struct vm *vm, struct mote_error *err)
 {
 	if (kit_read(&vm->kit, &vm->kit_note, err))
 		return -1;
-	vm->kit_bytes = map_whole(&vm->kit);
+	vm->kit_bytes = vm_map_whole(&vm->kit);
 	if (find_in_root(vm))
 		return 0;
 	if (!vm->is_app_open)
@@ -269,7 +269,7 @@ static int read_headers(struct vm *vm, struct mote_error *err)
 	                   err))
 		return -1;
 	if (!vm->application_bytes)
-		vm->application_bytes = map_whole(&vm->application);
+		vm->application_bytes = vm_map_whole(&vm->application);
 	return read_interpreter(vm, err);
 }
 

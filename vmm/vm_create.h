@@ -11,4 +11,7 @@
 /* Open the files that the options want written, and those of --stats; before confinement. */
 int vm_open_outputs(struct vm *vm, struct mote_error *err);
 
+/* All bytes of a file, for backtraces; touched only then. NULL: they cannot be had. */
+const unsigned char *vm_map_whole(const struct elf_file *file);
+
 #endif

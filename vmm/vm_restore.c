@@ -37,6 +37,16 @@
 
 /* ---- before confinement ---- */
 
+/* What backtraces take names from: the user's word counts that it is the guest's program. */
+static int open_symbols(struct vm *vm, struct mote_error *err)
+{
+	vm->application.source.name = vm->options->restore_path;
+	vm->application.source.fd = -1;
+	return vm->options->symbols_path
+	               ? elf_file_open(&vm->application, vm->options->symbols_path, err)
+	               : 0;
+}
+
 static int open_files(struct vm *vm, struct mote_error *err)
 {
 	const struct run_options *options = vm->options;
@@ -45,7 +55,7 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	if (!vm->snapshot)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
 	if (snapshot_open(vm->snapshot, options->restore_path, err) ||
-	    kit_open(&vm->kit, NULL, err) || kvm_open(&vm->kvm, err) ||
+	    kit_open(&vm->kit, NULL, err) || open_symbols(vm, err) || kvm_open(&vm->kvm, err) ||
 	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
 	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
@@ -172,6 +182,10 @@ static int read_snapshot(struct vm *vm, struct mote_error *err)
 	vm->layout.memory = &vm->memory;
 	vm->layout.tables.root = machine->page_table;
 	vm->root_gpa = machine->root_gpa;
+	vm->application.bias = machine->application_bias;
+	vm->application.gpa = machine->application_gpa;
+	if (vm->application.source.fd >= 0)
+		vm->application_bytes = vm_map_whole(&vm->application);
 	return 0;
 }
 
@@ -262,6 +276,19 @@ int vm_restore_vcpu(struct vm *vm, struct mote_error *err)
 	run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
 	return 0;
+}
+
+void vm_restore_symbols(struct vm *vm)
+{
+	const struct snapshot_machine *machine = vm->snapshot->machine;
+	const uint64_t key[2] = {0, 0};
+	uint64_t id[2];
+
+	if (vm->kit_bytes || !vm->kit.source.bytes || vm->kit.source.size != machine->kit_size)
+		return;
+	siphash_128(key, vm->kit.source.bytes, vm->kit.source.size, id);
+	if (!memcmp(id, machine->kit_id, sizeof id))
+		vm->kit_bytes = vm->kit.source.bytes;
 }
 
 /* ---- the generation ---- */

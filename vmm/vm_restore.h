@@ -28,6 +28,9 @@ void vm_restore_clock(struct vm *vm);
  */
 int vm_new_generation(struct vm *vm, struct mote_error *err);
 
+/* Before a backtrace: find the kit's symbols, if it is the kit that came with this mote. */
+void vm_restore_symbols(struct vm *vm);
+
 /* The guest makes a hypercall: whether it has taken its generation. If not, it is over. */
 bool vm_check_generation(struct vm *vm);
 

@@ -120,7 +120,7 @@ _mote() {
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
-			--hostname --entropy --balloon --name --label --verify --verify-reset --serve-on --count -n --help'
+			--hostname --entropy --balloon --name --label --verify --verify-reset --symbols --serve-on --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)

@@ -43,6 +43,7 @@ readonly topics=(
 	sharehost
 	share_programs snapshot_devices snapshot_files snapshot_points snapshot_unique
 	servers
+	serve
 	net
 	names
 	exec

@@ -1,0 +1,201 @@
+# shellcheck shell=bash source-path=SCRIPTDIR
+# SPDX-License-Identifier: Apache-2.0
+# mote serve: functions in three languages, faults of functions and of clients, and that nothing of a
+# request is left for the next.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+server=
+serve=$BUILD/mote-serve
+
+cleanup() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	wait || true
+}
+trap cleanup EXIT
+
+# Serves on the socket `socket` in the test's folder; what the server says is in `serve.log`.
+start() { # OPTION...
+	need_kvm
+	need_tool curl
+	"$serve" --listen "unix:$PWD/socket" "$@" 2>serve.log &
+	server=$!
+	wait_for 'listening on' serve.log
+}
+
+ask() { # PATH [CURL-OPTION...]
+	local path=$1
+	shift
+	curl -s --max-time 20 --unix-socket socket "$@" "http://localhost$path"
+}
+
+status_of() { # PATH [CURL-OPTION...]
+	ask "$@" -o /dev/null -w '%{http_code}'
+}
+
+expect() { # WHAT FOUND WANTED
+	[ "$2" = "$3" ] || fail "$1: '$2', not '$3'"
+}
+
+faults() {
+	start --pool 1:2 "$@" "$guests/function_faults"
+}
+
+test_answers() {
+	faults
+	expect "an answer" "$(ask '/a?b=c' -H 'X-Test: value')" 'GET /a?b=c value'
+	expect "a status" "$(status_of /status)" 418
+	expect "a method" "$(ask /x -X DELETE)" 'DELETE /x -'
+	expect "health" "$(ask /healthz)" ok
+	[[ $(ask /status -I | head -n 1) == 'HTTP/1.1 418 '* ]] || fail "HEAD"
+}
+
+test_one_exit_a_request() {
+	faults --pool 1:1
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		ask /x >/dev/null
+	done
+	expect "exits of ten requests" "$(ask /metrics | sed -n 's/^mote_exits_total{.*} //p')" 10
+	expect "answers" "$(ask /metrics | sed -n 's/^mote_responses_total{.*2xx.*} //p')" 10
+}
+
+test_nothing_is_left() {
+	faults
+	for i in 1 2 3 4 5 6 7 8; do
+		expect "what is found" "$(ask "/trace/$i")" 'clean 0 -'
+	done
+}
+
+test_bodies() {
+	faults --max-body 3M
+	head -c 2000000 /dev/urandom >body
+	ask /echo --data-binary @body -o copy
+	cmp body copy || fail "a long body came back changed"
+	expect "a short one" "$(ask /echo -d hello)" hello
+	head -c 60000 body >short
+	ask /echo --data-binary @short -o copy
+	cmp short copy || fail "a body of nearly a buffer came back changed"
+	head -c 4000000 /dev/zero >large
+	expect "one that is too large" "$(status_of /echo --data-binary @large)" 413
+	expect "chunks" "$(ask /echo -H 'Transfer-Encoding: chunked' -d hello)" hello
+}
+
+test_faults() {
+	faults --timeout 1 --max-answer 4M --max-memory 32M
+	for pair in crash:502 exit:502 spin:504 sleep:504 exhaust:507 garbage:502 much/1000:502; do
+		expect "/${pair%:*}" "$(status_of "/${pair%:*}")" "${pair#*:}"
+		expect "the request after /${pair%:*}" "$(ask /next)" 'GET /next -'
+	done
+	expect "a long answer" "$(ask /much/32 | wc -c)" 2097152
+	expect_in serve.log 'answer'
+	expect_in serve.log 'SIGSEGV|segmentation'
+}
+
+test_worker_is_killed() {
+	faults --pool 1:1
+	ask /x >/dev/null
+	pkill -9 -f "restore --serve-on.*$(basename "$PWD")" || pkill -9 -P "$server" || fail "no worker"
+	sleep 0.2
+	expect "the request after it" "$(ask /next)" 'GET /next -'
+}
+
+test_too_many_wait() {
+	faults --pool 1:1 --concurrency 2 --timeout 3
+	for i in 1 2 3 4 5 6; do
+		status_of /sleep >"status.$i" &
+	done
+	sleep 1
+	expect "one too many" "$(status_of /x)" 503
+	[ -n "$(ask /x -D - -o /dev/null | grep -i retry-after)" ] || fail "no Retry-After"
+}
+
+test_malformed_requests() {
+	faults
+	python3 - socket <<'PYTHON' || fail "a malformed request"
+import socket, sys
+for text in (b"GET\r\n\r\n", b"\0" * 5000, b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nshort", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n"):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(1)
+    client.connect(sys.argv[1])
+    try:
+        client.sendall(text)
+        client.shutdown(socket.SHUT_WR)
+        client.recv(4096)
+    except OSError:
+        pass
+    client.close()
+PYTHON
+	expect "the request after them" "$(ask /next)" 'GET /next -'
+}
+
+test_routes() {
+	need_kvm
+	start --route "/a=$guests/function_faults" --route "/a/b=$guests/function_faults"
+	expect "a route" "$(ask /a/x)" 'GET /a/x -'
+	expect "a longer one" "$(ask /a/b/x)" 'GET /a/b/x -'
+	expect "none" "$(status_of /ab)" 404
+	expect "counts" "$(ask /metrics | sed -n 's/^mote_responses_total{app="\/a\/b".*2xx.*} //p')" 1
+}
+
+test_drain() {
+	faults --timeout 5
+	ask /much/8 -o slow &
+	sleep 0.1
+	kill -TERM "$server"
+	wait "$server" || fail "status $?"
+	server=
+	[ ! -S socket ] || ! ask /x >/dev/null || fail "it still answers"
+}
+
+test_a_snapshot() {
+	need_kvm
+	"$mote" run --snapshot fn.snap "$guests/function_faults"
+	start fn.snap
+	expect "an answer" "$(ask /x)" 'GET /x -'
+}
+
+new() { # LANGUAGE
+	need_kvm
+	need_tool curl
+	PATH=$BUILD:$PATH
+	"$mote" new --lang "$1" "$1-fn" >/dev/null
+	make -s -C "$1-fn" >make.log 2>&1 || fail "make: $(tail -n 3 make.log)"
+	make -s -C "$1-fn" test >test.log 2>&1 || fail "make test: $(tail -n 5 test.log)"
+	expect_in test.log '^passed'
+}
+
+test_new_c() {
+	new c
+}
+
+test_new_go() {
+	need_tool go
+	new go
+}
+
+test_new_python() {
+	need_tool mkfs.erofs
+	[ -x /usr/bin/python3 ] || skip "no /usr/bin/python3"
+	new python
+}
+
+test_new_refuses() {
+	mkdir taken
+	try "$mote" new taken
+	expect_error 125 'exists already'
+	try "$mote" new --lang cobol x
+	expect_error 125 "no template for 'cobol'"
+	try "$mote" new 'a b'
+	expect_error 125 'no name for a function'
+}
+
+test_bad_options() {
+	try "$serve"
+	expect_error 125 'no application'
+	try "$serve" --pool 3:1 x
+	expect_error 125 'MIN:MAX'
+	try "$serve" --listen 127.0.0.1:notaport x
+	expect_error 125 'ADDRESS:PORT'
+	try "$serve" "$PWD/missing"
+	expect_error 125 'missing'
+}
