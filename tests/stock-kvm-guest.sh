@@ -451,6 +451,49 @@ test_control() {
 	done
 }
 
+# What the guest checks behind a snapshot is so in two starts from it.
+snapshot_of() { # GUEST ARGUMENT...
+	name=$1
+	shift
+	[ -x "$guests/$name" ] || fail "$name is not built"
+	rm -f s.snap
+	run --snapshot s.snap $at "$guests/$name" -- "$@"
+	[ "$status" -eq 0 ] || fail "no snapshot"
+	for start in 1 2; do
+		status=0
+		timeout 120 "$mote" restore s.snap >out 2>err || status=$?
+		[ "$status" -eq 0 ] || fail "start $start"
+		! grep -q 'NO$' out || fail "start $start: not all is so"
+		cp out "start.$start"
+	done
+}
+
+test_snapshot_points() {
+	at=
+	for what in registers masks threads memory clocks; do
+		snapshot_of snapshot_points "$what"
+		grep -q ': yes$' out || fail "$what says nothing"
+	done
+	at=--snapshot-at=listen
+	for how in accept epoll; do
+		snapshot_of snapshot_points listen "$how" inet
+		grep -qx 'callbacks 1' out || fail "no callback"
+	done
+}
+
+test_snapshot_unique() {
+	at=
+	snapshot_of snapshot_unique before
+	[ -z "$(sed 's/^[a-z]* //' start.1 start.2 | grep -v ^same- | sort | uniq -d)" ] || fail "drawn twice"
+	status=0
+	timeout 120 "$mote" restore --count 5 s.snap >out 2>err || status=$?
+	[ "$status" -eq 0 ] || fail "five starts"
+	[ -z "$(sed 's/^[a-z]* //' out | grep -v ^same- | sort | uniq -d)" ] || fail "drawn twice by resets"
+	run --snapshot s.snap "$guests/hostile_generation" -- write
+	timeout 120 "$mote" restore s.snap >out 2>err && fail "it was not ended"
+	grep -q 'without taking its new generation' err || fail "it was not named"
+}
+
 test_hostile_text() {
 	dies_of 11 hostile_text
 	expect_in err 'wrote to 0x[0-9a-f]+, which is protected'
