@@ -230,8 +230,7 @@ expect_old_or_new() { # SHA-OF-OLD
 		return
 	fi
 	now=$(sha256sum <s.snap)
-	[ "$now" = "$1" ] || try timeout -s KILL 0.3 "$mote" restore --verify s.snap
-	[ "$now" = "$1" ] || [ "$status" -eq 137 ] || fail "a file that is not whole"
+	[ "$now" = "$1" ] || "$mote" inspect s.snap >inspect.log 2>&1 || fail "a file that is not whole"
 }
 
 random_moment() { # MILLISECONDS
@@ -240,9 +239,9 @@ random_moment() { # MILLISECONDS
 
 test_killed_client() {
 	local old round client
-	start k run "$counter" sleep 8
+	start k run "$counter" sleep 1
 	"$mote" snapshot k -o s.snap >log
-	for ((round = 0; round < ${KILL_ROUNDS:-25}; round++)); do
+	for ((round = 0; round < ${KILL_ROUNDS:-50}; round++)); do
 		old=$(sha256sum <s.snap)
 		"$mote" snapshot k -o s.snap >log 2>&1 &
 		client=$!
@@ -262,9 +261,9 @@ test_killed_client() {
 
 test_killed_vm() {
 	local old round client
-	start k0 run "$counter" sleep 8
+	start k0 run "$counter" sleep 1
 	"$mote" snapshot k0 -o s.snap --stop >log
-	for ((round = 1; round <= ${KILL_ROUNDS:-12}; round++)); do
+	for ((round = 1; round <= ${KILL_ROUNDS:-20}; round++)); do
 		old=$(sha256sum <s.snap)
 		start "k$round" restore s.snap
 		"$mote" snapshot "k$round" -o s.snap >log 2>&1 &
@@ -284,7 +283,7 @@ test_killed_vm() {
 test_killed_run() {
 	local old=none round victim
 	need_kvm
-	for ((round = 0; round < ${KILL_ROUNDS:-25}; round++)); do
+	for ((round = 0; round < ${KILL_ROUNDS:-50}; round++)); do
 		[ $((round % 10)) -ne 5 ] || rm -f s.snap
 		[ ! -e s.snap ] && old=none || old=$(sha256sum <s.snap)
 		setsid "$mote" run --snapshot s.snap --snapshot-at main "$counter" sleep >log 2>&1 &
