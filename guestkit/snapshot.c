@@ -55,6 +55,7 @@ static void begin_generation(void)
 {
 	struct mote_generation *generation = &((struct mote_run *)MOTE_RUN_VA)->generation;
 
+	run->stamp[MOTE_STAMP_KIT] = clock_tsc();
 	random_seed(generation->seed, sizeof generation->seed);
 	memset(generation->seed, 0, sizeof generation->seed);
 	memcpy(generation->taken, generation->id, sizeof generation->taken);
@@ -67,6 +68,7 @@ static void renew_run_page(uint32_t runnable)
 	run->runnable = runnable;
 	run->preempt_wanted = 0;
 	run->slicing = 0; /* by the VMM, but this one has not begun to */
+	run->stamp[MOTE_STAMP_EXIT] = 0;
 }
 
 /* Timers on a clock that goes on where it was go on; CLOCK_REALTIME was set. */
@@ -110,6 +112,7 @@ static void begin_again(enum mote_snapshot_point point, uint32_t runnable)
 	timeouts_serve();
 	if (restore_signal && point != MOTE_SNAPSHOT_MARK)
 		signal_send(restore_signal, &restored);
+	run->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();
 }
 
 /* ---- taking ---- */
