@@ -136,13 +136,17 @@ $(BUILD)/bench/tree-walk: tests/bench/tree.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/start: tests/bench/start.c include/mote/guest.h $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 -Iinclude $< -o $@
+
 $(BUILD)/bench/disk: tests/bench/disk.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
-	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream
+	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

@@ -168,7 +168,7 @@ static int stop(struct mote_error *err)
 static int take(const struct request *request, int base, struct mote_error *err)
 {
 	struct new_file file;
-	uint64_t pages, bytes;
+	uint64_t pages, bytes, write_us, sync_us;
 
 	if (new_file_create(&file, request->path, err))
 		return -1;
@@ -178,6 +178,8 @@ static int take(const struct request *request, int base, struct mote_error *err)
 	}
 	pages = number_of("pages");
 	bytes = number_of("bytes");
+	write_us = number_of("write_us");
+	sync_us = number_of("sync_us");
 	if (new_file_keep(&file, err)) {
 		struct mote_error unused;
 
@@ -186,7 +188,9 @@ static int take(const struct request *request, int base, struct mote_error *err)
 			                   &unused);
 		return -1;
 	}
-	printf("%s: %" PRIu64 " pages, %" PRIu64 " bytes\n", request->path, pages, bytes);
+	printf("%s: %" PRIu64 " pages, %" PRIu64 " bytes\n"
+	       "written in %" PRIu64 " us, and on disk %" PRIu64 " us later\n",
+	       request->path, pages, bytes, write_us, sync_us);
 	return request->stops ? stop(err) : 0;
 }
 

@@ -6,9 +6,13 @@
  * supports, started at CPL 3 in 64-bit mode, one `out` instruction, process exit. There is no kit,
  * no application and no confinement, and nothing is cached between runs. Link it statically with
  * musl: a dynamic glibc program of the same text takes about a third longer.
+ *
+ * With the argument `idle` it stays, with its VM, until a signal ends it: for what that costs in
+ * memory (clones.sh).
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,8 +143,9 @@ static int set_cpuid(int kvm, int vcpu)
 	return ioctl(vcpu, KVM_SET_CPUID2, &cpuid);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	bool is_idle = argc == 2 && !strcmp(argv[1], "idle");
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (kvm < 0)
@@ -190,5 +195,7 @@ int main(void)
 	}
 	if (write(STDOUT_FILENO, "floor\n", 6) != 6)
 		return fail("stdout");
+	if (is_idle)
+		pause();
 	_exit(0);
 }

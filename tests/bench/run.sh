@@ -26,7 +26,7 @@ hello=$build/images/hello
 pairs=$out/pairs
 results=$out/results.tsv
 stats=$out/hello.stats
-readonly bench root build out rounds compute_rounds mote hello pairs results stats
+readonly bench root build out rounds compute_rounds mote hello pairs results
 
 # crun refuses the layout with both cgroup versions mounted, even when it is told to leave cgroups
 # alone. In a mount namespace of our own the second one is taken away; nothing outside changes.
@@ -99,6 +99,8 @@ source "$bench/devices.sh"
 source "$bench/net.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/disk.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$bench/snapshot.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -207,7 +209,7 @@ bench_python() {
 main() {
 	local tool
 	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" \
-		"$out/tree-walk" "$out/disk" "$out/stream" "$hello"; do
+		"$out/tree-walk" "$out/disk" "$out/stream" "$out/start" "$hello"; do
 		if [ ! -x "$tool" ]; then
 			echo "bench: $tool is missing; run \`make bench\`" >&2
 			exit 1
@@ -229,6 +231,7 @@ main() {
 	bench_net
 	bench_share
 	bench_disk
+	bench_snapshots
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"
