@@ -171,6 +171,13 @@ $(FUZZ_LWIP): $(BUILD)/fuzz/lwip/%.o: $(LWIP_STAMP) guestkit/net/lwipopts.h
 $(BUILD)/fuzz/fuzz_net_stack: $(FUZZ_LWIP)
 $(BUILD)/fuzz/fuzz_net_stack: FUZZ_MORE := -Iguestkit/net -isystem $(LWIP)/src/include $(FUZZ_LWIP)
 
+# Devices of all kinds, whose files do not go into one translation unit.
+FUZZ_DEVICES := $(wildcard virtio/*.c) $(addprefix vmm/,devices.c devices_net.c \
+	devices_snapshot.c disk.c error.c guest_memory.c lost_page.c page_tables.c passt.c \
+	siphash.c start_tree.c) $(FDT_SRC:%.c=$(FDT)/libfdt/%.c)
+$(BUILD)/fuzz/fuzz_devices_state: $(filter-out $(FDT)/%,$(FUZZ_DEVICES))
+$(BUILD)/fuzz/fuzz_devices_state: FUZZ_MORE := $(FUZZ_DEVICES)
+
 $(BUILD)/fuzz/fuzz_bench: FUZZ_MORE := -ljansson -lm
 
 .PHONY: fuzz fuzz-long

@@ -62,6 +62,7 @@ struct fs_server {
 	uint32_t user, group; /* of this process; the guest sees them as 0, see fs_host.c */
 	const char *name;     /* the caller's, for messages */
 	bool has_complained;
+	bool has_told_stale; /* that files are not there after a restore */
 	bool is_other; /* after a restore: some file is not the one that it was (fs_snapshot.h) */
 	struct fs_state *state;
 };

@@ -235,8 +235,9 @@ static void complain(struct fs_server *server, unsigned stale_nodes, unsigned st
 	char text[256];
 	int length;
 
-	if (!stale_nodes && !stale_handles)
+	if ((!stale_nodes && !stale_handles) || server->has_told_stale)
 		return;
+	server->has_told_stale = true;
 	length = snprintf(
 	        text, sizeof text,
 	        "mote: share %.128s: of what the guest knew, %u files are not there and %u "
