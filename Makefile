@@ -67,11 +67,11 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/mote-pack $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
-	@echo 'all (default)   mote, mote-build, mote-bench, the guest kit, mote-cc and the hello image'
+	@echo 'all (default)   mote, mote-build, mote-bench, mote-pack, the guest kit, mote-cc and the hello image'
 	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
@@ -201,6 +201,17 @@ BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/packer/%.o)
 $(BUILD)/mote-bench: $(BENCH_OBJ)
 	$(call say,LINK,$@)$(HOSTCC) -s $^ -ljansson -lm -o $@
 
+# ---- mote-pack, which needs libzstd ----
+
+PACK_SRC := $(wildcard snapshot/pack/*.c) $(addprefix snapshot/,checksum.c index.c open.c read.c verify.c) \
+	$(addprefix vmm/,confine.c confined_child.c error.c landlock.c lost_page.c new_file.c)
+PACK_OBJ := $(PACK_SRC:%.c=$(BUILD)/packer/%.o)
+
+$(BUILD)/packer/vmm/confine.o: $(BUILD)/seccomp_filters.h
+
+$(BUILD)/mote-pack: $(PACK_OBJ)
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -lzstd -o $@
+
 $(BUILD)/mote-new: images/functions/mote-new
 	@mkdir -p $(@D)
 	$(call say,COPY,$@)cp $< $@
@@ -220,7 +231,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/mote-new $(DESTDIR)$(PREFIX)/libexec/mote
+	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/mote-pack \
+		$(BUILD)/mote-new $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 -D images/python/mote.py $(DESTDIR)$(PREFIX)/lib/mote/python/mote.py
 	for file in images/functions/*/*; do \
@@ -234,4 +246,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d)

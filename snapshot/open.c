@@ -57,20 +57,15 @@ static char *beside(const char *path, const char *name)
 	return joined;
 }
 
+/* #syscalls:load pread64 */
 static int read_header(struct snapshot_layer *layer, struct mote_error *err)
 {
-	struct stat stat;
 	const char *problem;
 	ssize_t got;
 
 	layer->header = calloc(1, sizeof *layer->header);
 	if (!layer->header)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
-	if (fstat(layer->fd, &stat))
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot look at %s", layer->name);
-	if (!S_ISREG(stat.st_mode))
-		return cannot_use(err, layer->name, "it is not a regular file");
-	layer->size = (uint64_t)stat.st_size;
 	got = pread(layer->fd, layer->header, sizeof *layer->header, 0);
 	if (got < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot read %s", layer->name);
@@ -81,6 +76,18 @@ static int read_header(struct snapshot_layer *layer, struct mote_error *err)
 		                          : "it is not a snapshot");
 	problem = header_problem(layer->header);
 	return problem ? cannot_use(err, layer->name, problem) : 0;
+}
+
+static int read_file(struct snapshot_layer *layer, struct mote_error *err)
+{
+	struct stat stat;
+
+	if (fstat(layer->fd, &stat))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot look at %s", layer->name);
+	if (!S_ISREG(stat.st_mode))
+		return cannot_use(err, layer->name, "it is not a regular file");
+	layer->size = (uint64_t)stat.st_size;
+	return read_header(layer, err);
 }
 
 /* @path becomes the layer's. @above: what builds on it; NULL: it is the snapshot itself */
@@ -94,7 +101,7 @@ static int open_layer(struct snapshot *snapshot, char *path, const char *above,
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
 	layer->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (layer->fd >= 0)
-		return read_header(layer, err);
+		return read_file(layer, err);
 	if (above)
 		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN,
 		                        "cannot use snapshot %s: cannot open its base %s", above,
@@ -162,6 +169,19 @@ int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error
 		layer++;
 	}
 	return 0;
+}
+
+int snapshot_open_file(struct snapshot *snapshot, int fd, uint64_t size, const char *name,
+                       struct mote_error *err)
+{
+	struct snapshot_layer *layer = &snapshot->layers[0];
+
+	memset(snapshot, 0, sizeof *snapshot);
+	snapshot->layer_count = 1;
+	*layer = (struct snapshot_layer){.name = strdup(name), .fd = fd, .size = size};
+	if (!layer->name)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	return read_header(layer, err);
 }
 
 /* Where the folder of @path is; the path itself need not be. */

@@ -83,6 +83,17 @@ struct snapshot {
 int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error *err);
 
 /**
+ * snapshot_open_file() - Take one file, without those that it builds on: to be checked, not used.
+ * @fd:   open for reading; snapshot_close() closes it
+ * @size: of the file
+ * @name: of it, for messages
+ *
+ * Allowed in phase load. Errors: MOTE_STATUS_CANNOT_RUN.
+ */
+int snapshot_open_file(struct snapshot *snapshot, int fd, uint64_t size, const char *name,
+                       struct mote_error *err);
+
+/**
  * snapshot_read() - Check headers, sections and page indexes of all layers, and map them.
  *
  * Everything that the rest of the program relies on is checked: sizes, order, bounds, checksums of

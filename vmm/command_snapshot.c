@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vmm/command.h"
+#include "vmm/command_tool.h"
 #include "vmm/control_client.h"
 #include "vmm/new_file.h"
 #include "vmm/snapshot_train.h"
@@ -35,12 +36,20 @@ static int run_train(int argc, char **argv, struct mote_error *err)
 	return snapshot_train(argv[1], !forgets, err);
 }
 
+static int run_pack(int argc, char **argv, struct mote_error *err)
+{
+	(void)argc;
+	return command_tool_run("mote-pack", argv, err);
+}
+
 /* First words of `mote snapshot` that stand for something else; argv[0] is the word. */
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv, struct mote_error *err);
 } tools[] = {
         {"train", run_train},
+        {"pack", run_pack},
+        {"unpack", run_pack},
 };
 
 #define TOOLS (sizeof tools / sizeof tools[0])
@@ -214,7 +223,9 @@ int command_snapshot(int argc, char **argv, struct mote_error *err)
 void command_snapshot_help(void)
 {
 	printf("Usage: mote snapshot NAME|PID -o FILE [OPTION]...\n"
-	       "       mote snapshot train [--forget] FILE\n\n"
+	       "       mote snapshot train [--forget] FILE\n"
+	       "       mote snapshot pack FILE [-o FILE.zst]\n"
+	       "       mote snapshot unpack FILE.zst [-o FILE]\n\n"
 	       "Takes a snapshot of a microVM that was started with --name, where its program "
 	       "stands;\n"
 	       "mote restore FILE goes on from there. The guest stands still meanwhile. FILE is\n"
@@ -229,5 +240,7 @@ void command_snapshot_help(void)
 	       "  --stop                end the microVM after it\n\n"
 	       "train lays the pages that the first restore wrote in one run, which makes "
 	       "restores\n"
-	       "faster; --forget lets the next restore find out anew which these are.\n");
+	       "faster; --forget lets the next restore find out anew which these are.\n"
+	       "pack compresses a snapshot for transport (zstd); unpack makes it again, and "
+	       "verifies it.\n");
 }

@@ -133,8 +133,8 @@ _mote() {
 	diff) _mote_files "$current" ;;
 	snapshot)
 		case ${COMP_WORDS[COMP_CWORD - 1]} in
-		-o | --output | --base | train) _mote_files "$current" ;;
-		snapshot) _mote_names "$current" && COMPREPLY+=($(compgen -W 'train --help' -- "$current")) ;;
+		-o | --output | --base | train | pack | unpack) _mote_files "$current" ;;
+		snapshot) _mote_names "$current" && COMPREPLY+=($(compgen -W 'train pack unpack --help' -- "$current")) ;;
 		*) _mote_words "$current" '-o --output --base --force --continue --stop --help' ;;
 		esac
 		;;

@@ -119,3 +119,87 @@ test_train() {
 	expect_status 0
 	cmp out restored || fail "it says something else"
 }
+
+test_pack() {
+	take a.snap
+	"$mote" restore a.snap >restored
+	try "$mote" snapshot pack a.snap
+	expect_status 0
+	expect_no_err
+	[ "$(stat -c %s a.snap.zst)" -lt "$(($(stat -c %s a.snap) / 2))" ] || fail "it is not much smaller"
+	[ "$(stat -c %a a.snap.zst)" = 600 ] || fail "others may read it"
+	try "$mote" snapshot unpack a.snap.zst -o b.snap
+	expect_status 0
+	expect_no_err
+	cmp a.snap b.snap || fail "not what was packed"
+	try "$mote" restore b.snap
+	cmp out restored || fail "it says something else"
+	rm b.snap
+	try "$mote" snapshot unpack a.snap.zst
+	expect_status 0
+	# What others wrote is read as well.
+	need_tool zstd
+	zstd -q -19 a.snap -o other.zst
+	try "$mote" snapshot unpack other.zst -o c.snap
+	expect_status 0
+	cmp a.snap c.snap || fail "not what zstd packed"
+	zstd -dqf a.snap.zst -o d.snap
+	cmp a.snap d.snap || fail "zstd reads something else"
+}
+
+# Nothing is written, and one line says why.
+expect_not_unpacked() { # FILE REGEX
+	try "$mote" snapshot unpack "$1" -o never.snap
+	expect_status 126
+	[ "$(wc -l <err)" -eq 1 ] || fail "not one line"
+	expect_in err "$2"
+	[ ! -e never.snap ] || fail "there is a file"
+}
+
+test_unpack_bad_files() {
+	need_tool python3
+	take a.snap
+	"$mote" snapshot pack a.snap
+	expect_not_unpacked "$images/hello" 'cannot unpack'
+	expect_not_unpacked a.snap 'cannot unpack'
+	: >empty
+	expect_not_unpacked empty 'it is cut off'
+	for at in 1 10 1000 $(($(stat -c %s a.snap.zst) - 1)); do
+		head -c "$at" a.snap.zst >cut.zst
+		expect_not_unpacked cut.zst 'it is cut off'
+	done
+	cp a.snap.zst more.zst
+	printf x >>more.zst
+	expect_not_unpacked more.zst 'something follows'
+	cp a.snap.zst flipped.zst
+	poke flipped.zst 20000 'xyz\x00xyz'
+	expect_not_unpacked flipped.zst 'cannot unpack|damaged'
+	need_tool zstd
+	# 500 MB that are 50 KB packed; a snapshot that says it is small, with more behind it; a damaged one.
+	truncate -s 500M zeros
+	zstd -q -1 zeros -o zeros.zst
+	expect_not_unpacked zeros.zst 'there is no snapshot in it'
+	cat a.snap a.snap >long
+	zstd -q long -o long.zst
+	expect_not_unpacked long.zst 'more in it than a snapshot'
+	cp a.snap damaged.snap
+	poke damaged.snap 100000 xyz
+	zstd -q damaged.snap -o damaged.zst
+	expect_not_unpacked damaged.zst 'are damaged'
+	try "$mote" snapshot pack damaged.snap
+	expect_status 126
+	[ ! -e damaged.snap.zst ] || fail "there is a file"
+	try "$mote" snapshot pack nowhere
+	expect_status 127
+	try "$mote" snapshot unpack a.snap
+	expect_status 125
+}
+
+test_pack_words() {
+	try "$mote" snapshot pack
+	expect_status 125
+	try "$mote" snapshot pack a.snap b.snap
+	expect_status 125
+	try "$mote" snapshot unpack a.snap -o
+	expect_status 125
+}
