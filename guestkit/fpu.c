@@ -19,7 +19,7 @@ struct fpu_area {
 uint32_t fpu_size = FPU_LEGACY_SIZE;
 uint64_t fpu_features;
 
-static uint64_t read_xcr0(void)
+uint64_t fpu_xcr0(void)
 {
 	uint32_t low, high;
 
@@ -38,7 +38,7 @@ void fpu_init(uint64_t xsave_size)
 	 * 8 KiB of an area that has no room for them, is in it where the CPU has it. Protection
 	 * keys would lock the kit out of its own memory: they stay as they are.
 	 */
-	fpu_features = read_xcr0() & FEATURES_SAVED;
+	fpu_features = fpu_xcr0() & FEATURES_SAVED;
 	fpu_size = (uint32_t)xsave_size;
 	if (fpu_features & FEATURES_AVX512 && fpu_size < FPU_SIZE_AVX512)
 		fpu_size = FPU_SIZE_AVX512;
@@ -53,7 +53,7 @@ void fpu_init(uint64_t xsave_size)
 
 bool fpu_lost_features(void)
 {
-	uint64_t present = fpu_features ? read_xcr0() : 0;
+	uint64_t present = fpu_features ? fpu_xcr0() : 0;
 
 	if (!(fpu_features & ~present))
 		return false;

@@ -31,6 +31,9 @@ extern uint32_t fpu_size;
 /* Once at start. @xsave_size: of an area in bytes; 0: the CPU has FXSAVE only. */
 void fpu_init(uint64_t xsave_size);
 
+/* XCR0: what the processor has switched on, which may be more than the kit carries. */
+uint64_t fpu_xcr0(void);
+
 /*
  * After a start from a snapshot, before anything is loaded: the CPU may have less state than the
  * one that it was taken on, where KVM left the host's XCR0 in force. A guest that keeps to its

@@ -27,6 +27,7 @@
 #include "guestkit/libc-shim/timerfd.h"
 #include "guestkit/machine.h"
 #include "guestkit/random.h"
+#include "guestkit/selectors.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
 #include "guestkit/timeouts.h"
@@ -125,23 +126,22 @@ static void renew_fpu(void)
 		fpu_trim(thread->fpu);
 }
 
-/* The area and the bases of a thread hold nothing while it runs, or was the last to run. */
+/* The area of a thread holds nothing while it runs, or was the last to run. */
 static int64_t call(enum mote_snapshot_point point, size_t problems)
 {
 	struct thread *thread = thread_current;
+	struct selectors selectors;
 	int64_t result;
 
 	fpu_save(thread->fpu);
-	__asm__ volatile("rdfsbase %0" : "=r"(thread->fs_base));
-	__asm__ volatile("rdgsbase %0" : "=r"(thread->gs_base));
+	selectors_save(&selectors);
 	result = hypercall_turn(MOTE_HC_snapshot, point, kit_physical(snapshot_problems), problems);
 	if (result == MOTE_SNAPSHOT_RESTORED) {
 		begin_generation();
 		renew_fpu();
 	}
 	fpu_load(thread->fpu);
-	__asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
-	__asm__ volatile("wrgsbase %0" : : "r"(thread->gs_base));
+	selectors_load(&selectors);
 	return result;
 }
 

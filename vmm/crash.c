@@ -107,11 +107,12 @@ static int read_guest(void *ctx, uint64_t va, void *buffer, size_t length)
 	return guest_read_virtual(&vm->memory, vm->layout.tables.root, va, buffer, length);
 }
 
+/* @path: NULL for the program of a snapshot, whose file is not opened */
 static const char *base_name(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	return slash ? slash + 1 : path;
+	return slash ? slash + 1 : path ? path : "the program";
 }
 
 /* A program's code for the backtrace, nothing of it where its file is lost. */
