@@ -125,11 +125,42 @@ _Static_assert(SNAPSHOT_MACHINE == 0 && SNAPSHOT_CPUID == 1 && SNAPSHOT_XSAVE ==
                        SNAPSHOT_APPLICATION == 5 && SNAPSHOT_ROOT == 6,
                "format: numbers of the sections");
 _Static_assert(SNAPSHOT_PAGE == MOTE_PAGE_SIZE, "format: size of a page");
-/* The part MACHINE. */
-_Static_assert(sizeof(struct kvm_regs) == 144 && sizeof(struct kvm_sregs) == 312,
-               "format: registers are as Linux has them");
+/* The part MACHINE, and what it has of Linux and of the contract with the kit. */
+_Static_assert(sizeof(struct snapshot_machine) == 784 && SNAPSHOT_MSRS == 3,
+               "format of snapshot_machine");
+_Static_assert(sizeof(struct mote_kit_note) == 80, "format of mote_kit_note");
+_Static_assert(sizeof(struct kvm_regs) == 144 && sizeof(struct kvm_sregs) == 312 &&
+                       sizeof(struct kvm_xsave) == 4096 && sizeof(struct kvm_cpuid_entry2) == 40,
+               "format: the vCPU's state is as Linux has it");
+_Static_assert(MOTE_SNAPSHOT_MAIN == 0 && MOTE_SNAPSHOT_LISTEN == 1 && MOTE_SNAPSHOT_MARK == 2 &&
+                       MOTE_SNAPSHOT_OUTSIDE == 3,
+               "format: numbers of points");
 SNAPSHOT_FORMAT_OFFSET(snapshot_machine, vmm_version, 8);
 SNAPSHOT_FORMAT_OFFSET(snapshot_machine, kit, 40);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, kit_id, 120);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, kit_size, 136);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, point, 144);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, cpu_model, 148);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, cpu_signature, 152);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, cpu_vendor, 156);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, xcr0, 168);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, tsc_khz, 176);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, ram_size, 184);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, ram_end, 192);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, free, 200);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, page_table, 216);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, root_gpa, 224);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, root_size, 232);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, root_id, 240);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, application_bias, 256);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, application_gpa, 264);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, monotonic, 272);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, realtime, 280);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, boottime_offset, 288);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, advances, 296);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, regs, 304);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, sregs, 448);
+SNAPSHOT_FORMAT_OFFSET(snapshot_machine, msrs, 760);
 
 /* Chunks of that many pages; the last one may be shorter. */
 static inline uint64_t snapshot_chunks(uint64_t pages)

@@ -41,7 +41,7 @@ readonly topics=(
 	balloon
 	virtio
 	sharehost
-	share_programs snapshot_devices snapshot_files snapshot_points snapshot_unique reset
+	share_programs snapshot_devices snapshot_files snapshot_golden snapshot_points snapshot_unique reset
 	servers
 	serve
 	net
