@@ -188,7 +188,8 @@ enum { OPTION_LISTEN = 256,
        OPTION_CONCURRENCY,
        OPTION_THREADS,
        OPTION_LOG,
-       OPTION_FIXED };
+       OPTION_FIXED,
+       OPTION_COMMAND };
 
 static const struct option options[] = {
         {"listen", required_argument, NULL, OPTION_LISTEN},
@@ -202,6 +203,7 @@ static const struct option options[] = {
         {"threads", required_argument, NULL, OPTION_THREADS},
         {"log", required_argument, NULL, OPTION_LOG},
         {"answer-without-vm", required_argument, NULL, OPTION_FIXED},
+        {"answer-by-process", required_argument, NULL, OPTION_COMMAND},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -242,6 +244,7 @@ static int apply(struct server *server, struct common *common, int option, char 
 		return 0;
 	case OPTION_LOG: return read_log(server, value);
 	case OPTION_FIXED: server->fixed = value; return 0;
+	case OPTION_COMMAND: server->command = value; return 0;
 	default: return refuse("what is wrong is said above");
 	}
 }
@@ -271,7 +274,7 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 	for (; optind < argc; optind++)
 		if (add_app(server, "/", 1, argv[optind], mote))
 			return -1;
-	if (!server->app_count && !server->fixed)
+	if (!server->app_count && !server->fixed && !server->command)
 		return refuse("no application given: mote serve [OPTION]... APP");
 	settle(server, &common);
 	server->listener = strncmp(server->address, "unix:", 5) ? listen_tcp(server->address)

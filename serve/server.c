@@ -23,6 +23,7 @@
 
 #include "serve/exchange.h"
 #include "serve/log.h"
+#include "serve/process.h"
 
 #define MOMENT_MS   1 /* that a thread waits for an answer itself */
 #define EVENTS      64
@@ -254,6 +255,15 @@ static enum MHD_Result send_metrics(const struct server *server, struct MHD_Conn
 	return result;
 }
 
+static enum MHD_Result send_output(const struct server *server, struct MHD_Connection *connection)
+{
+	char text[65536];
+	long length = process_answer(server->command, text, sizeof text);
+
+	return length < 0 ? send_text(connection, 502, "failed\n", 7, false)
+	                  : send_text(connection, 200, text, (size_t)length, false);
+}
+
 /* ---- libmicrohttpd's side ---- */
 
 /* The first that is heard of a request: its target as it was sent. */
@@ -318,7 +328,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		return MHD_NO;
 	if (!exchange->method) {
 		exchange->method = method;
-		if (server->fixed)
+		if (server->fixed || server->command)
 			return MHD_YES;
 		if (!strcmp(url, "/healthz") || !strcmp(url, "/metrics"))
 			return MHD_YES;
@@ -333,6 +343,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	}
 	if (server->fixed)
 		return send_text(connection, 200, server->fixed, strlen(server->fixed), false);
+	if (server->command)
+		return send_output(server, connection);
 	if (!exchange->app && !exchange->is_over)
 		return strcmp(url, "/metrics") ? send_text(connection, 200, "ok\n", 3, false)
 		                               : send_metrics(server, connection);

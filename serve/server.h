@@ -25,7 +25,8 @@ struct server {
 	uint32_t connections_max;
 	enum log_format log_format;
 	FILE *log;
-	const char *fixed; /* for measuring: answer this to everything, without a VM */
+	/* For measuring, without a VM: answer this to everything; or what this program writes. */
+	const char *fixed, *command;
 
 	struct MHD_Daemon *daemon;
 	int events; /* epoll of the workers whose answer nobody waits for at once */

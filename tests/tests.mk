@@ -144,9 +144,13 @@ $(BUILD)/bench/disk: tests/bench/disk.c $(BUILD)/mote-cc
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/function: tests/bench/function.c $(wildcard include/mote/*.h) $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
+
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
-	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start
+	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start $(BUILD)/bench/function
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

@@ -30,7 +30,8 @@ void command_serve_help(void)
 	       "  --concurrency N               requests that may wait (default 1024)\n"
 	       "  --threads N                   of the HTTP server (default: processors)\n"
 	       "  --log none|text|json          a line for each request, on stderr (default text)\n"
-	       "  --answer-without-vm TEXT      for measuring: answer that to everything\n\n"
+	       "  --answer-without-vm TEXT      for measuring: answer that to everything\n"
+	       "  --answer-by-process COMMAND   for measuring: what a process of its own writes\n\n"
 	       "/healthz and /metrics (for Prometheus) are the server's own. SIGTERM ends it when\n"
 	       "what has begun is answered.\n");
 }

@@ -101,6 +101,8 @@ source "$bench/net.sh"
 source "$bench/disk.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/snapshot.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$bench/serve.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -232,6 +234,7 @@ main() {
 	bench_share
 	bench_disk
 	bench_snapshots
+	bench_serve
 	bench_stats
 	echo "== limits"
 	"$bench/check-limits" "$results"
