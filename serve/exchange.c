@@ -173,7 +173,6 @@ static int serve_message(struct worker *worker, const struct worker_message *hea
 	const unsigned char *payload = worker->message + sizeof *head;
 
 	switch (head->type) {
-	case WORKER_RESET: metrics_reset(&worker->app->metrics, head->ns, head->pages); return 0;
 	case WORKER_WANT_BODY: return exchange ? send_body(exchange, worker) : -1;
 	case WORKER_ANSWER:
 		if (!exchange)
@@ -186,25 +185,26 @@ static int serve_message(struct worker *worker, const struct worker_message *hea
 		add_piece(exchange, payload, size);
 		finish(exchange);
 		exchange->exits = head->exits;
-		metrics_time(&worker->app->metrics, METRICS_RUN, head->ns);
+		metrics_run(&worker->app->metrics, head);
 		return 1;
 	case WORKER_FAILED:
 		if (!exchange)
 			return -1;
 		fail_as_worker_says(exchange, head->failure);
+		metrics_run(&worker->app->metrics, head);
 		exchange->exits = head->exits;
 		return 1;
 	default: return -1;
 	}
 }
 
-int exchange_serve(struct worker *worker)
+int exchange_serve(struct worker *worker, bool waits)
 {
 	struct worker_message head;
 	size_t size;
 	int status;
 
-	while ((status = worker_take(worker, &head, &size)) > 0) {
+	while ((status = worker_take(worker, waits, &head, &size)) > 0) {
 		status = serve_message(worker, &head, size);
 		if (status)
 			break;

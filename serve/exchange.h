@@ -55,10 +55,11 @@ int exchange_send(struct exchange *exchange, struct worker *worker);
 
 /**
  * exchange_serve() - Take what a worker has sent, as far as it is there.
+ * @waits: for a moment, if it is not
  *
  * Return: 0: more is to come; 1: its exchange is over; -1: it is over, and the worker is of no use.
  */
-int exchange_serve(struct worker *worker);
+int exchange_serve(struct worker *worker, bool waits);
 
 /* It cannot be answered: what the client gets. @why: a constant, for the log */
 void exchange_fail(struct exchange *exchange, unsigned status, const char *why);

@@ -32,10 +32,13 @@ void metrics_answer(struct metrics *metrics, unsigned status, unsigned exits)
 	add(&metrics->exits, exits);
 }
 
-void metrics_reset(struct metrics *metrics, uint64_t ns, unsigned pages)
+void metrics_run(struct metrics *metrics, const struct worker_message *end)
 {
-	metrics_time(metrics, METRICS_RESET, ns);
-	add(&metrics->pages, pages);
+	metrics_time(metrics, METRICS_RUN, end->ns);
+	if (!end->reset_ns)
+		return;
+	metrics_time(metrics, METRICS_RESET, end->reset_ns);
+	add(&metrics->pages, end->pages);
 	add(&metrics->resets, 1);
 }
 

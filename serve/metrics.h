@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "vmm/worker_wire.h"
+
 #define METRICS_BUCKETS 20
 
 enum metrics_phase { METRICS_QUEUE, METRICS_RUN, METRICS_RESET, METRICS_TOTAL, METRICS_PHASES };
@@ -26,7 +28,8 @@ struct metrics {
 /* Both may be called by any thread. */
 void metrics_time(struct metrics *metrics, enum metrics_phase phase, uint64_t ns);
 void metrics_answer(struct metrics *metrics, unsigned status, unsigned exits);
-void metrics_reset(struct metrics *metrics, uint64_t ns, unsigned pages);
+/* What a worker says of a run, and of the reset before it. */
+void metrics_run(struct metrics *metrics, const struct worker_message *end);
 
 /* Write one application's. @is_first: with the lines that explain them */
 void metrics_print(const struct metrics *metrics, const char *app, FILE *out);

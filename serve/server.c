@@ -25,7 +25,6 @@
 #include "serve/log.h"
 #include "serve/process.h"
 
-#define MOMENT_MS   1 /* that a thread waits for an answer itself */
 #define EVENTS      64
 #define TRIES       4 /* workers that may turn out to be gone, for one request */
 #define RETRY_AFTER "1"
@@ -78,7 +77,7 @@ static void go_on(struct server *server, struct worker *worker, bool is_of_use)
 static void finish_one(struct server *server, struct worker *worker)
 {
 	struct exchange *exchange = worker->exchange;
-	int status = exchange_serve(worker);
+	int status = exchange_serve(worker, false);
 
 	if (!status) {
 		watch(server, worker, EPOLL_CTL_MOD);
@@ -144,7 +143,7 @@ static struct worker *send_now(struct exchange *exchange)
 static void dispatch(struct server *server, struct exchange *exchange)
 {
 	struct worker *worker = send_now(exchange);
-	int status = 0;
+	int status;
 
 	if (!worker) {
 		exchange->is_suspended = true;
@@ -156,8 +155,7 @@ static void dispatch(struct server *server, struct exchange *exchange)
 		return;
 	}
 	metrics_time(&exchange->app->metrics, METRICS_QUEUE, 0);
-	while (!status && worker_wait(worker, MOMENT_MS))
-		status = exchange_serve(worker);
+	status = exchange_serve(worker, true);
 	if (!status) {
 		exchange->is_suspended = true;
 		MHD_suspend_connection(exchange->connection);

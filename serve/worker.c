@@ -3,13 +3,13 @@
 #include "serve/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,12 +51,14 @@ static int spawn(const struct app *app, int socket, pid_t *pid)
 struct worker *worker_start(struct app *app)
 {
 	struct worker *worker = calloc(1, sizeof *worker);
+	const struct timeval moment = {.tv_usec = WORKER_MOMENT_US};
 	int pair[2], room = 4 * (int)WORKER_MESSAGE_MAX;
 
 	if (!worker || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		free(worker);
 		return NULL;
 	}
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof moment);
 	for (int i = 0; i < 2; i++)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	worker->app = app;
@@ -97,12 +99,13 @@ int worker_send(struct worker *worker, enum worker_message_type type, const void
 	return sent == (ssize_t)(sizeof head + size) ? 0 : -1;
 }
 
-int worker_take(struct worker *worker, struct worker_message *head, size_t *size)
+int worker_take(struct worker *worker, bool waits, struct worker_message *head, size_t *size)
 {
 	ssize_t length;
 
 	do
-		length = recv(worker->socket, worker->message, sizeof worker->message, MSG_DONTWAIT);
+		length = recv(worker->socket, worker->message, sizeof worker->message,
+		              waits ? 0 : MSG_DONTWAIT);
 	while (length < 0 && errno == EINTR);
 	if (length < 0 && errno == EAGAIN)
 		return 0;
@@ -111,11 +114,4 @@ int worker_take(struct worker *worker, struct worker_message *head, size_t *size
 	memcpy(head, worker->message, sizeof *head);
 	*size = (size_t)length - sizeof *head;
 	return 1;
-}
-
-bool worker_wait(const struct worker *worker, int ms)
-{
-	struct pollfd look = {.fd = worker->socket, .events = POLLIN};
-
-	return poll(&look, 1, ms) > 0;
 }

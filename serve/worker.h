@@ -8,6 +8,8 @@
 
 #include "vmm/worker_wire.h"
 
+#define WORKER_MOMENT_US 1000
+
 struct exchange;
 
 struct worker {
@@ -36,15 +38,14 @@ int worker_send(struct worker *worker, enum worker_message_type type, const void
                 size_t size);
 
 /**
- * worker_take() - Take a message, if there is one.
+ * worker_take() - Take a message.
+ * @waits: for a moment (WORKER_MOMENT_US), else only if there is one
  * @head: filled; the payload follows it in worker->message
  * @size: of the payload
  *
  * Return: 1; 0 when there is none yet; -1 when the process is gone or sends what it may not.
  */
-int worker_take(struct worker *worker, struct worker_message *head, size_t *size);
+int worker_take(struct worker *worker, bool waits, struct worker_message *head, size_t *size);
 
-/* Wait for one, at most @ms milliseconds: whether there is one, or the process is gone. */
-bool worker_wait(const struct worker *worker, int ms);
 
 #endif

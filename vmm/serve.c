@@ -34,6 +34,8 @@ struct vm_serve {
 	bool is_gone;      /* the server is */
 	uint64_t started;  /* host TSC */
 	uint64_t exits;    /* at that moment */
+	uint64_t reset_ns; /* of the last reset */
+	uint32_t pages;    /* that it put back */
 	unsigned char message[WORKER_MESSAGE_MAX]; /* struct worker_message and what follows it */
 };
 
@@ -105,7 +107,9 @@ static struct worker_message end_of_run(const struct vm *vm, enum worker_message
 {
 	return (struct worker_message){.type = type,
 	                               .ns = ns_since(vm, vm->serve->started),
-	                               .exits = (uint32_t)(all_exits(vm) - vm->serve->exits)};
+	                               .reset_ns = vm->serve->reset_ns,
+	                               .exits = (uint32_t)(all_exits(vm) - vm->serve->exits),
+	                               .pages = vm->serve->pages};
 }
 
 /* ---- the hypercall ---- */
@@ -219,14 +223,13 @@ static int answer(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *er
 
 static int put_back(struct vm *vm, struct mote_error *err)
 {
-	struct worker_message head = {.type = WORKER_RESET};
 	uint64_t started = clock_host_tsc(), before = vm->reset->memory.counts.changed;
 
 	if (vm_reset(vm, err))
 		return -1;
-	head.ns = ns_since(vm, started);
-	head.pages = (uint32_t)(vm->reset->memory.counts.changed - before);
-	return send_message(vm->serve, &head, 0);
+	vm->serve->reset_ns = ns_since(vm, started);
+	vm->serve->pages = (uint32_t)(vm->reset->memory.counts.changed - before);
+	return 0;
 }
 
 int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *err),

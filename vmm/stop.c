@@ -25,6 +25,7 @@ static struct {
 	volatile sig_atomic_t ticked;
 	volatile sig_atomic_t called;
 	timer_t tick;
+	uint64_t tick_at;         /* CLOCK_MONOTONIC ns */
 	bool (*serve)(void *ctx); /* calls; NULL: there are none */
 	void *ctx;
 	uint64_t patience_ns;
@@ -95,6 +96,14 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 
 /* ---- ticks ---- */
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
 /* #syscalls:load timer_create */
 int stop_init_tick(uint64_t delay_ns, struct mote_error *err)
 {
@@ -120,6 +129,14 @@ void stop_set_tick(uint64_t delay_ns)
 	                                             .tv_nsec = (long)(delay_ns % NS_PER_S)}};
 
 	timer_settime(state.tick, 0, &when, NULL);
+	state.tick_at = now() + delay_ns;
+}
+
+uint64_t stop_tick_due(void)
+{
+	uint64_t present = now();
+
+	return state.tick_at > present ? state.tick_at - present : 0;
 }
 
 bool stop_take_tick(void)

@@ -39,6 +39,9 @@ bool stop_take_window_change(void);
 int stop_init_tick(uint64_t delay_ns, struct mote_error *err);
 void stop_set_tick(uint64_t delay_ns);
 
+/* ns until the tick that is set; 0: none is, or it is due. */
+uint64_t stop_tick_due(void);
+
 /* Whether it has run out since the last call; asking clears it. */
 bool stop_take_tick(void);
 

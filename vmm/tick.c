@@ -44,9 +44,10 @@ static bool is_network_busy(const struct vm *vm)
 	return vm->devices.net && net_frames(vm->devices.net) != vm->tick.frames;
 }
 
-static void choose_next(struct vm *vm, const struct mote_run *page)
+/* @may_keep: a tick that is set already and comes sooner will do */
+static void choose_next(struct vm *vm, const struct mote_run *page, bool may_keep)
 {
-	uint64_t now = clock_page_monotonic(&vm->clock), delay = LATEST_NS, next;
+	uint64_t now = clock_page_monotonic(&vm->clock), delay = LATEST_NS, next, kept;
 	uint32_t slicing;
 
 	vm->tick.quiet_slices = page->runnable > 1 ? 0 : vm->tick.quiet_slices + 1;
@@ -63,8 +64,12 @@ static void choose_next(struct vm *vm, const struct mote_run *page)
 		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
 	if (vm->run_deadline && vm->run_deadline < now + delay)
 		delay = vm->run_deadline > now + SOONEST_NS ? vm->run_deadline - now : SOONEST_NS;
+	kept = may_keep ? stop_tick_due() : 0;
+	if (kept && kept <= delay)
+		delay = kept;
+	else
+		stop_set_tick(delay);
 	vm->tick.next = next = now + delay;
-	stop_set_tick(delay);
 	set_field(vm, RUN_GPA(slicing), &slicing, sizeof slicing);
 	set_field(vm, RUN_GPA(next_tick), &next, sizeof next);
 }
@@ -85,7 +90,7 @@ void tick_restart(struct vm *vm)
 	memset(&vm->tick, 0, sizeof vm->tick);
 	vm->tick.quiet_slices = QUIET_SLICES;
 	vm_read_run_page(vm, &page);
-	choose_next(vm, &page);
+	choose_next(vm, &page, true);
 }
 
 static bool is_in_kit(const struct vm *vm, uint64_t rip)
@@ -166,7 +171,7 @@ int tick_serve(struct vm *vm, struct mote_error *err)
 	if (page.runnable > 1 || devices_have_events(&vm->devices) ||
 	    (page.deadline && page.deadline <= clock_page_monotonic(&vm->clock)))
 		tick_lead(vm);
-	choose_next(vm, &page);
+	choose_next(vm, &page, false);
 	if (vm->devices.net)
 		vm->tick.frames = net_frames(vm->devices.net);
 	return 0;
@@ -189,7 +194,7 @@ void tick_after_wait(struct vm *vm)
 		return;
 	vm_read_run_page(vm, &page);
 	if (vm->tick.next > now + NETWORK_NS || page.runnable <= 1)
-		choose_next(vm, &page);
+		choose_next(vm, &page, false);
 }
 
 void tick_look(struct vm *vm)
@@ -197,5 +202,5 @@ void tick_look(struct vm *vm)
 	struct mote_run page;
 
 	vm_read_run_page(vm, &page);
-	choose_next(vm, &page);
+	choose_next(vm, &page, false);
 }

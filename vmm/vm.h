@@ -40,6 +40,10 @@ struct vm_save;
 struct working_set;
 struct vm_serve;
 
+/* What a generation takes: an id and a seed; and how many are drawn of the kernel at once. */
+#define VM_RANDOM_SIZE  48u
+#define VM_RANDOM_DRAWS 32u
+
 struct vm {
 	const struct run_options *options;
 	struct guest_memory memory;
@@ -88,7 +92,12 @@ struct vm {
 	struct snapshot *snapshot;
 	void *start_tree; /* device tree of this start, where something was replaced; else NULL */
 	size_t start_tree_size;
-	uint8_t generation[16];    /* id of this start */
+	uint8_t generation[16]; /* id of this start */
+	uint32_t console[3];    /* console_kind() of stdin, stdout, stderr */
+	struct {
+		unsigned char bytes[VM_RANDOM_DRAWS * VM_RANDOM_SIZE];
+		unsigned left;     /* draws, from the end */
+	} random;                  /* for generations to come */
 	bool must_take_generation; /* the guest has not made a hypercall since then */
 	struct vm_serve *serve;    /* requests are served (serve.c); else NULL */
 	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */

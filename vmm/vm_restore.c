@@ -293,19 +293,42 @@ void vm_restore_symbols(struct vm *vm)
 
 /* ---- the generation ---- */
 
+/* Of the kernel's, many at once; each is used once, and gone then. */
 /* #syscalls:run getrandom */
 /* #syscalls:load getrandom */
+static int draw_random(struct vm *vm, unsigned char random[VM_RANDOM_SIZE], struct mote_error *err)
+{
+	unsigned char *pool = vm->random.bytes;
+
+	if (!vm->random.left) {
+		/* Only one that starts again and again needs more than one. */
+		size_t size = vm->reset ? sizeof vm->random.bytes : VM_RANDOM_SIZE;
+
+		if (getrandom(pool, size, 0) != (ssize_t)size) {
+			mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+			return -1;
+		}
+		vm->random.left = (unsigned)(size / VM_RANDOM_SIZE);
+	}
+	pool += --vm->random.left * VM_RANDOM_SIZE;
+	memcpy(random, pool, VM_RANDOM_SIZE);
+	memset(pool, 0, VM_RANDOM_SIZE);
+	return 0;
+}
+
 int vm_new_generation(struct vm *vm, struct mote_error *err)
 {
 	struct mote_generation generation = {
-	        .console = {console_kind(0), console_kind(1), console_kind(2)},
+	        .console = {vm->console[0], vm->console[1], vm->console[2]},
 	        .flags = devices_generation_flags(&vm->devices),
 	        .tree_size = vm->start_tree_size};
 	const uint32_t wanted = 0;
-	unsigned char random[sizeof generation.id + sizeof generation.seed];
+	unsigned char random[VM_RANDOM_SIZE];
 
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot get random bytes");
+	_Static_assert(sizeof random == sizeof generation.id + sizeof generation.seed, "for both");
+
+	if (draw_random(vm, random, err))
+		return -1;
 	memcpy(generation.id, random, sizeof generation.id);
 	memcpy(generation.seed, random + sizeof generation.id, sizeof generation.seed);
 	if (guest_write(&vm->memory, RUN_GPA(generation), &generation, sizeof generation) ||
@@ -349,6 +372,8 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	vm->options = options;
 	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
 		return -1;
+	for (int i = 0; i < 3; i++)
+		vm->console[i] = console_kind(i);
 	vm_mark(vm, VM_MOMENT_OPENED);
 	if (read_snapshot(vm, err) || create_machine(vm, err))
 		return -1;

@@ -19,7 +19,6 @@ enum worker_message_type {
 	WORKER_LAST,      /* the last one */
 	WORKER_WANT_BODY, /* the function reads on */
 	WORKER_FAILED,    /* there is no answer, or no more of it: enum worker_failure */
-	WORKER_RESET,     /* ready for the next request; how long the reset took */
 };
 
 enum worker_failure {
@@ -33,9 +32,11 @@ enum worker_failure {
 struct worker_message {
 	uint32_t type;
 	uint32_t failure;
-	uint64_t ns;    /* WORKER_LAST, WORKER_FAILED: of the run; WORKER_RESET: of the reset */
-	uint32_t exits; /* of the run */
-	uint32_t pages; /* WORKER_RESET: that were put back */
+	/* WORKER_LAST and WORKER_FAILED: */
+	uint64_t ns;       /* of the run */
+	uint64_t reset_ns; /* of the reset before it; 0: there was none */
+	uint32_t exits;    /* of the run */
+	uint32_t pages;    /* that the reset put back */
 };
 
 #define WORKER_MESSAGE_MAX (sizeof(struct worker_message) + MOTE_FUNCTION_BUFFER)
