@@ -49,7 +49,6 @@ int devices_save(struct devices *devices, void *buffer, size_t size, size_t *use
 	char *start = buffer;
 	size_t at = sizeof *state;
 
-	devices_look(devices);
 	if (size < at)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "no room for the state of the guest's devices");

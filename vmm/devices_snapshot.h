@@ -22,7 +22,8 @@ size_t devices_save_bound(const struct devices *devices);
  * @buffer: of devices_save_bound() bytes, aligned to 16, made before confinement
  * @used:   set to the bytes written, a multiple of 16
  *
- * What drivers have asked for and can be served is served first. Allowed in phase run.
+ * Before a snapshot, devices_look() serves what drivers have asked for and can be served; the rest
+ * stays in the queues. Allowed in phase run.
  *
  * Return: 0, or -1 with @err.
  */

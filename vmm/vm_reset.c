@@ -38,8 +38,12 @@ int vm_reset_prepare_memory(struct vm *vm, struct mote_error *err)
 	if (vm->devices.count) {
 		reset->devices_size = devices_save_bound(&vm->devices);
 		reset->devices = aligned_alloc(16, reset->devices_size);
-		if (!reset->devices)
+		reset->golden = aligned_alloc(16, reset->devices_size);
+		if (!reset->devices || !reset->golden)
 			return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for resets");
+		if (devices_save(&vm->devices, reset->golden, reset->devices_size,
+		                 &reset->golden_size, err))
+			return -1;
 	}
 	return reset_prepare(&reset->memory, &vm->kvm, &vm->memory, vm->snapshot, err);
 }
@@ -151,7 +155,6 @@ static int verify_memory(const struct vm *vm, struct mote_error *err)
 
 static int verify_devices(struct vm *vm, struct mote_error *err)
 {
-	const struct snapshot_section *state = &vm->snapshot->sections[SNAPSHOT_DEVICES];
 	struct vm_reset *reset = vm->reset;
 	size_t used;
 
@@ -159,7 +162,7 @@ static int verify_devices(struct vm *vm, struct mote_error *err)
 		return 0;
 	if (devices_save(&vm->devices, reset->devices, reset->devices_size, &used, err))
 		return -1;
-	if (used == state->size && !memcmp(reset->devices, state->bytes, used))
+	if (used == reset->golden_size && !memcmp(reset->devices, reset->golden, used))
 		return 0;
 	return mote_error_set(err, MOTE_STATUS_FAILED,
 	                      "the reset is not right: the state of virtio devices is another");

@@ -11,6 +11,8 @@ struct vm_reset {
 	struct reset memory;
 	struct reset_vcpu vcpu;
 	void *devices; /* room for their state; NULL: there are none */
+	void *golden;  /* that state, before the first run: what was replaced is in it */
+	size_t golden_size;
 	size_t devices_size;
 };
 

@@ -326,7 +326,8 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	struct snapshot_section *sections = content.sections;
 	size_t devices_size;
 
-	/* Devices first: serving what they are asked for writes to guest memory. */
+	/* First: it writes to guest memory. */
+	devices_look(&vm->devices);
 	if (devices_save(&vm->devices, save->devices, save->devices_size, &devices_size, err) ||
 	    complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))
 		return -1;

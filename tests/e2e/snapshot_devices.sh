@@ -159,7 +159,7 @@ test_share() {
 	restore --share one:/share s.snap
 	expect_status 0
 	expect_out 'rest: ta
-mapped: data
+mapped: data of one
 log of 13 bytes
 gone: No such file or directory
 new: there
@@ -461,4 +461,51 @@ test_none_before() {
 	refused 'the snapshot has no balloon device: leave it out' --balloon s.snap
 	make_share one
 	refused 'the snapshot has no share at /share: leave it out' --share one:/share s.snap
+}
+
+# ---- again and again in one microVM ----
+
+# What was replaced is so in each start, and the devices are as they were.
+test_resets() {
+	make_disk a.img first 1M
+	make_disk b.img other 3M
+	make_share one
+	make_share two
+	taken --disk a.img,id=data -- disk /dev/vda
+	restored --count 3 --verify-reset=1 --disk b.img,id=data s.snap
+	[ "$(grep -c '^3145728 bytes: other' out)" -eq 3 ] || fail "another disk"
+	taken --share one:/share -- share /share
+	echo kept >two/log
+	restored --count 3 --verify-reset=1 --share two:/share s.snap
+	[ "$(grep -c '^data: data of two$' out)" -eq 3 ] || fail "another share"
+	[ "$(grep -c '^mapped: data of two$' out)" -eq 3 ] || fail "what is mapped of another share"
+	[ "$(<two/log)" = $'kept\nafter\nafter\nafter' ] || fail "the log: $(<two/log)"
+	taken --hostname first -- names
+	restored --count 2 --verify-reset=1 --hostname clone s.snap
+	[ "$(grep -c '^/etc/hostname: clone$' out)" -eq 2 ] || fail "another name"
+}
+
+# A guest that runs, with a network and a share: the copy goes on where it was.
+test_from_outside() {
+	local first second
+	need_passt
+	first=$(free_port)
+	second=$(free_port)
+	timeout 30 "$mote" run --name "outside-$$" --net "user,publish=$first:80" "$guest" server 80 >first.out 2>first.err &
+	pids+=($!)
+	[ "$(ask "$first" a)" = '1 a' ] || fail "the first server"
+	# The connection that was closed is over on both sides by and by.
+	for _ in {1..50}; do
+		try "$mote" snapshot "outside-$$" -o s.snap
+		[ "$status" -ne 0 ] || break
+		sleep 0.1
+	done
+	expect_status 0
+	start second --net "user,publish=$second:80" s.snap
+	[ "$(ask "$second" b)" = '2 b' ] || fail "the copy"
+	[ "$(ask "$first" c)" = '2 c' ] || fail "the first server, after its snapshot"
+	[ "$(ask "$second" quit)" = '3 quit' ] || fail "the copy's end"
+	[ "$(ask "$first" quit)" = '3 quit' ] || fail "the first server's end"
+	wait "${pids[@]}" || fail "a server has failed: $(<first.err) $(<second.err)"
+	pids=()
 }

@@ -112,7 +112,7 @@ static int share(const char *directory)
 	check(write(log, "before\n", 7) == 7 ? 0 : -1, "write");
 	mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
 	check(mapped == MAP_FAILED ? -1 : 0, "mmap");
-	printf("mapped: %.4s\n", mapped);
+	printf("mapped: %.11s\n", mapped);
 	check((int)read(file, text, 2), "read");
 	check(stat("gone", &status), "gone");
 	listing = opendir("many");
@@ -121,7 +121,7 @@ static int share(const char *directory)
 	memset(text, 0, sizeof text);
 	check((int)read(file, text, 2), "read after");
 	printf("rest: %s\n", text);
-	printf("mapped: %.4s\n", mapped);
+	printf("mapped: %.11s\n", mapped);
 	check(write(log, "after\n", 6) == 6 ? 0 : -1, "write after");
 	printf("log of %lld bytes\n", (long long)lseek(log, 0, SEEK_END));
 	printf("gone: %s\n", stat("gone", &status) ? strerror(errno) : "there");

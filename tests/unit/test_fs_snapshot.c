@@ -60,6 +60,23 @@ Test(fs_snapshot, nodes_and_handles_go_on)
 	cr_assert_neq(write_handle, read_handle);
 }
 
+Test(fs_snapshot, saved_again_it_is_the_same)
+{
+	uint64_t file = node_at("file"), inner = node_at("dir/inner"), handle;
+	unsigned char *first;
+	size_t first_size;
+
+	cr_assert_eq(open_file(file, O_RDONLY, &handle), 0);
+	cr_assert_eq(open_file(inner, O_RDWR | O_APPEND, &handle), 0);
+	save();
+	first = saved;
+	first_size = saved_size;
+	cr_assert_eq(load(), 0);
+	save();
+	cr_assert_eq(saved_size, first_size);
+	cr_assert_arr_eq(saved, first, first_size);
+}
+
 Test(fs_snapshot, another_file_of_that_name)
 {
 	uint64_t file = node_at("file"), handle;
