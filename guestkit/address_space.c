@@ -34,6 +34,11 @@
 #define STACK_BEGIN (4 * PAGE_SIZE) /* what a thread's stack gets at once */
 #define CODE_MAX    (64UL << 20)    /* of a file's mapping that is taken for a library's */
 
+/* Before a snapshot */
+#define AHEAD_MOST  (512 * PAGE_SIZE)
+#define AHEAD_SHARE 16 /* of free memory, no more than that */
+#define AHEAD_STACK (32 * PAGE_SIZE)
+
 static struct {
 	bool allow_wx;
 	bool has_said_wx;
@@ -58,6 +63,7 @@ int address_space_clear(void)
 
 	space.map_limit = MOTE_STACK_TOP;
 	retired_purge(); /* nothing of the old program is left for the new one */
+	retired_drop_ahead();
 	return status;
 }
 
@@ -517,4 +523,78 @@ void memory_file_unmap(struct inode *inode, uint64_t first, uint64_t end, bool w
 		else
 			page_table_clear_shared(from, to);
 	}
+}
+
+/* ---- before a snapshot ---- */
+
+static void map_ahead(size_t index, uint64_t start, uint64_t end)
+{
+	if (populate_plain(start, end))
+		retired_note_ahead(index, start, end);
+	else
+		page_table_clear(start, end);
+}
+
+/* Where the heap grows to. */
+static void map_heap_ahead(uint64_t length)
+{
+	uint64_t start = page_round_up(space.heap_break), end = start + length;
+	size_t next = vma_index(start);
+
+	if (next < vma_count() && vma_at(next)->start < end)
+		end = vma_at(next)->start;
+	if (start < end)
+		map_ahead(0, start, end);
+}
+
+/* The highest gaps, as vma_find_free() looks for them, down to a large one. */
+static void map_gaps_ahead(uint64_t length)
+{
+	uint64_t top = space.map_limit;
+	size_t below = vma_index(top - 1);
+
+	for (size_t index = 1; index < RETIRED_AHEAD && length; below--) {
+		uint64_t bottom = below ? vma_at(below - 1)->end : MOTE_PIE_BASE;
+
+		if (below < vma_count() && vma_at(below)->start < top)
+			top = vma_at(below)->start;
+		if (top > bottom) {
+			uint64_t size = top - bottom < length ? top - bottom : length;
+
+			map_ahead(index++, top - size, top);
+			length -= size;
+		}
+		if (!below)
+			break;
+	}
+}
+
+/* What is there of plain memory and of the stack, where that is not much. */
+static void fill_ahead(uint64_t most)
+{
+	for (size_t i = 0; i < vma_count() && most; i++) {
+		const struct vma *vma = vma_at(i);
+		uint64_t start = vma->start, size;
+
+		if (vma->flags & VMA_STACK)
+			start = vma->end - AHEAD_STACK;
+		else if (!is_plain(vma))
+			continue;
+		size = vma->end - start;
+		if (size > most || !populate_plain(start, vma->end))
+			continue;
+		most -= size;
+	}
+}
+
+void address_space_map_ahead(void)
+{
+	uint64_t spare = page_free_count() / AHEAD_SHARE * PAGE_SIZE;
+
+	retired_drop_ahead();
+	if (spare > AHEAD_MOST)
+		spare = AHEAD_MOST;
+	fill_ahead(spare);
+	map_heap_ahead(spare / 4);
+	map_gaps_ahead(spare);
 }

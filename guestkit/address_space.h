@@ -37,6 +37,10 @@ int address_space_advise(uint64_t start, uint64_t length, int advice);
  */
 int address_space_lock(uint64_t start, uint64_t length, bool populate);
 
+/* Before a snapshot: give frames to what the program will map and touch next, as far as there are
+ * plenty, so that those who start from it need not write page tables. */
+void address_space_map_ahead(void);
+
 /* The program break (brk.c): brk(2); returns the break as it is afterwards. */
 void address_space_set_break(uint64_t start);
 uint64_t address_space_break(uint64_t wanted);

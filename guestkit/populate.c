@@ -398,3 +398,8 @@ void populate_new(uint64_t start, uint64_t end, bool all)
 		fill_anonymous(from, to, populate_rights(vma.prot));
 	}
 }
+
+bool populate_plain(uint64_t start, uint64_t end)
+{
+	return fill_anonymous(start, end, populate_rights(PROT_READ | PROT_WRITE));
+}

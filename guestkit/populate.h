@@ -16,6 +16,14 @@ uint64_t populate_rights(uint32_t prot);
 void populate_new(uint64_t start, uint64_t end, bool all);
 
 /**
+ * populate_plain() - Zeroed frames for what is absent of [start, end), as plain memory: readable
+ * and writable. Frames that nobody has touched are not touched by it.
+ *
+ * Return: false when memory is short; then a part may be there.
+ */
+bool populate_plain(uint64_t start, uint64_t end);
+
+/**
  * populate_private_code() - Give a page of code in a private mapping of a file a frame of its own.
  *
  * Return: whether that was done: not where it could be written, or memory is short.

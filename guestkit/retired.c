@@ -16,6 +16,11 @@
  * in a row it is expected again: then a reservation over noted ranges leaves their entries, zeroed,
  * until the program's next call or page fault. If that is the mprotect(), they serve again;
  * otherwise they are cleared before it is served, and the program has to show its habit anew.
+ *
+ * Before a snapshot entries are made ahead (populate_ahead()): where the next mappings and the next
+ * piece of the heap will be, with frames that nobody has touched. Requests that begin with a reset
+ * find their memory mapped, and write no page tables; nor do they for what they unmap, which is
+ * only noted from then on. Such entries stay until they are covered or memory is short.
  */
 #include "guestkit/retired.h"
 
@@ -28,6 +33,7 @@
 #define RANGE_LIMIT   (4096 * PAGE_SIZE) /* larger ranges are cleared at once */
 #define TOTAL_LIMIT   (8192 * PAGE_SIZE) /* of all ranges, and no more than ... */
 #define TOTAL_SHARE   8                  /* ... a part of all memory: it does not count as free */
+#define SHORT_SHARE   32                 /* of all memory: with less that is free it is short */
 #define TOTAL_PILE    (64 * PAGE_SIZE)   /* worth a look after a while */
 
 bool retired_is_reserved;
@@ -36,7 +42,8 @@ static KIT_LARGE struct page_range ranges[RANGES_MAX];
 static uint32_t range_count, exact_unmaps, commits;
 static uint64_t total;
 static bool has_served;
-static struct page_range reserved; /* while retired_is_reserved */
+static struct page_range reserved;             /* while retired_is_reserved */
+static struct page_range ahead[RETIRED_AHEAD]; /* all of it present, and zeros; or empty */
 
 bool retired_is_unused(void)
 {
@@ -56,10 +63,65 @@ bool retired_purge(void)
 	return count > 0;
 }
 
+/* ---- entries made ahead ---- */
+
+void retired_note_ahead(size_t index, uint64_t start, uint64_t end)
+{
+	exact_unmaps = EXACT_UNMAPS;
+	ahead[index] = (struct page_range){start, end};
+}
+
+bool retired_drop_ahead(void)
+{
+	bool had_any = false;
+
+	for (size_t i = 0; i < RETIRED_AHEAD; i++) {
+		struct page_range range = ahead[i];
+
+		ahead[i] = (struct page_range){0, 0};
+		if (range.start == range.end)
+			continue;
+		page_table_clear(range.start, range.end);
+		had_any = true;
+	}
+	return had_any;
+}
+
+/* A new mapping covers [start, end): one that is alike takes what is there as its own. What is left
+ * of the range on both sides cannot be remembered in one piece: the part above goes. */
+static void claim_ahead(struct page_range *range, uint64_t start, uint64_t end, bool is_alike)
+{
+	struct page_range old = *range;
+
+	if (old.start >= end || start >= old.end)
+		return;
+	if (!is_alike)
+		page_table_clear(old.start > start ? old.start : start,
+		                 old.end < end ? old.end : end);
+	*range = (struct page_range){old.start, start};
+	if (start <= old.start)
+		*range = (struct page_range){end < old.end ? end : old.end, old.end};
+	else if (end < old.end)
+		page_table_clear(end, old.end);
+}
+
+static void claim_all_ahead(uint64_t start, uint64_t end, bool is_alike)
+{
+	for (size_t i = 0; i < RETIRED_AHEAD; i++)
+		claim_ahead(&ahead[i], start, end, is_alike);
+}
+
+static bool is_memory_short(void)
+{
+	return page_free_count() < page_total_count() / SHORT_SHARE;
+}
+
 bool memory_reclaim(void)
 {
 	bool has_purged = retired_purge();
 
+	if (is_memory_short() && retired_drop_ahead())
+		has_purged = true;
 	return page_table_sweep() || has_purged;
 }
 
@@ -168,6 +230,7 @@ uint64_t retired_claim(uint64_t start, uint64_t end, bool is_alike)
 {
 	uint64_t bytes = 0;
 
+	claim_all_ahead(start, end, is_alike);
 	if (!is_any_in(start, end))
 		return 0;
 	/* Borders of what stays noted must be cut. */
@@ -182,6 +245,7 @@ uint64_t retired_claim(uint64_t start, uint64_t end, bool is_alike)
 
 void retired_reserve(uint64_t start, uint64_t end)
 {
+	claim_all_ahead(start, end, false);
 	reserved = (struct page_range){start, end};
 	retired_is_reserved = true;
 	if (commits >= KNOWN_COMMITS)

@@ -4,6 +4,7 @@
 #define MOTE_GUESTKIT_RETIRED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -44,7 +45,16 @@ void retired_settle(void);
 /* Whether nothing served again since this was asked last. */
 bool retired_is_unused(void);
 
-/* Clear all entries and free their frames. Return whether there was anything. */
+#define RETIRED_AHEAD 6 /* ranges */
+
+/* Entries for plain memory stand in [start, end), where nothing is mapped: the next mapping there
+ * may have them. In place of those noted under the same number, which are the caller's to drop. */
+void retired_note_ahead(size_t index, uint64_t start, uint64_t end);
+
+/* Clear these. Return whether there were any. */
+bool retired_drop_ahead(void);
+
+/* Clear all other entries and free their frames. Return whether there was anything. */
 bool retired_purge(void);
 
 #endif

@@ -156,7 +156,7 @@ int64_t snapshot_take_now(enum mote_snapshot_point point)
 
 		if (i && snapshot_cut)
 			snapshot_cut();
-		problems = snapshot_prepare();
+		problems = snapshot_prepare(point != MOTE_SNAPSHOT_MAIN);
 		thread_stop_clock();
 		before = clock_monotonic();
 		runnable = run->runnable;

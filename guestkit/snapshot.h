@@ -52,10 +52,11 @@ void snapshot_set_signal(int signal);
 
 /**
  * snapshot_prepare() - Make what is in memory small, and complete without the host.
+ * @is_running: the program has a stack
  *
  * Return: bytes of text in snapshot_problems: a line for each thing that cannot be carried.
  */
-size_t snapshot_prepare(void);
+size_t snapshot_prepare(bool is_running);
 extern char snapshot_problems[MOTE_SNAPSHOT_PROBLEM_MAX];
 
 /* For snapshot_lint(): append a line, given without its end. */

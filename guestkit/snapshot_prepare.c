@@ -7,6 +7,7 @@
  * both may be others at a restore. Free frames go back to the host, so that they are zeros, which a
  * snapshot has none of. System calls that were made once are rewritten, so that no request has to.
  */
+#include "guestkit/address_space.h"
 #include "guestkit/libc-shim/block_cache.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/pages.h"
@@ -45,7 +46,7 @@ static void drop_caches(void)
 			block_cache_drop(disk);
 }
 
-size_t snapshot_prepare(void)
+size_t snapshot_prepare(bool is_running)
 {
 	problems_length = 0;
 	patch_ahead();
@@ -53,6 +54,8 @@ size_t snapshot_prepare(void)
 	memory_reclaim();
 	pages_give_back(SIZE_MAX);
 	pages_collect(true);
+	if (is_running)
+		address_space_map_ahead();
 	pages_keep();
 	if (snapshot_lint)
 		snapshot_lint();

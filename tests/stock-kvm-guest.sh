@@ -457,7 +457,7 @@ snapshot_of() { # GUEST ARGUMENT...
 	shift
 	[ -x "$guests/$name" ] || fail "$name is not built"
 	rm -f s.snap
-	run --snapshot s.snap $at "$guests/$name" -- "$@"
+	run --snapshot s.snap ${at:+"$at"} "$guests/$name" -- "$@"
 	[ "$status" -eq 0 ] || fail "no snapshot"
 	for start in 1 2; do
 		status=0

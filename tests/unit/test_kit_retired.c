@@ -247,3 +247,72 @@ Test(kit_retired, random_pieces_read_as_zeros)
 		if (!is_mapped[page])
 			expect_no_access(base + page * PAGE_SIZE);
 }
+
+/* ---- entries made ahead ---- */
+
+static uint64_t map(uint64_t size)
+{
+	return (uint64_t)address_space_map(0, size, READ_WRITE, ANONYMOUS, NULL, 0);
+}
+
+/* What a request after a snapshot maps, touches and unmaps: neither tables nor flushes. */
+Test(kit_retired, requests_find_their_memory_mapped)
+{
+	const uint64_t size = 40 * PAGE_SIZE;
+	uint64_t first = map(size), heap = 1ul << 30, second;
+	size_t faults, flushes, tables_made;
+
+	put(first, 1);
+	address_space_set_break(heap);
+	address_space_map_ahead();
+	faults = access_faults;
+	flushes = tlb_flushes;
+	tables_made = tables.made;
+	for (int i = 0; i < 3; i++) {
+		second = map(size);
+		cr_assert_eq(second, first - size);
+		for (uint64_t page = 0; page < size; page += PAGE_SIZE) {
+			cr_assert_eq(get(second + page + 7), 0);
+			put(second + page + 7, 9);
+		}
+		unmap(second, size);
+	}
+	cr_assert_eq(address_space_break(heap + size), heap + size);
+	put(heap + size - 1, 1);
+	cr_assert_eq(access_faults, faults);
+	cr_assert_eq(tlb_flushes, flushes);
+	cr_assert_eq(tables.made, tables_made);
+}
+
+Test(kit_retired, other_mappings_do_not_get_what_was_made_ahead)
+{
+	uint64_t first = map(PAGE_SIZE), at;
+
+	put(first, 1);
+	address_space_map_ahead();
+	at = reserve(8 * PAGE_SIZE);
+	cr_assert_eq(at, first - 8 * PAGE_SIZE);
+	for (uint64_t page = 0; page < 8; page++)
+		expect_no_access(at + page * PAGE_SIZE);
+	at = (uint64_t)address_space_map(at - 50 * PAGE_SIZE, 4 * PAGE_SIZE, PROT_READ,
+	                                 ANONYMOUS | MAP_FIXED, NULL, 0);
+	cr_assert_null(reach(at, ERROR_WRITE));
+	cr_assert_eq(get(at), 0);
+}
+
+Test(kit_retired, what_was_made_ahead_goes_when_memory_is_short)
+{
+	size_t before = page_free_count(), left;
+
+	address_space_map_ahead();
+	cr_assert_lt(page_free_count(), before);
+	memory_reclaim();
+	cr_assert_lt(page_free_count(), before, "there is enough: it stays");
+	left = page_free_count();
+	cr_assert(page_alloc(left));
+	cr_assert(page_alloc(1), "it gave way");
+	address_space_map_ahead();
+	cr_assert_eq(address_space_clear(), 0);
+	memory_reclaim();
+	cr_assert_eq(page_table_owned(), 0);
+}
