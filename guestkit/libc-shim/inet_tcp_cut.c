@@ -80,13 +80,6 @@ static struct inet_tcp *find_outside(void)
 	return (struct inet_tcp *)(uintptr_t)at;
 }
 
-static void cut_pending(void)
-{
-	for (const struct inet_tcp *at = NULL; (at = inet_tcp_next(at));)
-		if (at->state == INET_TCP_LISTENING && at->pending)
-			inet_tcp_drop_pending((struct inet_tcp *)(uintptr_t)at);
-}
-
 /* In silence: without a control block there is nobody to send a RST. */
 static void abandon(struct inet_tcp *socket)
 {
@@ -111,7 +104,6 @@ void inet_tcp_cut(bool is_told)
 	struct tcp_pcb *rest;
 
 	net_enter();
-	cut_pending();
 	while ((socket = find_outside())) {
 		if (!is_told) {
 			abandon(socket);
