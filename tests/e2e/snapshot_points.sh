@@ -151,6 +151,42 @@ test_main() {
 	restore
 	grep -xE '[0-9a-f]{32}' out >second
 	! cmp -s first second || fail "AT_RANDOM is the same in both"
+	try "$mote" restore --env VARIABLE=new s.snap -- three four five
+	expect_status 0
+	[ "$(grep '^argument' out | sed 1d | paste -sd ' ')" = "argument three argument four argument five" ] ||
+		fail "the arguments are not those of this start"
+	expect_in out '^variable new$'
+	expect_not_in out 'one|two|old'
+}
+
+# Before a script's arguments stand those of its interpreter's line, whatever is given.
+test_main_of_a_script() {
+	need_tool mkfs.erofs
+	mkdir tree
+	cp "$guest" tree/points
+	printf '#!/points  fixed\n' >tree/script
+	chmod +x tree/script
+	mkfs.erofs --quiet root.erofs tree
+	run --root root.erofs --snapshot s.snap --snapshot-at=main /script -- one
+	expect_status 0
+	try "$mote" restore --root root.erofs s.snap
+	[ "$(grep '^argument' out | paste -sd ' ')" = "argument /points argument fixed argument /script argument one" ] ||
+		fail "not the script's arguments"
+	try "$mote" restore --root root.erofs s.snap -- two three
+	[ "$(grep '^argument' out | paste -sd ' ')" = \
+		"argument /points argument fixed argument /script argument two argument three" ] ||
+		fail "not the new arguments"
+}
+
+# A program that is past main() asks for them.
+test_arguments_at_a_mark() {
+	take -- given
+	restore
+	expect_in out '^given given$'
+	try "$mote" restore --env VARIABLE=new s.snap -- alpha beta
+	expect_status 0
+	[ "$(grep '^given' out | sed 1d | paste -sd ' ')" = "given alpha given beta" ] || fail "not the arguments of this start"
+	expect_in out '^variable VARIABLE=new$'
 }
 
 test_marks() {
