@@ -34,7 +34,7 @@ readonly topics=(
 	sockets
 	inet
 	control
-	snapshot_cli
+	snapshot_apps snapshot_cli
 	disk
 	vsock
 	bench_startup
