@@ -127,6 +127,21 @@ test_exits() {
 	[ "$waits" -lt 70 ] || fail "$waits exits for 64 MiB past the cache"
 }
 
+# Reads that end while the guest runs, with exits of other kinds between them; four at once do not.
+test_short_direct_reads() {
+	need_busybox
+	head -c 8M /dev/urandom >image
+	dd if=image of=/dev/null bs=4k count=1 iflag=direct 2>dd.log || skip "this file system has no O_DIRECT"
+	local block waits
+	for block in 512 4k 16k 20k; do
+		run --stats --disk image,ro,direct "$busybox" -- dd if=/dev/vda "bs=$block" iflag=direct count=1000
+		expect_status 0
+		head -c "$(stat -c %s out)" image | cmp - out || fail "blocks of $block differ"
+		waits=$(grep -o 'wait [0-9]*' err | cut -d ' ' -f 2)
+		[ "$waits" -le 2100 ] || fail "$waits exits for 1000 reads of $block"
+	done
+}
+
 test_refused() {
 	mkfifo fifo
 	mkdir folder
