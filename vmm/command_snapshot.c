@@ -100,10 +100,6 @@ static int parse(struct request *request, int argc, char **argv, struct mote_err
 			request->who = argv[i];
 		}
 	}
-	if (!request->who || !request->path)
-		return mote_error_set(err, MOTE_STATUS_FAILED,
-		                      "%s: mote snapshot NAME|PID -o FILE (see mote help snapshot)",
-		                      request->who ? "no file given" : "no microVM given");
 	return 0;
 }
 
@@ -213,6 +209,10 @@ int command_snapshot(int argc, char **argv, struct mote_error *err)
 			return tools[i].run(argc - 1, argv + 1, err);
 	if (parse(&request, argc, argv, err))
 		return -1;
+	if (!request.who || !request.path)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "%s: mote snapshot NAME|PID -o FILE (see mote help snapshot)",
+		                      request.who ? "no file given" : "no microVM given");
 	if (request.base && (base = open_base(&request, err)) < 0)
 		return -1;
 	if (control_client_open(&client, request.who, err))

@@ -336,7 +336,7 @@ void json_escape(const char **text, char piece[static 8])
 	size_t length = utf8_length(at);
 
 	if (!length)
-		strcpy(piece, "\\ufffd");
+		memcpy(piece, "\\ufffd", sizeof "\\ufffd");
 	else if (*at < ' ' || *at == 0x7f)
 		snprintf(piece, 8, "\\u%04x", *at);
 	else if (*at == '"' || *at == '\\')

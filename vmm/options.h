@@ -59,21 +59,21 @@ struct run_options {
 	        default_env;   /* bit i: env[i] is one that every guest has; nobody asked for it */
 	const char *cwd;       /* absolute path in the guest */
 	uint64_t memory_bytes; /* RUN_MEMORY_MIN to RUN_MEMORY_MAX, a multiple of 4096 */
-	bool has_cwd, has_memory; /* they were asked for */
 	enum stats_format stats;
 	enum strace_form strace;
 	uint64_t timeout_ns;       /* 0: none */
 	const char *core_path;     /* NULL: none */
 	const char *dump_dtb_path; /* NULL: none */
 	enum cpu_model cpu;
+	bool has_cwd, has_memory; /* they were asked for */
 	bool allow_wx;
 	const char *hostname;      /* of the guest; NULL: the kit's own idea */
 	const char *restore_path;  /* a snapshot to start from; NULL: start APP anew */
 	const char *symbols_path;  /* program that backtraces take names from; NULL: none */
-	unsigned serve_socket;     /* descriptor: requests are taken from it (serve.c); 0: none */
 	uint64_t count;            /* starts from it, one after the other */
 	uint64_t verify_every;     /* of these are compared with it; 0: none */
 	const char *snapshot_path; /* to write a snapshot to; NULL: none is wanted */
+	unsigned serve_socket;     /* descriptor: requests are taken from it (serve.c); 0: none */
 	enum mote_snapshot_point point; /* where */
 	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
 	bool has_point;                 /* it was asked for */
@@ -86,8 +86,8 @@ struct run_options {
 	bool virtio_console;    /* stdin and stdout through a virtio device */
 	bool entropy;           /* a virtio entropy device */
 	bool balloon;           /* a virtio memory balloon */
-	uint64_t balloon_bytes; /* that the guest is asked to give up at its start */
 	bool verify;            /* an application image whole, before it is used */
+	uint64_t balloon_bytes; /* that the guest is asked to give up at its start */
 	struct net_options net;
 	struct disk_options disks;
 	const char *kit_path; /* NULL: the kit that belongs to this mote */

@@ -39,11 +39,12 @@ static void make_directories(char *path)
 int private_directory_make(const char *path)
 {
 	char copy[PATH_MAX];
+	size_t size = strlen(path) + 1;
 	int fd = private_directory_open(AT_FDCWD, path);
 
-	if (fd >= 0 || errno != ENOENT || strlen(path) >= sizeof copy)
+	if (fd >= 0 || errno != ENOENT || size > sizeof copy)
 		return fd;
-	strcpy(copy, path);
+	memcpy(copy, path, size);
 	make_directories(copy);
 	return private_directory_open(AT_FDCWD, path);
 }

@@ -115,6 +115,7 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	save = calloc(1, sizeof *save);
 	if (!save)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	vm->save = save;
 	save->keeper = -1;
 	save->backend = kvm_backend();
 	save->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -131,7 +132,6 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	    (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err)))
 		return -1;
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
-	vm->save = save;
 	return 0;
 }
 

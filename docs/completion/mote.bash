@@ -12,9 +12,9 @@ _mote_words() {
 	mapfile -t COMPREPLY < <(compgen -W "$2" -- "$1")
 }
 
-# Offers the names of running microVMs that begin with $1.
+# Offers the names of running microVMs, and the words in $2, that begin with $1.
 _mote_names() {
-	_mote_words "$1" "$(mote ps 2>/dev/null | sed '1d; s/ .*//')"
+	_mote_words "$1" "$(mote ps 2>/dev/null | sed '1d; s/ .*//') ${2-}"
 }
 
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
@@ -134,7 +134,7 @@ _mote() {
 	snapshot)
 		case ${COMP_WORDS[COMP_CWORD - 1]} in
 		-o | --output | --base | train | pack | unpack) _mote_files "$current" ;;
-		snapshot) _mote_names "$current" && COMPREPLY+=($(compgen -W 'train pack unpack --help' -- "$current")) ;;
+		snapshot) _mote_names "$current" 'train pack unpack --help' ;;
 		*) _mote_words "$current" '-o --output --base --force --continue --stop --help' ;;
 		esac
 		;;

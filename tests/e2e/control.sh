@@ -280,7 +280,7 @@ test_blocked_output() {
 	need_kvm
 	need_busybox
 	mkfifo pipe
-	sleep 30 <pipe &
+	(exec <pipe && sleep 30) &
 	reader=$!
 	timeout 40 "$mote" run --name blocked "$busybox" yes >pipe 2>err &
 	guest_pid=$!

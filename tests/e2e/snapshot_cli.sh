@@ -24,6 +24,13 @@ finish() {
 	wait "$guest_pid" || status=$?
 }
 
+expect_none() { # FILE...
+	local file
+	for file; do
+		[ ! -e "$file" ] || fail "$file was left"
+	done
+}
+
 # The guest of a snapshot goes on from there: its memory holds, and it counts on.
 expect_goes_on() { # SNAPSHOT LEAST-COUNT
 	local first
@@ -78,6 +85,7 @@ test_of_waiting_guests() {
 	mkfifo in
 	sleep 40 >in &
 	local writer=$!
+	# shellcheck disable=SC2016 # the guest's shell expands it
 	timeout 40 "$mote" run --name reader "$busybox" sh -c 'echo ready; read line; echo "got $line"' <in >reader.out &
 	wait_for ready reader.out
 	try "$mote" snapshot reader -o reader.snap --stop
@@ -132,7 +140,7 @@ test_base() {
 	try "$mote" snapshot d -o d.snap --base a.snap
 	expect_error 125 'the microVM d refuses: it was not started from a snapshot'
 	"$mote" kill d
-	[ ! -e d.snap ] && [ -z "$(ls other)" ] || fail "a file was left"
+	expect_none d.snap other/d.snap
 }
 
 # A connection to the host is named, and cut when that is wanted: the guest sees ECONNRESET.
@@ -173,26 +181,26 @@ test_of_a_guest_that_is_stuck() {
 	need_kvm
 	need_busybox
 	mkfifo pipe
-	sleep 30 <pipe &
+	(exec <pipe && sleep 30) &
 	local reader=$! begin=$EPOCHREALTIME
 	timeout 40 "$mote" run --name stuck "$busybox" yes >pipe 2>stuck.err &
 	guest_pid=$!
 	sleep 0.3
 	"$mote" snapshot stuck -o other.snap >other.out 2>other.err &
 	sleep 0.5
-	"$mote" ps >ps
-	expect_in ps '^stuck +[0-9]+ saving '
+	"$mote" ps >list
+	expect_in list '^stuck +[0-9]+ saving '
 	try "$mote" snapshot stuck -o stuck.snap
 	expect_error 125 'the microVM stuck refuses: another snapshot of it is being taken'
 	! wait %?other.snap || fail "a snapshot was taken"
 	expect_in other.err 'did not come to where a snapshot can be taken within 5 seconds'
 	[ "$(since "$begin")" -lt 9000 ] || fail "that took too long"
-	"$mote" ps >ps
-	expect_in ps '^stuck +[0-9]+ running '
+	"$mote" ps >list
+	expect_in list '^stuck +[0-9]+ running '
 	"$mote" kill stuck
 	kill $reader
 	finish
-	[ ! -e stuck.snap ] && [ ! -e other.snap ] || fail "a file was left"
+	expect_none stuck.snap other.snap
 }
 
 test_misuse() {
@@ -315,7 +323,7 @@ test_full_disk() {
 	try unshare -Urm sh -c 'mkdir d && mount -t tmpfs -o size=4m none d && echo old >d/s.snap &&
 		"$0" snapshot f -o d/s.snap; status=$?; ls -A d >list; cat d/s.snap >content; exit $status' "$mote"
 	expect_error 125 'the microVM f refuses: .*No space left on device'
-	[ "$(<list)" = s.snap ] && [ "$(<content)" = old ] || fail "not as it was: $(<list)"
+	[ "$(<list) $(<content)" = "s.snap old" ] || fail "not as it was: $(<list)"
 	try "$mote" snapshot f -o whole.snap
 	expect_status 0
 	"$mote" kill f
@@ -324,7 +332,7 @@ test_full_disk() {
 		"$0" run --snapshot d/s.snap --snapshot-at main "$1"; status=$?; ls -A d >list; cat d/s.snap >content; exit $status' \
 		"$mote" "$images/hello"
 	expect_error 125 'No space left on device'
-	[ "$(<list)" = s.snap ] && [ "$(<content)" = old ] || fail "not as it was: $(<list)"
+	[ "$(<list) $(<content)" = "s.snap old" ] || fail "not as it was: $(<list)"
 }
 
 test_limit_of_file_size() {
