@@ -16,6 +16,7 @@ client() {
 start() { # NAME MOTE-RUN-ARGUMENT...
 	need_kvm
 	need_tool python3
+	rm -f "$1.out" # or the lines of an earlier one are seen
 	timeout -k 2 50 "$mote" run --name "$1" "${@:2}" >"$1.out" 2>"$1.err" &
 	guest_pid=$!
 	wait_for . "$1.out"

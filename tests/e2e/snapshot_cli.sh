@@ -10,6 +10,7 @@ counter=$guests/counter
 # Starts a microVM with a name, and comes back when its guest writes lines; they go to NAME.out.
 start() { # NAME run|restore ARGUMENT...
 	need_kvm
+	rm -f "$1.out" # or the lines of an earlier one are seen
 	timeout -k 2 50 "$mote" "$2" --name "$1" "${@:3}" >"$1.out" 2>"$1.err" &
 	guest_pid=$!
 	wait_for . "$1.out"
