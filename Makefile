@@ -67,11 +67,11 @@ GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/mote-pack $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/mote-trace $(BUILD)/mote-pack $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
-	@echo 'all (default)   mote, mote-build, mote-bench, mote-pack, the guest kit, mote-cc and the hello image'
+	@echo 'all (default)   mote, its tools, the guest kit, mote-cc and the hello image'
 	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
 	@echo 'bench           speed against the KVM floor and other tools'
@@ -194,7 +194,7 @@ $(BUILD)/mote-serve: $(SERVE_OBJ)
 
 # ---- mote-bench, which needs jansson ----
 
-BENCH_SRC := $(addprefix measure/,bench_main.c check.c file.c measures.c plot.c report.c result.c runner.c spec.c \
+BENCH_SRC := $(addprefix measure/,bench_main.c check.c file.c measures.c mote_path.c plot.c report.c result.c runner.c spec.c \
 	statistics.c xml.c) $(addprefix vmm/,command_bench.c command_tool.c error.c typo.c)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/packer/%.o)
 
@@ -211,6 +211,15 @@ $(BUILD)/packer/vmm/confine.o: $(BUILD)/seccomp_filters.h
 
 $(BUILD)/mote-pack: $(PACK_OBJ)
 	$(call say,LINK,$@)$(HOSTCC) -s $^ -lzstd -o $@
+
+# ---- mote-trace ----
+
+TRACE_SRC := $(wildcard measure/trace_*.c) $(addprefix measure/,file.c mote_path.c xml.c) \
+	$(addprefix vmm/,command_tool.c command_trace.c elf_symbols.c error.c)
+TRACE_OBJ := $(TRACE_SRC:%.c=$(BUILD)/packer/%.o)
+
+$(BUILD)/mote-trace: $(TRACE_OBJ) $(BUILD)/host/vmm/kit_blob.o
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -o $@
 
 $(BUILD)/mote-new: images/functions/mote-new
 	@mkdir -p $(@D)
@@ -246,4 +255,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d) $(TRACE_OBJ:.o=.d)

@@ -5,6 +5,7 @@
 #include <libfdt.h>
 
 #include "guestkit/console.h"
+#include "guestkit/memory.h"
 #include "guestkit/process_end.h"
 #include "guestkit/string.h"
 
@@ -27,6 +28,7 @@ enum field {
 	SEED,
 	CONSOLE,
 	STRACE,
+	TRACE,
 	ALLOW_WX,
 	HOSTNAME,
 	SNAPSHOT_MARK,
@@ -51,6 +53,7 @@ static const char *const field_names[FIELDS] = {
         [SEED] = "rng-seed",
         [CONSOLE] = "mote,console",
         [STRACE] = "mote,strace",
+        [TRACE] = "mote,trace",
         [ALLOW_WX] = "mote,allow-wx",
         [HOSTNAME] = "mote,hostname",
         [SNAPSHOT_MARK] = "mote,snapshot-mark",
@@ -212,6 +215,10 @@ static void read_chosen(const struct property *found)
 	machine.seed_size = (size_t)size;
 	if (found[STRACE].value)
 		machine.strace = found[STRACE].size ? STRACE_SUMMARY : STRACE_LINES;
+	if (found[TRACE].size == 16) {
+		machine.trace = direct_map(cells(found[TRACE].value));
+		machine.strace = STRACE_RING;
+	}
 	machine.allow_wx = found[ALLOW_WX].value;
 	if (found[HOSTNAME].value)
 		machine.hostname = string_list(found, HOSTNAME).strings;

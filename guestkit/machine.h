@@ -33,8 +33,8 @@ struct machine_device {
 	int node; /* offset in the tree, for properties of its kind */
 };
 
-/* What to do about system calls: nothing, print each, print a table at the end. */
-enum strace_mode { STRACE_NONE, STRACE_LINES, STRACE_SUMMARY };
+/* What to do about system calls: nothing, print each, print a table at the end, tell the VMM. */
+enum strace_mode { STRACE_NONE, STRACE_LINES, STRACE_SUMMARY, STRACE_RING };
 
 struct machine {
 	const void *tree; /* flattened */
@@ -46,6 +46,7 @@ struct machine {
 	struct string_list arguments, environment;
 	const char *working_directory;
 	enum strace_mode strace;
+	struct mote_trace *trace; /* ring of events; NULL: nobody asks for them */
 	bool allow_wx;
 	const char *hostname;      /* NULL: nobody has said */
 	const char *snapshot_mark; /* at which one is wanted; NULL: MOTE_MARK_DEFAULT */

@@ -32,7 +32,8 @@
 #define ERROR_WRITE   2u
 #define ERROR_FETCH   16u
 
-#define ENTRY_BASE (PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+/* A trace wants to know what is used: then the accessed bit is the processor's to set. */
+#define ENTRY_BASE (PTE_PRESENT | PTE_USER | PTE_DIRTY | (machine.trace ? 0 : PTE_ACCESSED))
 
 uint64_t populate_rights(uint32_t prot)
 {

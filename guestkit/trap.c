@@ -8,10 +8,12 @@
 #include <stddef.h>
 
 #include "guestkit/address_space.h"
+#include "guestkit/clock.h"
 #include "guestkit/libc-shim/signal.h"
 #include "guestkit/libc-shim/syscall.h"
 #include "guestkit/patch.h"
 #include "guestkit/thread.h"
+#include "guestkit/trace_ring.h"
 
 /* Exceptions (SDM vol. 3, 6.3.1) */
 enum {
@@ -105,6 +107,17 @@ static void leave_after_fault(struct context *context)
 	signal_deliver(context);
 }
 
+static enum fault_result give_page(const struct context *context, uint64_t address, uint64_t error)
+{
+	uint64_t start = trace_ring_is_on() ? clock_tsc() : 0;
+	enum fault_result result = address_space_fault(address, error);
+
+	if (start)
+		trace_ring_add(MOTE_TRACE_FAULT | (uint32_t)(error & 0xffff), start, clock_tsc(),
+		               address, context->rip);
+	return result;
+}
+
 void trap_from_application(struct context *context)
 {
 	struct trap_frame frame = kit_trap_frame;
@@ -117,7 +130,7 @@ void trap_from_application(struct context *context)
 	    (frame.vector == VECTOR_DB && patch_is_step(context)))
 		return;
 	if (frame.vector == VECTOR_PF) {
-		result = address_space_fault(frame.cr2, frame.error);
+		result = give_page(context, frame.cr2, frame.error);
 		if (result == FAULT_RESOLVED) {
 			leave_after_fault(context);
 			return;
@@ -142,7 +155,7 @@ void trap_from_kit(struct context *context)
 	if (is_busy || !is_user_access || vector != VECTOR_PF)
 		end_kit_crash(context, (uint32_t)vector, error, address);
 	is_busy = true;
-	if (address_space_fault(address, error) != FAULT_RESOLVED)
+	if (give_page(context, address, error) != FAULT_RESOLVED)
 		context->rip = (uint64_t)user_access_fault;
 	is_busy = false;
 }

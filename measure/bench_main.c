@@ -17,6 +17,7 @@
 
 #include "measure/check.h"
 #include "measure/file.h"
+#include "measure/mote_path.h"
 #include "measure/report.h"
 #include "measure/runner.h"
 #include "vmm/command.h"
@@ -144,27 +145,6 @@ static int read_result(const char *path, struct result *result, struct mote_erro
 
 /* ---- measuring ---- */
 
-/* The mote that belongs to this program: beside it, or where make install puts it. */
-static int find_mote(char path[PATH_MAX], struct mote_error *err)
-{
-	static const char *const places[] = {"mote", "../../bin/mote"};
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-	char *name;
-
-	if (length > 0) {
-		path[length] = '\0';
-		name = strrchr(path, '/') + 1;
-		for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-			strcpy(name, places[i]);
-			if (access(path, X_OK) == 0)
-				return 0;
-		}
-	}
-	return mote_error_set(err, MOTE_STATUS_FAILED,
-	                      "cannot find mote, neither beside mote-bench nor in ../../bin. "
-	                      "Name it by --mote");
-}
-
 /* Paths in a specification start at its folder; NULL is the present one. */
 static char *folder_of(const struct bench *bench)
 {
@@ -188,7 +168,7 @@ static int measure(const struct bench *bench, const struct spec *spec, struct re
 			status = mote_error_errno(err, MOTE_STATUS_FAILED, "cannot use %s",
 			                          bench->mote);
 	} else {
-		status = find_mote(mote, err);
+		status = mote_path_find(mote, err);
 	}
 	*result = (struct result){0};
 	snprintf(result->name, sizeof result->name, "%s", spec->name);

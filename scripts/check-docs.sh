@@ -10,6 +10,7 @@
 #   docs/man/mote-run.1  every option of vmm/options.c
 #   docs/man/mote-build.1  every option of packer/main.c
 #   docs/man/mote-bench.1  every option of measure/bench_main.c
+#   docs/man/mote-trace.1  every option of measure/trace_main.c
 #   docs/startup-testing.md  every key of specifications (measure/spec.c) and of budgets (measure/measures.h)
 #   all                  constants: a table row "| `MOTE_NAME` | `VALUE` |" has the value of abi.h; and links to
 #                        files lead to files
@@ -87,6 +88,9 @@ check_bench() {
 	# shellcheck disable=SC2046
 	check_page docs/man/mote-bench.1 \
 		$(grep -oE '\{"[a-z-]+", (required|no)_argument' measure/bench_main.c | cut -d'"' -f2)
+	# shellcheck disable=SC2046
+	check_page docs/man/mote-trace.1 \
+		$(grep -oE '&words, "--[a-z-]+"' measure/trace_main.c | cut -d'"' -f2 | cut -c3-) no-pages
 	keys=$(
 		sed -nE 's/^ +\{(\.name = )?"([a-z_]+)".*/\2/p' measure/spec.c
 		sed -n '/define BENCH_BUDGETS/,/^$/s/.*X(\([a-z0-9_]*\),.*/\1/p' measure/measures.h | grep -v key

@@ -26,6 +26,7 @@
 	X(stop, "end one")                                                 \
 	X(kill, "end one at once")                                         \
 	X(bench, "measure starts of a program, and check budgets")         \
+	X(trace, "say what the time and the pages of a start are for")     \
 	X(doctor, "check what this host gives, and say what to do")        \
 	X(version, "print the version of mote")                            \
 	X(help, "explain mote or one of its commands")

@@ -63,6 +63,8 @@ static int put_chosen(void *tree, const struct device_tree_input *input)
 	       (options->strace == STRACE_LINES && fdt_property(tree, "mote,strace", NULL, 0)) ||
 	       (options->strace == STRACE_SUMMARY &&
 	        fdt_property_string(tree, "mote,strace", "summary")) ||
+	       (input->trace_size &&
+	        put_range(tree, "mote,trace", input->trace_gpa, input->trace_size)) ||
 	       (options->allow_wx && fdt_property(tree, "mote,allow-wx", NULL, 0)) ||
 	       (options->hostname &&
 	        fdt_property_string(tree, "mote,hostname", options->hostname)) ||

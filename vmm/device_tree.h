@@ -19,6 +19,8 @@ struct device_tree_input {
 	uint64_t ram_size;      /* bytes from guest-physical 0 */
 	uint64_t root_gpa;      /* root image; size 0: none */
 	uint64_t root_size;     /* bytes */
+	uint64_t trace_gpa;     /* ring of events; size 0: none */
+	uint64_t trace_size;    /* bytes */
 	unsigned char seed[64]; /* rng-seed */
 	uint64_t xsave_size;    /* bytes of an XSAVE area for XCR0 */
 	uint32_t console[3];    /* console_kind() of stdin, stdout, stderr */

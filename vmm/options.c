@@ -463,6 +463,10 @@ const struct run_option run_option_table[] = {
          apply_string, FIELD(core_path), RUN_AND_RESTORE},
         {"dump-dtb", OPTION_VALUE, "FILE", "write the guest's device tree", apply_string,
          FIELD(dump_dtb_path), RUN_ONLY},
+        {"trace", OPTION_VALUE, "FILE", "write down what happened when (see mote trace)",
+         apply_string, FIELD(trace_path), RUN_ONLY},
+        {"trace-no-pages", OPTION_FLAG, NULL, "but not which pages were used: disturbs less",
+         apply_flag, FIELD(trace_no_pages), RUN_ONLY},
         {"cpu", OPTION_VALUE, "host|baseline", "processor shown to the guest (default host)",
          apply_cpu, 0, RUN_ONLY},
         {"cpus", OPTION_VALUE, "N", "number of vCPUs; this version has one", apply_cpus, 0,
@@ -686,6 +690,21 @@ static void give_room(char **entries)
 		free(entries);
 }
 
+/* A guest with a trace holds a ring that nobody would empty after a restoration. */
+static int check_trace(const struct run_options *options, struct mote_error *err)
+{
+	if (!options->trace_path)
+		return 0;
+	if (options->strace != STRACE_NONE)
+		return usage_error(err, "--trace and --strace cannot be had at the same time");
+	if (options->snapshot_path || options->control.name)
+		return usage_error(err,
+		                   "--trace cannot be had of a microVM that may be "
+		                   "snapshotted (%s)",
+		                   options->snapshot_path ? "--snapshot" : "--name");
+	return 0;
+}
+
 static int parse(struct run_options *options, unsigned command, int argc, char **argv,
                  char *const *environment, struct mote_error *err)
 {
@@ -716,6 +735,8 @@ static int parse(struct run_options *options, unsigned command, int argc, char *
 		status = take_program(options, argc, argv, first, err);
 	if (status == 0)
 		status = run_options_check_strings(options, err);
+	if (status == 0)
+		status = check_trace(options, err);
 	if (status != 0)
 		run_options_free(options);
 	return status;

@@ -64,6 +64,8 @@ struct run_options {
 	uint64_t timeout_ns;       /* 0: none */
 	const char *core_path;     /* NULL: none */
 	const char *dump_dtb_path; /* NULL: none */
+	const char *trace_path;    /* NULL: none */
+	bool trace_no_pages;       /* without page uses, which disturb its times */
 	enum cpu_model cpu;
 	bool has_cwd, has_memory; /* they were asked for */
 	bool allow_wx;

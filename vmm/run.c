@@ -17,6 +17,7 @@
 #include "vmm/stats.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
+#include "vmm/trace.h"
 #include "vmm/vm.h"
 #include "vmm/vm_reset.h"
 #include "vmm/vm_restore.h"
@@ -116,8 +117,11 @@ static int handle_exit(struct vm *vm, struct mote_error *err)
 static int run_loop(struct vm *vm, struct mote_error *err)
 {
 	struct kvm_run *run = vm->kvm.run;
+	uint64_t entered = 0;
 
 	while (!vm->is_over) {
+		if (vm->trace)
+			entered = clock_host_tsc();
 		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EFAULT)
 				return lost_page_error(err, vm->image.name ? vm->image.name
@@ -128,6 +132,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 			run->immediate_exit = 0;
 			run->exit_reason = KVM_EXIT_INTR;
 		}
+		if (vm->trace)
+			trace_left(vm, entered);
 		devices_finish(&vm->devices);
 		if (handle_exit(vm, err))
 			return -1;
@@ -141,6 +147,8 @@ static int run_loop(struct vm *vm, struct mote_error *err)
 		if (!vm->is_over)
 			check_deadline(vm);
 		working_set_watch(vm, vm->is_over);
+		if (vm->trace)
+			trace_handled(vm);
 	}
 	devices_finish(&vm->devices);
 	vm_mark(vm, VM_MOMENT_ENDED);
@@ -226,9 +234,13 @@ static void create_and_run(void *ctx)
 		return;
 	if (vm->snapshot)
 		tick_restart(vm);
+	if (vm->trace)
+		trace_begin(vm);
 	work->status = vm->serve ? serve_requests(vm, run_loop, err) : run_rounds(vm, err);
 	if (!work->status)
 		work->status = vm_save_finish(vm, err);
+	if (!work->status && vm->trace)
+		work->status = trace_end(vm, err);
 }
 
 int vm_run(const struct run_options *options, struct mote_error *err)
@@ -236,6 +248,9 @@ int vm_run(const struct run_options *options, struct mote_error *err)
 	static struct vm vm;
 	struct run_work work = {.options = options, .vm = &vm, .err = err};
 
+	if (options->trace_path &&
+	    trace_open(&vm, options->trace_path, !options->trace_no_pages, err))
+		return -1;
 	vm_mark(&vm, VM_MOMENT_MAIN);
 	vm.start_cpu_ns = process_cpu_ns();
 	if (lost_page_init(err))

@@ -37,6 +37,7 @@ struct control;
 struct snapshot;
 struct vm_reset;
 struct vm_save;
+struct trace;
 struct working_set;
 struct vm_serve;
 
@@ -106,6 +107,8 @@ struct vm {
 	struct working_set *working_set; /* that is being recorded (working_set.c), else NULL */
 
 	struct control *control; /* where it has a name; else NULL (control.c) */
+
+	struct trace *trace; /* --trace (trace.c); else NULL */
 
 	bool is_over;
 	int exit_status; /* valid when is_over */

@@ -30,6 +30,8 @@
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
 #include "vmm/root_lookup.h"
+#include "vmm/trace.h"
+#include "vmm/trace_format.h"
 #include "vmm/vm_create.h"
 #include "vmm/vm_save.h"
 
@@ -309,6 +311,8 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	        .ram_size = vm->memory.size,
 	        .root_gpa = vm->root_gpa,
 	        .root_size = vm->root_size,
+	        .trace_gpa = trace_ring(vm),
+	        .trace_size = vm->trace ? TRACE_RING_BYTES : 0,
 	        .devices = &vm->devices,
 	        .console = {console_kind(0), console_kind(1), console_kind(2)},
 	        .xsave_size = cpuid_xsave_size(&vm->cpuid),
@@ -337,8 +341,8 @@ static int put_device_tree(struct vm *vm, struct mote_boot *boot, struct mote_er
 	return 0;
 }
 
-/* @track_access: let the CPU note which of the kit's pages are used, for --stats=pages. */
-static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
+/* @stats_pages: let the CPU note which of the kit's pages are used, as a trace does anyway. */
+static int map_window(struct vm *vm, bool stats_pages, struct mote_error *err)
 {
 	static const struct {
 		uint64_t va, flags;
@@ -349,25 +353,28 @@ static int map_window(struct vm *vm, bool track_access, struct mote_error *err)
 	        {MOTE_RUN_VA, PTE_USER | PTE_WRITABLE | PTE_NO_EXEC},
 	};
 
+	bool track_access = vm->layout.tables.track_access;
 	int status;
 
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
 		if (page_tables_map(&vm->layout.tables, pages[i].va, window_gpa(pages[i].va),
 		                    MOTE_PAGE_SIZE, pages[i].flags, err))
 			return -1;
-	vm->layout.tables.track_access = track_access;
+	vm->layout.tables.track_access |= stats_pages;
 	status = kit_map(&vm->kit, &vm->layout, err);
-	vm->layout.tables.track_access = false;
+	vm->layout.tables.track_access = track_access;
 	return status;
 }
 
 /* The first pages of the application's stack, so that the kit need not touch page tables to start.
  */
-static int map_stack(struct layout *layout, struct mote_error *err)
+static int map_stack(struct vm *vm, struct mote_error *err)
 {
+	struct layout *layout = &vm->layout;
 	uint64_t gpa = layout->next;
 
 	layout->next += MOTE_STACK_FIRST;
+	trace_image(vm, TRACE_IMAGE_STACK, gpa, layout->next, MOTE_STACK_TOP - MOTE_STACK_FIRST);
 	return page_tables_map(&layout->tables, MOTE_STACK_TOP - MOTE_STACK_FIRST, gpa,
 	                       MOTE_STACK_FIRST,
 	                       PTE_USER | PTE_WRITABLE | PTE_NO_EXEC | MOTE_PTE_IMAGE, err);
@@ -445,16 +452,23 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	layout->copy_limit = COPY_LIMIT;
 	if (kit_load(&vm->kit, layout, err))
 		return -1;
+	trace_image(vm, TRACE_IMAGE_KIT, 0, layout->next, MOTE_WINDOW_VA);
 	boot.direct_start = layout->next;
-	if ((vm->is_app_open && application_load(&vm->application, layout, err)) ||
-	    page_tables_create(&layout->tables, &vm->memory, &layout->next, err) ||
-	    (vm->is_app_open && application_map(&vm->application, layout, err)) ||
-	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_stack(layout, err) ||
-	    map_direct(vm, boot.direct_start, err))
+	if (vm->is_app_open && application_load(&vm->application, layout, err))
 		return -1;
-	if (place_devices(vm, err) || put_device_tree(vm, &boot, err) ||
+	trace_image(vm, TRACE_IMAGE_APPLICATION, boot.direct_start, layout->next, 0);
+	if (page_tables_create(&layout->tables, &vm->memory, &layout->next, err))
+		return -1;
+	layout->tables.track_access = trace_wants_pages(vm);
+	if ((vm->is_app_open && application_map(&vm->application, layout, err)) ||
+	    map_window(vm, vm->options->stats == STATS_PAGES, err) || map_stack(vm, err))
+		return -1;
+	layout->tables.track_access = false;
+	if (map_direct(vm, boot.direct_start, err) || trace_place_ring(vm, err) ||
+	    place_devices(vm, err) || put_device_tree(vm, &boot, err) ||
 	    cpu_tables_write(&vm->memory, vm->kit_note.trap_stack_top, err))
 		return -1;
+	trace_image(vm, TRACE_IMAGE_FREE, layout->next, vm->memory.size, 0);
 	boot.page_table = layout->tables.root;
 	boot.tsc_offset = vm->clock.tsc_offset;
 	boot.free = vm->memory.free = (struct mote_range){layout->next, vm->memory.size};
@@ -470,7 +484,8 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
-	    populate_start(vm, err) || kvm_create(&vm->kvm, vm->memory.size, err))
+	    trace_prepare(vm, err) || populate_start(vm, err) ||
+	    kvm_create(&vm->kvm, vm->memory.size, err))
 		return -1;
 	vm->root_gpa = choose_root_gpa(vm);
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, VM_ROOT_SLOT, vm->root_gpa, vm->root,

@@ -20,7 +20,7 @@ _mote_names() {
 # Offers values of the option $1 that begin with $2; fails if the option takes none.
 _mote_run_value() {
 	case $1 in
-	--root | --disk | --snapshot | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
+	--root | --disk | --snapshot | --trace | --json | --svg | --log | --from | --core | --dump-dtb | --kit | -o | --output) _mote_files "$2" ;;
 	--cwd) _mote_files "$2" -d ;;
 	--console) _mote_words "$2" 'hypercall virtio' ;;
 	--cpu) _mote_words "$2" 'host baseline' ;;
@@ -46,7 +46,7 @@ _mote_program() {
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) ((i++)) && break ;;
-		--root | --name | --label | --snapshot | --snapshot-at | -n | --count | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
+		--root | --trace | --json | --svg | --log | --from | --name | --label | --snapshot | --snapshot-at | -n | --count | --core | --dump-dtb | --kit | --cwd | --cpu | --cpus | --mem | --env | --timeout | --stats | --strace | \
 			-o | --output | --entry)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
 				if ((i + 1 == COMP_CWORD)); then
@@ -106,7 +106,7 @@ _mote_bench() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect diff new serve ps pause resume balloon stop kill bench doctor version help'
+	local commands='run restore snapshot build inspect diff new serve ps pause resume balloon stop kill bench trace doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -115,8 +115,8 @@ _mote() {
 	fi
 	case ${COMP_WORDS[1]} in
 	run)
-		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary
-			--timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --force --allow-wx --verify --kit --help'
+		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary --trace
+			--trace-no-pages --timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --force --allow-wx --verify --kit --help'
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
@@ -145,6 +145,10 @@ _mote() {
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
+	trace)
+		_mote_program '--json --svg --output --log --from --no-pages --mem --root --env --cwd --stats=json --timeout --share --disk
+			--net --help'
+		;;
 	bench) _mote_bench "$current" ;;
 	help) ((COMP_CWORD == 2)) && _mote_words "$current" "$commands" ;;
 	doctor | version) _mote_words "$current" --help ;;

@@ -25,6 +25,7 @@
 #include "guestkit/memory.h"
 #include "guestkit/string.h"
 #include "guestkit/thread.h"
+#include "guestkit/trace_ring.h"
 #include "mote/abi.h"
 
 #define LINE_MAX     4096
@@ -268,9 +269,28 @@ static int64_t call_and_count(uint64_t number, const uint64_t *arg,
 	return result;
 }
 
+/* For --trace: the application's registers are where its thread left them. */
+static int64_t call_and_tell(uint64_t number, const uint64_t *arg,
+                             int64_t (*call)(uint64_t number, const uint64_t *arg))
+{
+	uint64_t start = clock_tsc(), rip = thread_context(thread_current)->rip;
+	int64_t result;
+
+	if (does_not_return(number)) {
+		trace_ring_add((uint32_t)number, start, 0, 0, rip);
+		return call(number, arg);
+	}
+	result = call(number, arg);
+	trace_ring_add((uint32_t)number & ~MOTE_TRACE_FAULT, start, clock_tsc(), (uint64_t)result,
+	               rip);
+	return result;
+}
+
 int64_t strace_call(uint64_t number, const uint64_t *arg,
                     int64_t (*call)(uint64_t number, const uint64_t *arg))
 {
+	if (machine.strace == STRACE_RING)
+		return call_and_tell(number, arg, call);
 	return machine.strace == STRACE_SUMMARY ? call_and_count(number, arg, call)
 	                                        : call_and_print(number, arg, call);
 }

@@ -225,6 +225,30 @@ struct mote_run {
 #define MOTE_SLICE_NS       10000000u
 #define MOTE_PREEMPT_RFLAGS 0x202u
 
+/*
+ * Ring of what happened in the guest: in RAM where /chosen/mote,trace says, for a VMM that asked
+ * for it. The kit writes events and then `written`; the VMM takes them at each exit, and tells by
+ * `taken`. Where there is no room the kit makes the hypercall `clock`.
+ */
+struct mote_trace_event {
+	uint64_t start, end; /* guest TSC; end 0: it does not return */
+	uint64_t value;      /* result of a system call; address of a page fault */
+	uint64_t rip;        /* of the application, or of the kit at a fault of its own */
+	uint32_t what;       /* MOTE_TRACE_FAULT, or the number of the system call */
+	uint32_t thread;     /* id */
+};
+#define MOTE_TRACE_FAULT \
+	0x80000000u /* in what; bits 0 to 15 are the error code (SDM vol. 3, 4.7) */
+
+struct mote_trace {
+	uint64_t written; /* events since the start, by the kit; that with number n is in slot n %
+	                     size */
+	uint64_t taken;   /* by the VMM */
+	uint64_t size;    /* slots, by the VMM */
+	uint64_t reserved;
+	struct mote_trace_event event[];
+};
+
 /* ---- hypercalls ---- */
 
 /* X(number, name, arguments, what it does): docs/abi.md and --stats take their names from here. */

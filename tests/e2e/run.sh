@@ -38,6 +38,7 @@ readonly topics=(
 	disk
 	vsock
 	bench_startup
+	trace
 	balloon
 	virtio
 	sharehost

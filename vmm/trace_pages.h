@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which pages of guest memory a traced guest used, and which the host backs, and since when. */
+#ifndef MOTE_VMM_TRACE_PAGES_H
+#define MOTE_VMM_TRACE_PAGES_H
+
+#include "vmm/guest_memory.h"
+#include "vmm/trace_format.h"
+
+struct trace_page {
+	uint64_t va; /* it was used through; 0: not known */
+	/* numbers of the samples that found it first; 0: none has */
+	uint32_t used, backed;
+};
+
+struct trace_pages {
+	const struct guest_memory *memory;
+	struct trace_page *page; /* of each page of RAM */
+	int pagemap_fd;
+	uint32_t sample; /* number of the last one; the first is taken before the guest runs */
+	uint64_t root;   /* page table, guest-physical */
+};
+
+/**
+ * trace_pages_prepare() - Make room, before confinement.
+ * @pagemap_fd: /proc/self/pagemap
+ */
+int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *memory,
+                        int pagemap_fd, struct mote_error *err);
+
+/* Look at all of memory. What was found since the last sample belongs to this one. */
+void trace_pages_sample(struct trace_pages *pages);
+
+/* A record for each page that was used or is backed. @emit: takes it */
+void trace_pages_report(const struct trace_pages *pages,
+                        void (*emit)(void *ctx, const struct trace_record *record), void *ctx);
+
+#endif
