@@ -190,7 +190,7 @@ $(BUILD)/serve/%.o: %.c
 	$(call say,CC,$@)$(HOSTCC) $(PACKER_CFLAGS) $(DEPS) -c $< -o $@
 
 $(BUILD)/mote-serve: $(SERVE_OBJ)
-	$(call say,LINK,$@)$(HOSTCC) -s $^ -lmicrohttpd -lpthread -o $@
+	$(call say,LINK,$@)$(HOSTCC) -s $^ -lmicrohttpd -ljansson -lpthread -o $@
 
 # ---- mote-bench, which needs jansson ----
 

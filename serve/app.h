@@ -29,6 +29,7 @@ struct app {
 	unsigned queued, queue_max;
 	unsigned failures; /* workers in a row that were of no use */
 	bool is_draining;
+	unsigned exchanges; /* that hold it */
 	struct metrics metrics;
 };
 

@@ -217,6 +217,8 @@ int exchange_serve(struct worker *worker, bool waits)
 
 void exchange_free(struct exchange *exchange)
 {
+	if (exchange->app)
+		__atomic_fetch_sub(&exchange->app->exchanges, 1, __ATOMIC_RELEASE);
 	free(exchange->request.at);
 	free(exchange->pieces.at);
 	free(exchange->target);

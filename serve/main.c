@@ -44,13 +44,16 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int wait_for_signal(const sigset_t *set)
+/* SIGHUP: what the configuration file says now. A file that is wrong changes nothing. */
+static void reload(struct server *server, char *mote, int argc, char **argv)
 {
-	int number;
+	struct server *fresh = calloc(1, sizeof *fresh);
 
-	while (sigwait(set, &number))
-		;
-	return number;
+	if (fresh && !serve_options_parse(fresh, mote, argc, argv) && !server_reload(server, fresh))
+		fprintf(stderr, "mote serve: reloaded\n");
+	else
+		fprintf(stderr, "mote serve: not reloaded: all stays as it was\n");
+	free(fresh);
 }
 
 int main(int argc, char **argv)
@@ -58,7 +61,7 @@ int main(int argc, char **argv)
 	static struct server server;
 	char *mote = find_mote();
 	sigset_t set;
-	int status;
+	int status, number;
 
 	status = serve_options_parse(&server, mote, argc, argv);
 	if (status)
@@ -67,12 +70,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mote serve: cannot find mote beside mote-serve\n");
 		return 125;
 	}
+	if (serve_options_listen(&server))
+		return 125;
 	raise_file_limit();
 	signal(SIGPIPE, SIG_IGN);
 	/* In all threads; workers are started with them blocked, too, and end with their sockets. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	for (unsigned i = 0; i < server.app_count; i++)
 		if (app_prepare(server.apps[i]) || app_start(server.apps[i]))
@@ -80,7 +86,8 @@ int main(int argc, char **argv)
 	if (server_start(&server))
 		return 125;
 	fprintf(stderr, "mote serve: listening on %s\n", server.address);
-	wait_for_signal(&set);
+	while (sigwait(&set, &number) || number == SIGHUP)
+		reload(&server, mote, argc, argv);
 	server_stop(&server);
 	return 0;
 }

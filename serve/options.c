@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "serve/config.h"
+
 #define BACKLOG 4096
 
 struct common {
@@ -186,6 +188,7 @@ enum { OPTION_LISTEN = 256,
        OPTION_MAX_BODY,
        OPTION_MAX_ANSWER,
        OPTION_CONCURRENCY,
+       OPTION_CONFIG,
        OPTION_THREADS,
        OPTION_LOG,
        OPTION_FIXED,
@@ -200,6 +203,7 @@ static const struct option options[] = {
         {"max-body", required_argument, NULL, OPTION_MAX_BODY},
         {"max-answer", required_argument, NULL, OPTION_MAX_ANSWER},
         {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
+        {"config", required_argument, NULL, OPTION_CONFIG},
         {"threads", required_argument, NULL, OPTION_THREADS},
         {"log", required_argument, NULL, OPTION_LOG},
         {"answer-without-vm", required_argument, NULL, OPTION_FIXED},
@@ -243,10 +247,66 @@ static int apply(struct server *server, struct common *common, int option, char 
 		server->threads = (unsigned)number;
 		return 0;
 	case OPTION_LOG: return read_log(server, value);
+	case OPTION_CONFIG: return 0; /* read before all others */
 	case OPTION_FIXED: server->fixed = value; return 0;
 	case OPTION_COMMAND: server->command = value; return 0;
 	default: return refuse("what is wrong is said above");
 	}
+}
+
+struct config_work {
+	struct server *server;
+	struct common *common;
+	char *mote;
+	const char *path;
+};
+
+/* One setting of the file: the option of that name, but for those that make no sense there. */
+static int apply_named(void *ctx, const char *name, char *value)
+{
+	const struct config_work *work = ctx;
+
+	for (const struct option *option = options; option->name; option++)
+		if (!strcmp(option->name, name) && option->has_arg && option->val != OPTION_CONFIG)
+			return apply(work->server, work->common, option->val, value, work->mote);
+	return refuse("cannot use %s: there is no option '%.64s'", work->path, name);
+}
+
+/* The file's settings come first, so that the command line's count. */
+static int read_config(struct server *server, struct common *common, char *mote, int argc,
+                       char **argv)
+{
+	struct config_work work = {server, common, mote, NULL};
+	int option;
+
+	optind = 0;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1)
+		if (option == OPTION_CONFIG)
+			work.path = optarg;
+	optind = 0;
+	opterr = 1;
+	return work.path ? config_read(work.path, apply_named, &work) : 0;
+}
+
+static int read_all(struct server *server, struct common *common, char *mote, int argc, char **argv)
+{
+	int option;
+
+	if (read_config(server, common, mote, argc, argv))
+		return -1;
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (option == 'h')
+			return SERVE_OPTIONS_HELP;
+		if (apply(server, common, option, optarg, mote))
+			return -1;
+	}
+	for (; optind < argc; optind++)
+		if (add_app(server, "/", 1, argv[optind], mote))
+			return -1;
+	if (!server->app_count && !server->fixed && !server->command)
+		return refuse("no application given: mote serve [OPTION]... APP");
+	return 0;
 }
 
 int serve_options_parse(struct server *server, char *mote, int argc, char **argv)
@@ -254,7 +314,7 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct common common = {.workers_min = processors > 0 ? (unsigned)processors : 1,
 	                        .queue_max = 1024};
-	int option;
+	int status;
 
 	common.workers_max = 4 * common.workers_min;
 	*server = (struct server){.address = (char *)"127.0.0.1:8080",
@@ -264,19 +324,15 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 	                          .timeout_ns = 10000000000u,
 	                          .connections_max = 20000,
 	                          .log_format = LOG_TEXT,
+	                          .listener = -1,
 	                          .log = stderr};
-	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-		if (option == 'h')
-			return SERVE_OPTIONS_HELP;
-		if (apply(server, &common, option, optarg, mote))
-			return -1;
-	}
-	for (; optind < argc; optind++)
-		if (add_app(server, "/", 1, argv[optind], mote))
-			return -1;
-	if (!server->app_count && !server->fixed && !server->command)
-		return refuse("no application given: mote serve [OPTION]... APP");
+	status = read_all(server, &common, mote, argc, argv);
 	settle(server, &common);
+	return status;
+}
+
+int serve_options_listen(struct server *server)
+{
 	server->listener = strncmp(server->address, "unix:", 5) ? listen_tcp(server->address)
 	                                                        : listen_unix(server->address + 5);
 	return server->listener < 0 ? -1 : 0;

@@ -89,6 +89,24 @@ static void finish_one(struct server *server, struct worker *worker)
 		resume(exchange);
 }
 
+/* Only the thread that reloads adds to them, and it waits until there is room. */
+static void end_retired(struct server *server)
+{
+	unsigned kept = 0;
+
+	pthread_rwlock_wrlock(&server->routes);
+	for (unsigned i = 0; i < server->retired_count; i++) {
+		struct app *app = server->retired[i];
+
+		if (__atomic_load_n(&app->exchanges, __ATOMIC_ACQUIRE))
+			server->retired[kept++] = app;
+		else
+			app_stop(app); /* a few bytes stay: somebody may still read its metrics */
+	}
+	server->retired_count = kept;
+	pthread_rwlock_unlock(&server->routes);
+}
+
 static void *finisher(void *argument)
 {
 	struct server *server = argument;
@@ -100,13 +118,14 @@ static void *finisher(void *argument)
 		for (int i = 0; i < count; i++)
 			finish_one(server, events[i].data.ptr);
 		log_flush(server->log);
+		end_retired(server);
 	}
 	return NULL;
 }
 
 /* ---- requests ---- */
 
-static struct app *route(const struct server *server, const char *path)
+static struct app *find_route(const struct server *server, const char *path)
 {
 	struct app *best = NULL;
 	size_t length = 0;
@@ -124,6 +143,19 @@ static struct app *route(const struct server *server, const char *path)
 		length = prefix;
 	}
 	return best;
+}
+
+/* The application for a path, held until exchange_free(). */
+static struct app *route(struct server *server, const char *path)
+{
+	struct app *app;
+
+	pthread_rwlock_rdlock(&server->routes);
+	app = find_route(server, path);
+	if (app)
+		__atomic_fetch_add(&app->exchanges, 1, __ATOMIC_RELAXED);
+	pthread_rwlock_unlock(&server->routes);
+	return app;
 }
 
 /* An idle worker has the exchange; false: none has. */
@@ -223,7 +255,7 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 
 /* ---- the server's own pages ---- */
 
-static enum MHD_Result send_metrics(const struct server *server, struct MHD_Connection *connection)
+static enum MHD_Result send_metrics(struct server *server, struct MHD_Connection *connection)
 {
 	enum MHD_Result result;
 	size_t length = 0;
@@ -240,6 +272,7 @@ static enum MHD_Result send_metrics(const struct server *server, struct MHD_Conn
 	      "# TYPE mote_exits_total counter\n"
 	      "# TYPE mote_workers gauge\n# TYPE mote_queued gauge\n",
 	      out);
+	pthread_rwlock_rdlock(&server->routes);
 	for (unsigned i = 0; i < server->app_count; i++) {
 		const struct app *app = server->apps[i];
 
@@ -247,6 +280,7 @@ static enum MHD_Result send_metrics(const struct server *server, struct MHD_Conn
 		fprintf(out, "mote_workers{app=\"%s\"} %u\nmote_queued{app=\"%s\"} %u\n",
 		        app->prefix, app->workers, app->prefix, app->queued);
 	}
+	pthread_rwlock_unlock(&server->routes);
 	fclose(out);
 	result = send_text(connection, 200, text, length, false);
 	free(text);
@@ -353,8 +387,33 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	return exchange->is_over ? send_answer(server, exchange) : MHD_YES;
 }
 
+int server_reload(struct server *server, struct server *fresh)
+{
+	for (unsigned i = 0; i < fresh->app_count; i++)
+		if (app_prepare(fresh->apps[i]) || app_start(fresh->apps[i])) {
+			for (unsigned j = 0; j <= i; j++)
+				app_stop(fresh->apps[j]);
+			return -1;
+		}
+	/* Two reloads at once are more than one, not lost. */
+	while (server->retired_count + server->app_count > SERVER_APPS_MAX)
+		usleep(100000);
+	pthread_rwlock_wrlock(&server->routes);
+	for (unsigned i = 0; i < server->app_count; i++)
+		server->retired[server->retired_count++] = server->apps[i];
+	memcpy(server->apps, fresh->apps, sizeof server->apps);
+	server->app_count = fresh->app_count;
+	server->body_max = fresh->body_max;
+	server->answer_max = fresh->answer_max;
+	server->timeout_ns = fresh->timeout_ns;
+	server->log_format = fresh->log_format;
+	pthread_rwlock_unlock(&server->routes);
+	return 0;
+}
+
 int server_start(struct server *server)
 {
+	pthread_rwlock_init(&server->routes, NULL);
 	server->events = epoll_create1(EPOLL_CLOEXEC);
 	if (server->events < 0 || pthread_create(&server->finisher, NULL, finisher, server)) {
 		fprintf(stderr, "mote serve: cannot start a thread: %s\n", strerror(errno));

@@ -14,8 +14,11 @@
 enum log_format { LOG_NONE, LOG_TEXT, LOG_JSON };
 
 struct server {
+	pthread_rwlock_t routes; /* of apps and app_count, once it runs */
 	struct app *apps[SERVER_APPS_MAX];
 	unsigned app_count;
+	struct app *retired[SERVER_APPS_MAX]; /* of before a reload: end when nobody holds them */
+	unsigned retired_count;
 	char *address; /* to listen on, as given */
 	int listener;
 	unsigned threads;     /* of libmicrohttpd */
@@ -36,6 +39,14 @@ struct server {
 
 /* Begin to answer: 0, or -1; what is wrong has been printed. */
 int server_start(struct server *server);
+
+/**
+ * server_reload() - Take over the applications and limits of another one, which has been filled but not
+ * started. Requests that have begun are finished by the old ones.
+ *
+ * Return: 0, or -1, and all is as it was; what is wrong has been printed.
+ */
+int server_reload(struct server *server, struct server *fresh);
 
 /* No new connections; what has begun is finished, then workers and snapshots go. */
 void server_stop(struct server *server);

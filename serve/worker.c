@@ -24,6 +24,7 @@ extern char **environ;
 static int spawn(const struct app *app, int socket, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	char number[16];
 	char *arguments[APP_OPTIONS_MAX + 8];
 	int count = 0, status;
@@ -37,13 +38,17 @@ static int spawn(const struct app *app, int socket, pid_t *pid)
 		arguments[count++] = app->options[i];
 	arguments[count++] = app->snapshot;
 	arguments[count] = NULL;
+	/* A terminal's ^C is for the server. */
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
 	posix_spawn_file_actions_adddup2(&actions, app->log, 1);
 	posix_spawn_file_actions_adddup2(&actions, app->log, 2);
 	posix_spawn_file_actions_adddup2(&actions, socket, WORKER_SOCKET);
-	status = posix_spawn(pid, app->mote, &actions, NULL, arguments, environ);
+	status = posix_spawn(pid, app->mote, &actions, &attributes, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
 	errno = status;
 	return status ? -1 : 0;
 }

@@ -28,10 +28,13 @@ void command_serve_help(void)
 	       "  --max-body SIZE               of a request (default 1M)\n"
 	       "  --max-answer SIZE             of an answer (default 16M)\n"
 	       "  --concurrency N               requests that may wait (default 1024)\n"
+	       "  --config FILE                 JSON with the names of these options, and "
+	       "\"routes\"\n"
 	       "  --threads N                   of the HTTP server (default: processors)\n"
 	       "  --log none|text|json          a line for each request, on stderr (default text)\n"
 	       "  --answer-without-vm TEXT      for measuring: answer that to everything\n"
 	       "  --answer-by-process COMMAND   for measuring: what a process of its own writes\n\n"
 	       "/healthz and /metrics (for Prometheus) are the server's own. SIGTERM ends it when\n"
-	       "what has begun is answered.\n");
+	       "what has begun is answered; SIGHUP reads FILE again and starts the applications "
+	       "anew.\n");
 }

@@ -141,7 +141,7 @@ _mote() {
 	new) _mote_words "$current" '--lang --help' ;;
 	serve)
 		_mote_program '--listen --route --pool --timeout --max-memory --max-body --max-answer --concurrency
-			--threads --log --help'
+			--config --threads --log --help'
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;

@@ -199,3 +199,31 @@ test_bad_options() {
 	try "$serve" "$PWD/missing"
 	expect_error 125 'missing'
 }
+
+test_reload() {
+	printf '{"routes": {"/": "%s"}, "pool": "1:1", "timeout": 2}' "$guests/function_faults" >config.json
+	start --config config.json
+	expect "before" "$(ask /x)" 'GET /x -'
+	(for _ in $(seq 100); do ask /x; done) >answers &
+	printf '{"routes": {"/": "%s", "/two": "%s"}, "pool": "1:2"}' "$guests/function_faults" "$guests/function_faults" >config.json
+	kill -HUP "$server"
+	wait_for 'reloaded' serve.log
+	wait %2 2>/dev/null || wait -n || true
+	expect "answers meanwhile" "$(sort -u answers)" 'GET /x -'
+	expect "a new route" "$(ask /two/x)" 'GET /two/x -'
+	expect "its count" "$(ask /metrics | sed -n 's/^mote_responses_total{app="\/two".*2xx.*} //p')" 1
+	echo '{"routes": {"/": 3}}' >config.json
+	kill -HUP "$server"
+	wait_for 'not reloaded' serve.log
+	expect "after a file that is wrong" "$(ask /two/y)" 'GET /two/y -'
+}
+
+test_bad_config() {
+	for text in '' '[]' '{"listen": {}}' '{"routes": []}' '{"no-such": 1}' '{"pool": "9:1"}' '{"listen": "x"} {}'; do
+		printf '%s' "$text" >config.json
+		try "$serve" --config config.json x
+		expect_error 125 'mote help serve'
+	done
+	try "$serve" --config missing.json x
+	expect_error 125 'missing.json'
+}
