@@ -192,7 +192,13 @@ static int run_rounds(struct vm *vm, struct mote_error *err)
 		return -1;
 	drain_devices(vm);
 	status = vm->exit_status;
-	for (uint64_t round = 2; round <= vm->options->count && !is_stopped(); round++) {
+	for (uint64_t round = 2; round <= vm->options->count; round++) {
+		if (is_stopped()) {
+			/* It may have come when a round was over: then that one does not tell. */
+			check_stop(vm);
+			status = status ? status : vm->exit_status;
+			break;
+		}
 		if (vm_reset(vm, err) || (is_to_verify(vm, round) && vm_reset_verify(vm, err)) ||
 		    run_loop(vm, err))
 			return -1;

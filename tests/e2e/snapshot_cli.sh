@@ -144,6 +144,31 @@ test_base() {
 	expect_none d.snap other/d.snap
 }
 
+# One that begins again and again: commands and snapshots between, and at any moment of it.
+test_of_resets() {
+	local round
+	run --snapshot h.snap --snapshot-at main "$images/hello"
+	start r restore -n 1000000 h.snap
+	for ((round = 0; round < 8; round++)); do
+		try "$mote" snapshot r -o "r$round.snap"
+		expect_status 0
+		"$mote" pause r
+		"$mote" resume r
+	done
+	try "$mote" snapshot r -o based.snap --base h.snap
+	expect_status 0
+	[ "$(sort -u r.out)" = "$(sed 1q r.out)" ] || fail "a start was another one"
+	"$mote" stop r
+	finish
+	expect_status 143
+	for ((round = 0; round < 8; round++)); do
+		try "$mote" restore "r$round.snap"
+		expect_status 0
+	done
+	try "$mote" restore based.snap
+	expect_status 0
+}
+
 # A connection to the host is named, and cut when that is wanted: the guest sees ECONNRESET.
 test_connections() {
 	need_tool python3
