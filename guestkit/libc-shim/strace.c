@@ -217,6 +217,14 @@ static void append_equals(struct strace_line *line, size_t start)
 	strace_append(line, " = ");
 }
 
+/* A call may end on another host, with another TSC: in a start from a snapshot. */
+static uint64_t nanoseconds_since(uint64_t tsc)
+{
+	uint64_t now = clock_tsc();
+
+	return now > tsc ? clock_ticks_to_ns(now - tsc) : 0;
+}
+
 static int64_t call_and_print(uint64_t number, const uint64_t *arg,
                               int64_t (*call)(uint64_t number, const uint64_t *arg))
 {
@@ -236,7 +244,7 @@ static int64_t call_and_print(uint64_t number, const uint64_t *arg,
 	if (returns) {
 		before = clock_tsc();
 		result = call(number, arg);
-		ns = clock_ticks_to_ns(clock_tsc() - before);
+		ns = nanoseconds_since(before);
 	}
 	line = start_line();
 	start = line.length;
@@ -265,7 +273,7 @@ static int64_t call_and_count(uint64_t number, const uint64_t *arg,
 		return call(number, arg);
 	}
 	result = call(number, arg);
-	strace_summary_count(index, result, clock_ticks_to_ns(clock_tsc() - before));
+	strace_summary_count(index, result, nanoseconds_since(before));
 	return result;
 }
 
