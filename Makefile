@@ -40,6 +40,11 @@ LWIP_STAMP := $(LWIP)/.stamp
 UAPI := $(BUILD)/uapi
 # And xxHash, which is a header: a folder of its own, so that musl sees no other of the C library's.
 XXHASH := $(BUILD)/xxhash
+# BLAKE2b, for snapshots that are written with a key: a source file that snapshot/auth.c includes.
+BLAKE2       := $(BUILD)/third_party/libb2
+BLAKE2_STAMP := $(BLAKE2)/.stamp
+BLAKE2_FLAGS := -isystem $(BLAKE2)/src -isystem $(BUILD)/blake2
+
 HOSTCC := gcc
 CC_HOST := musl-gcc
 HOST_CFLAGS := $(COMMON) -O2 -g -isystem $(FDT)/libfdt -isystem $(XXHASH) \
@@ -97,6 +102,17 @@ $(UAPI)/.stamp:
 	@ln -sfn /usr/include/asm-generic $(UAPI)/asm-generic
 	@ln -sfn /usr/include/x86_64-linux-gnu/asm $(UAPI)/asm
 	@touch $@
+
+# The header that a configure script would make.
+$(BUILD)/blake2/config.h: $(BLAKE2_STAMP)
+	@mkdir -p $(@D)
+	@echo '#define NATIVE_LITTLE_ENDIAN 1' >$@
+
+$(BUILD)/host/snapshot/auth.o: HOST_CFLAGS += $(BLAKE2_FLAGS)
+$(BUILD)/unit/snapshot/auth.o: UNIT_CFLAGS += $(BLAKE2_FLAGS)
+$(BUILD)/packer/snapshot/auth.o: PACKER_CFLAGS += $(BLAKE2_FLAGS)
+$(BUILD)/host/snapshot/auth.o $(BUILD)/unit/snapshot/auth.o $(BUILD)/packer/snapshot/auth.o \
+	$(BUILD)/fuzz/fuzz_snapshot: $(BUILD)/blake2/config.h
 
 $(XXHASH)/.stamp:
 	@mkdir -p $(XXHASH)
@@ -203,7 +219,7 @@ $(BUILD)/mote-bench: $(BENCH_OBJ)
 
 # ---- mote-pack, which needs libzstd ----
 
-PACK_SRC := $(wildcard snapshot/pack/*.c) $(addprefix snapshot/,checksum.c index.c open.c read.c verify.c) \
+PACK_SRC := $(wildcard snapshot/pack/*.c) $(addprefix snapshot/,auth.c checksum.c index.c open.c read.c verify.c) \
 	$(addprefix vmm/,confine.c confined_child.c error.c landlock.c lost_page.c new_file.c)
 PACK_OBJ := $(PACK_SRC:%.c=$(BUILD)/packer/%.o)
 

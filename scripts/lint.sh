@@ -50,7 +50,8 @@ run() { # NAME COMMAND...
 
 c_folders=(vmm packer guestkit virtio snapshot include tests tools images)
 # The flags of the makefile as far as an analyser needs them.
-common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt" -isystem "$BUILD/xxhash")
+common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt" -isystem "$BUILD/xxhash"
+	-isystem "$BUILD/third_party/libb2/src" -isystem "$BUILD/blake2")
 kit=(-Iguestkit/net -isystem "$lwip" -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mno-red-zone -fno-stack-protector)
 
 format() { # OPTIONS...

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "snapshot/auth.h"
 #include "snapshot/checksum.h"
 
 static uint64_t round_up(uint64_t size, uint64_t unit)
@@ -42,12 +43,15 @@ static void fill_header(struct file_head *head, uint64_t run_pages, uint64_t ext
 
 /* #syscalls:snapshot mmap munmap */
 int file_head_make(struct file_head *head, const struct snapshot_section *sections,
-                   size_t extent_count, uint64_t run_pages, uint64_t extent_pages,
+                   size_t extent_count, uint64_t run_pages, uint64_t extent_pages, bool is_keyed,
                    struct mote_error *err)
 {
 	uint64_t extents_size = extent_count * sizeof *head->extents;
-	uint64_t sums_size = snapshot_chunks(run_pages + extent_pages) * sizeof *head->sums;
-	uint64_t end = SNAPSHOT_PARTS_OFFSET + round_up(extents_size, 16) + round_up(sums_size, 16);
+	uint64_t chunks = snapshot_chunks(run_pages + extent_pages);
+	uint64_t sums_size = chunks * sizeof *head->sums;
+	uint64_t digests_size = is_keyed ? chunks * sizeof *head->digests : 0;
+	uint64_t end = SNAPSHOT_PARTS_OFFSET + round_up(extents_size, 16) +
+	               round_up(sums_size, 16) + digests_size;
 	void *bytes;
 
 	for (unsigned kind = 0; kind < SNAPSHOT_SECTIONS; kind++)
@@ -74,10 +78,12 @@ int file_head_make(struct file_head *head, const struct snapshot_section *sectio
 	}
 	head->extents = place(head, SNAPSHOT_PART_EXTENTS, &end, extents_size);
 	head->sums = place(head, SNAPSHOT_PART_SUMS, &end, sums_size);
+	head->digests = place(head, SNAPSHOT_PART_DIGESTS, &end, digests_size);
+	head->header->flags = is_keyed ? SNAPSHOT_FLAG_KEYED : 0;
 	return 0;
 }
 
-static void sum_up(struct file_head *head)
+static void sum_up(struct file_head *head, const struct snapshot_key *key)
 {
 	struct snapshot_header *header = head->header;
 
@@ -94,15 +100,19 @@ static void sum_up(struct file_head *head)
 		if (part->size)
 			part->sum = checksum_64(head->bytes + part->offset, part->size);
 	}
+	if (key)
+		auth_code(key, header, header->run_pages ? head->working_set : NULL,
+		          head->bytes + SNAPSHOT_PARTS_OFFSET, head->size - SNAPSHOT_PARTS_OFFSET,
+		          header->code);
 	header->sum = checksum_64(header, offsetof(struct snapshot_header, sum));
 }
 
 /* #syscalls:snapshot pwrite64 */
-int file_head_write(struct file_head *head, int fd)
+int file_head_write(struct file_head *head, int fd, const struct snapshot_key *key)
 {
 	size_t done = 0;
 
-	sum_up(head);
+	sum_up(head, key);
 	while (done < head->size) {
 		ssize_t now = pwrite(fd, head->bytes + done, head->size - done, (off_t)done);
 

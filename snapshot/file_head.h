@@ -11,7 +11,8 @@ struct file_head {
 	struct snapshot_header *header;
 	struct snapshot_working_set *working_set;
 	struct snapshot_file_extent *extents;
-	uint64_t *sums; /* of the chunks */
+	uint64_t *sums;         /* of the chunks */
+	uint8_t (*digests)[32]; /* the same; NULL without a key */
 };
 
 /**
@@ -23,11 +24,16 @@ struct file_head {
  * set if there is one. Allowed in phase run.
  */
 int file_head_make(struct file_head *head, const struct snapshot_section *sections,
-                   size_t extent_count, uint64_t run_pages, uint64_t extent_pages,
+                   size_t extent_count, uint64_t run_pages, uint64_t extent_pages, bool is_keyed,
                    struct mote_error *err);
 
-/* Sum everything up, and write it to the start of the file. Return: 0, or -1 with errno. */
-int file_head_write(struct file_head *head, int fd);
+/**
+ * file_head_write() - Sum everything up, and write it to the start of the file.
+ * @key: of a head that was made for one; else NULL
+ *
+ * Return: 0, or -1 with errno.
+ */
+int file_head_write(struct file_head *head, int fd, const struct snapshot_key *key);
 
 void file_head_free(struct file_head *head);
 

@@ -4,14 +4,17 @@
 
 #include <errno.h>
 
-void page_sink_start(struct page_sink *sink, int fd, uint64_t offset, uint64_t *sums)
+void page_sink_start(struct page_sink *sink, int fd, uint64_t offset, uint64_t *sums,
+                     uint8_t (*digests)[32])
 {
 	sink->fd = fd;
 	sink->offset = offset;
 	sink->sums = sums;
+	sink->digests = digests;
 	sink->pages = 0;
 	sink->piece_count = 0;
 	checksum_start(&sink->sum);
+	digest_start(&sink->digest);
 }
 
 /* #syscalls:snapshot pwritev */
@@ -43,8 +46,14 @@ static int flush(struct page_sink *sink)
 
 static void end_chunk(struct page_sink *sink)
 {
-	sink->sums[(sink->pages - 1) / SNAPSHOT_CHUNK_PAGES] = checksum_end(&sink->sum);
+	uint64_t chunk = (sink->pages - 1) / SNAPSHOT_CHUNK_PAGES;
+
+	sink->sums[chunk] = checksum_end(&sink->sum);
 	checksum_start(&sink->sum);
+	if (sink->digests) {
+		digest_end(&sink->digest, sink->digests[chunk]);
+		digest_start(&sink->digest);
+	}
 }
 
 int page_sink_add(struct page_sink *sink, const void *bytes, uint64_t pages)
@@ -58,6 +67,8 @@ int page_sink_add(struct page_sink *sink, const void *bytes, uint64_t pages)
 		if (sink->piece_count == PAGE_SINK_PIECES && flush(sink))
 			return -1;
 		checksum_add(&sink->sum, from, now * SNAPSHOT_PAGE);
+		if (sink->digests)
+			digest_add(&sink->digest, from, now * SNAPSHOT_PAGE);
 		sink->pieces[sink->piece_count++] = (struct iovec){
 		        .iov_base = (void *)(uintptr_t)from, .iov_len = now * SNAPSHOT_PAGE};
 		sink->pages += now;

@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include "snapshot/auth.h"
 #include "snapshot/checksum.h"
 #include "snapshot/format.h"
 
@@ -12,16 +13,19 @@
 
 struct page_sink {
 	int fd;
-	uint64_t offset; /* where the next byte goes that is not written yet */
-	uint64_t *sums;  /* of the chunks; room for all */
-	uint64_t pages;  /* taken so far */
+	uint64_t offset;        /* where the next byte goes that is not written yet */
+	uint64_t *sums;         /* of the chunks; room for all */
+	uint64_t pages;         /* taken so far */
+	uint8_t (*digests)[32]; /* the same; NULL: not wanted */
 	struct checksum sum;
+	struct digest digest;
 	struct iovec pieces[PAGE_SINK_PIECES]; /* taken, and not written yet */
 	int piece_count;
 };
 
 /* Begin at the first chunk. @offset: in the file, of the first page */
-void page_sink_start(struct page_sink *sink, int fd, uint64_t offset, uint64_t *sums);
+void page_sink_start(struct page_sink *sink, int fd, uint64_t offset, uint64_t *sums,
+                     uint8_t (*digests)[32]);
 
 /**
  * page_sink_add() - Take pages.

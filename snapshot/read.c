@@ -14,8 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "snapshot/auth.h"
 #include "snapshot/checksum.h"
 #include "snapshot/index.h"
+#include "snapshot/verify.h"
 
 /* Always -1; @fmt says what is wrong with the file. */
 static int __attribute__((format(printf, 3, 4)))
@@ -48,7 +50,8 @@ static int check_header(const struct snapshot_layer *layer, struct mote_error *e
 
 	if (header->page_size != SNAPSHOT_PAGE || header->chunk_pages != SNAPSHOT_CHUNK_PAGES ||
 	    header->working_set_capacity != SNAPSHOT_WORKING_SET_FRAMES ||
-	    !is_zero(header->reserved, sizeof header->reserved))
+	    !is_zero(header->reserved, sizeof header->reserved) ||
+	    (!(header->flags & SNAPSHOT_FLAG_KEYED) && !is_zero(header->code, sizeof header->code)))
 		return bad(layer, err, "its header is of no known kind");
 	if (!memchr(header->base_name, '\0', sizeof header->base_name) ||
 	    !header->base_name[0] != is_zero(header->base_id, sizeof header->base_id) ||
@@ -231,6 +234,37 @@ static int check_base(const struct snapshot *snapshot, unsigned layer, struct mo
 	return 0;
 }
 
+/* With a key: that the file, its pages included, was written by somebody who has it. */
+static int check_authentication(const struct snapshot *snapshot, struct snapshot_layer *layer,
+                                struct mote_error *err)
+{
+	const struct snapshot_header *header = layer->header;
+	struct snapshot_working_set *set = NULL;
+	uint8_t code[32];
+
+	if (!(header->flags & SNAPSHOT_FLAG_KEYED))
+		return snapshot->key ? bad(layer, err, "it was not written with a key") : 0;
+	if (!snapshot->key)
+		return snapshot->is_only_looked_at
+		               ? 0
+		               : bad(layer, err,
+		                     "it was written with a key: give the same by --key-file");
+	if (header->run_pages) {
+		set = malloc(sizeof *set);
+		if (!set || pread(layer->fd, set, sizeof *set, SNAPSHOT_WORKING_SET_OFFSET) !=
+		                    sizeof *set) {
+			free(set);
+			return bad(layer, err, "it is cut off");
+		}
+	}
+	auth_code(snapshot->key, header, set, layer->parts,
+	          header->pages_offset - SNAPSHOT_PARTS_OFFSET, code);
+	free(set);
+	if (!auth_is_equal(code, header->code))
+		return bad(layer, err, "it was written with another key, or changed since");
+	return verify_digests(layer, err);
+}
+
 /* #syscalls:load mmap */
 static int read_layer(struct snapshot *snapshot, unsigned number, struct mote_error *err)
 {
@@ -245,6 +279,8 @@ static int read_layer(struct snapshot *snapshot, unsigned number, struct mote_er
 	if (bytes == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot map %s", layer->name);
 	layer->bytes = bytes;
+	if (check_authentication(snapshot, layer, err))
+		return -1;
 	if (index_add_layer(snapshot, number, layer_part(layer, SNAPSHOT_PART_EXTENTS),
 	                    layer->header->parts[SNAPSHOT_PART_EXTENTS].size /
 	                            sizeof(struct snapshot_file_extent)))

@@ -48,7 +48,8 @@ static int make_head(struct rewriter *rewriter, uint64_t run_pages, struct mote_
 	struct file_head *head = &rewriter->head;
 	struct snapshot_header *header;
 
-	if (file_head_make(head, snapshot->sections, count, run_pages, old->extent_pages, err))
+	if (file_head_make(head, snapshot->sections, count, run_pages, old->extent_pages,
+	                   snapshot->key != NULL, err))
 		return -1;
 	header = head->header;
 	header->frames = old->frames;
@@ -84,13 +85,14 @@ int snapshot_rewrite(int fd, const struct snapshot *snapshot, bool with_working_
 		                      name);
 	if (make_head(&rewriter, with_working_set ? snapshot->working_set_count : 0, err))
 		goto out;
-	page_sink_start(&rewriter.sink, fd, rewriter.head.size, rewriter.head.sums);
+	page_sink_start(&rewriter.sink, fd, rewriter.head.size, rewriter.head.sums,
+	                rewriter.head.digests);
 	if (lost_page_guard(copy_pages, &rewriter) || rewriter.error == EFAULT) {
 		lost_page_error(err, name);
 		goto out;
 	}
 	errno = rewriter.error;
-	if (errno || file_head_write(&rewriter.head, fd) || fsync(fd)) {
+	if (errno || file_head_write(&rewriter.head, fd, snapshot->key) || fsync(fd)) {
 		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write %s anew", name);
 		goto out;
 	}

@@ -31,6 +31,8 @@ enum snapshot_section_kind {
 	SNAPSHOT_SECTIONS
 };
 
+struct snapshot_key; /* auth.h */
+
 struct snapshot_section {
 	const void *bytes; /* aligned to 16; NULL: not there */
 	size_t size;
@@ -68,6 +70,13 @@ struct snapshot {
 	void *working_set_bytes; /* what holds them; owned */
 	size_t working_set_count;
 	uint64_t working_set_offset;
+	/*
+	 * For snapshot_read(), from snapshot_open() on: the key that all files were written with,
+	 * whose pages are checked then; NULL: none. A file that was written with one is not read
+	 * without, unless it is only looked at.
+	 */
+	const struct snapshot_key *key;
+	bool is_only_looked_at;
 	bool can_record; /* there is no working set yet, and the file is writable */
 	void *record;    /* where to: its place in the file, mapped shared; NULL: nowhere */
 };

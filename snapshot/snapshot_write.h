@@ -13,7 +13,8 @@ struct snapshot_content {
 	 * base has (differential). Pages whose bit is 0 are not read.
 	 */
 	const uint64_t *candidates;
-	const struct snapshot *base; /* NULL: a full snapshot */
+	const struct snapshot *base;    /* NULL: a full snapshot */
+	const struct snapshot_key *key; /* that it is read with; NULL: with none */
 };
 
 struct snapshot_written {

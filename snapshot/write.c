@@ -72,7 +72,8 @@ static int make_head(struct writer *writer, struct mote_error *err)
 	uint64_t offset;
 
 	writer->extent_count = page_plan_extents(&writer->plan, NULL, &writer->pages);
-	if (file_head_make(head, content->sections, writer->extent_count, 0, writer->pages, err))
+	if (file_head_make(head, content->sections, writer->extent_count, 0, writer->pages,
+	                   content->key != NULL, err))
 		return -1;
 	page_plan_extents(&writer->plan, head->extents, &writer->pages);
 	offset = head->size;
@@ -145,12 +146,14 @@ static int write_all(struct writer *writer, int fd, struct mote_error *err)
 		return lost_page_error(err, "the guest's memory");
 	if (make_head(writer, err))
 		return -1;
-	page_sink_start(&writer->sink, fd, writer->head.size, writer->head.sums);
+	page_sink_start(&writer->sink, fd, writer->head.size, writer->head.sums,
+	                writer->head.digests);
 	if (lost_page_guard(write_pages, writer) || writer->error == EFAULT)
 		return lost_page_error(err, "the guest's memory");
 	if (writer->error)
 		return cannot_write(writer->error, err);
-	return file_head_write(&writer->head, fd) ? cannot_write(errno, err) : 0;
+	return file_head_write(&writer->head, fd, writer->content->key) ? cannot_write(errno, err)
+	                                                                : 0;
 }
 
 /* #syscalls:snapshot fsync mmap munmap */

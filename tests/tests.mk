@@ -164,6 +164,8 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FDT_STAMP)
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-MMD -MP -MF $@.d -MT $@ $< $(FUZZ_MORE) -o $@
 
+$(BUILD)/fuzz/fuzz_snapshot: FUZZ_MORE := $(BLAKE2_FLAGS)
+
 # The network stack is lwIP for the most part: compiled for the fuzzer, but with its own ways of casting.
 FUZZ_LWIP := $(LWIP_SRC:%.c=$(BUILD)/fuzz/lwip/%.o)
 
@@ -199,7 +201,7 @@ ci: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(FUZZERS)
 # ---- lint ----
 
 .PHONY: lint
-lint: $(FDT_STAMP) $(LWIP_STAMP) $(BUILD)/seccomp_filters.h
+lint: $(FDT_STAMP) $(LWIP_STAMP) $(BUILD)/blake2/config.h $(XXHASH)/.stamp $(BUILD)/seccomp_filters.h
 	$(Q)BUILD=$(BUILD) scripts/lint.sh
 
 -include $(UNIT_LIB_OBJ:.o=.d) $(UNIT_TEST_OBJ:.o=.d) $(FUZZERS:=.d)

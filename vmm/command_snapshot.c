@@ -24,16 +24,27 @@ static struct control_client client;
 
 static int run_train(int argc, char **argv, struct mote_error *err)
 {
-	bool forgets = argc > 1 && strcmp(argv[1], "--forget") == 0;
+	const char *path = NULL, *key_path = NULL;
+	struct snapshot_key key;
+	bool forgets = false, is_right = true;
 
-	argc -= forgets;
-	argv += forgets;
-	if (argc != 2 || argv[1][0] == '-')
-		return mote_error_set(
-		        err, MOTE_STATUS_FAILED,
-		        "one file is wanted: mote snapshot train [--forget] FILE (see "
-		        "mote help snapshot)");
-	return snapshot_train(argv[1], !forgets, err);
+	for (int i = 1; i < argc && is_right; i++) {
+		if (strcmp(argv[i], "--forget") == 0)
+			forgets = true;
+		else if (strcmp(argv[i], "--key-file") == 0 && i + 1 < argc)
+			key_path = argv[++i];
+		else if (argv[i][0] != '-' && !path)
+			path = argv[i];
+		else
+			is_right = false;
+	}
+	if (!path || !is_right)
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "one file is wanted: mote snapshot train [--forget] "
+		                      "[--key-file FILE] FILE (see mote help snapshot)");
+	if (key_path && snapshot_key_read(&key, key_path, err))
+		return -1;
+	return snapshot_train(path, !forgets, key_path ? &key : NULL, err);
 }
 
 static int run_pack(int argc, char **argv, struct mote_error *err)
@@ -223,7 +234,7 @@ int command_snapshot(int argc, char **argv, struct mote_error *err)
 void command_snapshot_help(void)
 {
 	printf("Usage: mote snapshot NAME|PID -o FILE [OPTION]...\n"
-	       "       mote snapshot train [--forget] FILE\n"
+	       "       mote snapshot train [--forget] [--key-file FILE] FILE\n"
 	       "       mote snapshot pack FILE [-o FILE.zst]\n"
 	       "       mote snapshot unpack FILE.zst [-o FILE]\n\n"
 	       "Takes a snapshot of a microVM that was started with --name, where its program "

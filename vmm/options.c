@@ -502,6 +502,8 @@ const struct run_option run_option_table[] = {
          apply_snapshot_clock, 0, RUN_ONLY},
         {"snapshot-continue", OPTION_FLAG, NULL, "let the guest go on after its snapshot",
          apply_flag, FIELD(goes_on), RUN_ONLY},
+        {"key-file", OPTION_VALUE, "FILE", "key that snapshots are written and read with",
+         apply_string, FIELD(key_path), RUN_AND_RESTORE},
         {"force", OPTION_FLAG, NULL, "cut connections that a snapshot cannot carry", apply_flag,
          FIELD(force), RUN_ONLY},
         {"allow-wx", OPTION_FLAG, NULL, "allow memory that is writable and executable", apply_flag,

@@ -82,6 +82,7 @@ struct run_options {
 	bool force;                     /* cut what a snapshot cannot carry */
 	bool clock_advances;            /* in starts from it by the time that has passed */
 	bool goes_on;                   /* the guest goes on after it */
+	const char *key_path;           /* key of snapshots; NULL: they have none */
 	struct control_options control;
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */

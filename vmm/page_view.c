@@ -43,8 +43,10 @@ int page_view_open(struct page_view *view, const char *path, struct mote_error *
 {
 	struct finding finding = {.view = view, .err = err};
 
-	if (lost_page_init(err) || snapshot_open(&view->snapshot, path, err) ||
-	    snapshot_read(&view->snapshot, err) || snapshot_verify(&view->snapshot, err))
+	if (lost_page_init(err) || snapshot_open(&view->snapshot, path, err))
+		return -1;
+	view->snapshot.is_only_looked_at = true;
+	if (snapshot_read(&view->snapshot, err) || snapshot_verify(&view->snapshot, err))
 		return -1;
 	view->frames = view->snapshot.machine->ram_size / MOTE_PAGE_SIZE;
 	view->uses = calloc(view->frames, sizeof *view->uses);

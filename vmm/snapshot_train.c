@@ -23,7 +23,8 @@ static int rewrite(void *ctx, struct mote_error *err)
 	                        err);
 }
 
-int snapshot_train(const char *path, bool with_working_set, struct mote_error *err)
+int snapshot_train(const char *path, bool with_working_set, const struct snapshot_key *key,
+                   struct mote_error *err)
 {
 	struct training training = {.with_working_set = with_working_set};
 	int status = -1;
@@ -32,6 +33,7 @@ int snapshot_train(const char *path, bool with_working_set, struct mote_error *e
 		return -1;
 	if (snapshot_open(&training.snapshot, path, err) == 0 &&
 	    new_file_create(&training.file, path, err) == 0) {
+		training.snapshot.key = key;
 		if (confined_child_run(rewrite, &training, "rewrites the snapshot", err) == 0)
 			status = new_file_keep(&training.file, err);
 		new_file_discard(&training.file);

@@ -35,6 +35,7 @@ enum vm_exit_cause {
 
 struct control;
 struct snapshot;
+struct snapshot_key;
 struct vm_reset;
 struct vm_save;
 struct trace;
@@ -102,8 +103,9 @@ struct vm {
 	bool must_take_generation; /* the guest has not made a hypercall since then */
 	struct vm_serve *serve;    /* requests are served (serve.c); else NULL */
 	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */
-	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
-	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
+	const struct snapshot_key *key;  /* that snapshots are written and read with, or NULL */
+	struct vm_save *save;            /* a snapshot is wanted (vm_save.c); else NULL */
+	struct vm_reset *reset;          /* it starts more than once (vm_reset.c); else NULL */
 	struct working_set *working_set; /* that is being recorded (working_set.c), else NULL */
 
 	struct control *control; /* where it has a name; else NULL (control.c) */

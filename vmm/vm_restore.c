@@ -54,7 +54,7 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	vm->snapshot = calloc(1, sizeof *vm->snapshot);
 	if (!vm->snapshot)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
-	if (snapshot_open(vm->snapshot, options->restore_path, err) ||
+	if (snapshot_open(vm->snapshot, options->restore_path, err) || vm_save_read_key(vm, err) ||
 	    kit_open(&vm->kit, NULL, err) || open_symbols(vm, err) || kvm_open(&vm->kvm, err) ||
 	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
@@ -172,6 +172,7 @@ static int read_snapshot(struct vm *vm, struct mote_error *err)
 {
 	const struct snapshot_machine *machine;
 
+	vm->snapshot->key = vm->key;
 	if (snapshot_read(vm->snapshot, err) ||
 	    (vm->options->verify && snapshot_verify(vm->snapshot, err)) ||
 	    check_versions(vm, err) || check_machine(vm, err) || check_root(vm, err) ||

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "snapshot/auth.h"
 #include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/cpuid_compat.h"
@@ -105,6 +106,16 @@ static void absolute(const char *path, char *to)
 		*to = '\0';
 }
 
+int vm_save_read_key(struct vm *vm, struct mote_error *err)
+{
+	static struct snapshot_key key;
+
+	if (!vm->options->key_path || vm->key)
+		return 0;
+	vm->key = &key;
+	return snapshot_key_read(&key, vm->options->key_path, err);
+}
+
 int vm_save_prepare(struct vm *vm, struct mote_error *err)
 {
 	const struct run_options *options = vm->options;
@@ -112,6 +123,8 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 
 	if (!options->snapshot_path && !options->control.name)
 		return 0;
+	if (vm_save_read_key(vm, err))
+		return -1;
 	save = calloc(1, sizeof *save);
 	if (!save)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
@@ -321,8 +334,10 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
                   struct mote_error *err)
 {
 	struct vm_save *save = vm->save;
-	struct snapshot_content content = {
-	        .memory = &vm->memory, .candidates = save->candidates, .base = base};
+	struct snapshot_content content = {.memory = &vm->memory,
+	                                   .candidates = save->candidates,
+	                                   .base = base,
+	                                   .key = vm->key};
 	struct snapshot_section *sections = content.sections;
 	size_t devices_size;
 

@@ -37,6 +37,9 @@ struct vm_problems {
 /* What the guest, in its call, and the devices name. Return: 0 or -EFAULT. */
 int vm_save_problems(struct vm *vm, mote_gpa_t gpa, uint64_t length, struct vm_problems *problems);
 
+/* Before confinement: read the key of snapshots, where the options name one. */
+int vm_save_read_key(struct vm *vm, struct mote_error *err);
+
 /**
  * vm_save_point() - Serve the hypercall `snapshot`.
  * @point:  enum mote_snapshot_point; hostile, as all arguments

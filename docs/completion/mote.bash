@@ -116,11 +116,11 @@ _mote() {
 	case ${COMP_WORDS[1]} in
 	run)
 		_mote_program '--mem --root --env --cwd --stats --stats=json --strace --strace=summary --trace
-			--trace-no-pages --timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --force --allow-wx --verify --kit --help'
+			--trace-no-pages --timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --key-file --force --allow-wx --verify --kit --help'
 		;;
 	restore)
 		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
-			--hostname --entropy --balloon --name --label --verify --verify-reset --symbols --serve-on --count -n --help'
+			--hostname --entropy --balloon --name --label --key-file --verify --verify-reset --symbols --serve-on --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
 	inspect)

@@ -33,6 +33,7 @@ static int do_pack(void *ctx, struct mote_error *err)
 
 	if (snapshot_open_file(&snapshot, work->from, work->size, work->input, err))
 		return -1;
+	snapshot.is_only_looked_at = true;
 	return pack(&snapshot, work->file.fd, err);
 }
 

@@ -203,3 +203,38 @@ test_pack_words() {
 	try "$mote" snapshot unpack a.snap -o
 	expect_status 125
 }
+
+test_keys() {
+	head -c 32 /dev/urandom >key
+	head -c 32 /dev/urandom >other
+	take a.snap --key-file key
+	try "$mote" restore --key-file key a.snap
+	expect_status 0
+	expect_no_err
+	try "$mote" restore a.snap
+	expect_status 126
+	expect_in err 'give the same by --key-file'
+	try "$mote" restore --key-file other a.snap
+	expect_status 126
+	expect_in err 'another key'
+	try "$mote" restore --key-file nowhere a.snap
+	expect_status 125
+	try "$mote" snapshot train a.snap
+	expect_status 126
+	try "$mote" snapshot train --key-file key a.snap
+	expect_status 0
+	try "$mote" restore --key-file key a.snap
+	expect_status 0
+	# Looking needs no key.
+	try "$mote" inspect a.snap
+	expect_status 0
+	try "$mote" snapshot pack a.snap
+	expect_status 0
+	try "$mote" snapshot unpack a.snap.zst -o b.snap
+	expect_status 0
+	poke b.snap "$(($(stat -c %s b.snap) - 5000))" xyz
+	try "$mote" restore --key-file key b.snap
+	expect_status 126
+	expect_in err 'wrong digest'
+	[ ! -s out ] || fail "something was started"
+}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "../../snapshot/auth.c"
 #include "../../snapshot/checksum.c"
 #define is_zero is_zero_page
 #include "../../snapshot/page_plan.c"
@@ -22,7 +23,9 @@
 #define make_head make_head_again
 #include "../../snapshot/rewrite.c"
 #undef make_head
+#define run run_check
 #include "../../snapshot/verify.c"
+#undef run
 #include "../../snapshot/write.c"
 #include "../../vmm/error.c"
 #define copy   copy_lost

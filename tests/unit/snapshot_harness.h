@@ -53,7 +53,7 @@ static void fill(uint64_t frame, unsigned salt)
 	candidates[frame / 64] |= 1ull << frame % 64;
 }
 
-static void clear(uint64_t frame)
+static inline void clear(uint64_t frame)
 {
 	memset(memory.host + frame * PAGE, 0, PAGE);
 	candidates[frame / 64] |= 1ull << frame % 64;
@@ -82,7 +82,7 @@ static struct snapshot_content content(const struct snapshot *base)
 	};
 }
 
-static struct snapshot_written save(const char *name, const struct snapshot *base)
+static inline struct snapshot_written save(const char *name, const struct snapshot *base)
 {
 	struct snapshot_content what = content(base);
 	struct snapshot_written written;
@@ -94,7 +94,7 @@ static struct snapshot_written save(const char *name, const struct snapshot *bas
 	return written;
 }
 
-static int load(struct snapshot *snapshot, const char *name)
+static inline int load(struct snapshot *snapshot, const char *name)
 {
 	return snapshot_open(snapshot, name, &err) ? -1 : snapshot_read(snapshot, &err);
 }

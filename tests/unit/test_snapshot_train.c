@@ -49,9 +49,9 @@ Test(snapshot_train, run_is_contiguous)
 	struct stat file;
 
 	save_and_record();
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	assert_trained();
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	assert_trained();
 	cr_assert_eq(stat("a", &file), 0);
 	cr_assert_eq(file.st_mode, S_IFREG | 0600);
@@ -65,7 +65,7 @@ Test(snapshot_train, filled_pages_are_there)
 	unsigned char resident;
 
 	save_and_record();
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	cr_assert_eq(load(&snapshot, "a"), 0);
 	cr_assert_eq(guest_memory_create(&restored, FRAMES * PAGE, &err), 0);
 	cr_assert_eq(snapshot_map(&snapshot, &restored, &err), 0);
@@ -82,15 +82,15 @@ Test(snapshot_train, forget)
 	struct snapshot snapshot;
 
 	save_and_record();
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
-	cr_assert_eq(snapshot_train("a", false, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", false, NULL, &err), 0, "%s", err.text);
 	cr_assert_eq(load(&snapshot, "a"), 0, "%s", err.text);
 	cr_assert(snapshot.can_record);
 	cr_assert_eq(snapshot_verify(&snapshot, &err), 0, "%s", err.text);
 	assert_same(&snapshot);
 	snapshot_record(&snapshot, frames, COUNT);
 	snapshot_close(&snapshot);
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	assert_trained();
 }
 
@@ -106,12 +106,12 @@ Test(snapshot_train, layers)
 	clear(10);
 	save("b", &snapshot);
 	snapshot_close(&snapshot);
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
 	cr_assert_eq(snapshot.working_set_count, 0);
 	snapshot_record(&snapshot, frames, COUNT);
 	snapshot_close(&snapshot);
-	cr_assert_eq(snapshot_train("b", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("b", true, NULL, &err), 0, "%s", err.text);
 	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
 	cr_assert_eq(snapshot.working_set_count, COUNT);
 	assert_same(&snapshot);
@@ -121,7 +121,7 @@ Test(snapshot_train, layers)
 Test(snapshot_train, nothing_recorded)
 {
 	save("a", NULL);
-	cr_assert_neq(snapshot_train("a", true, &err), 0);
+	cr_assert_neq(snapshot_train("a", true, NULL, &err), 0);
 	cr_assert(strstr(err.text, "has no working set"), "%s", err.text);
 }
 
@@ -136,11 +136,11 @@ Test(snapshot_train, damage_is_not_laundered)
 	cr_assert_eq(fstat(fd, &before), 0);
 	cr_assert_eq(pwrite(fd, "x", 1, before.st_size - 100), 1);
 	close(fd);
-	cr_assert_neq(snapshot_train("a", true, &err), 0);
+	cr_assert_neq(snapshot_train("a", true, NULL, &err), 0);
 	cr_assert(strstr(err.text, "are damaged"), "%s", err.text);
 	cr_assert_eq(stat("a", &after), 0);
 	cr_assert_eq(before.st_ino, after.st_ino);
-	cr_assert_neq(snapshot_train("nowhere", true, &err), 0);
+	cr_assert_neq(snapshot_train("nowhere", true, NULL, &err), 0);
 }
 
 /* The list belongs to the run: one that was changed is damage, not a hint. */
@@ -150,7 +150,7 @@ Test(snapshot_train, list_of_a_run)
 	int fd;
 
 	save_and_record();
-	cr_assert_eq(snapshot_train("a", true, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_train("a", true, NULL, &err), 0, "%s", err.text);
 	fd = open("a", O_RDWR);
 	cr_assert_eq(pread(fd, &set, sizeof set, SNAPSHOT_WORKING_SET_OFFSET), sizeof set);
 	set.frames[0] = 7;
