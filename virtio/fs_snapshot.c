@@ -186,7 +186,7 @@ static bool identify(struct fs_server *server, const struct saved_node *saved)
 {
 	struct fs_node *node = &server->state->nodes.table[saved->index];
 	struct fs_state *state = server->state;
-	struct fs_identity identity;
+	struct fs_identity identity = {.type = 0};
 	struct statx status;
 	int fd;
 
@@ -195,7 +195,6 @@ static bool identify(struct fs_server *server, const struct saved_node *saved)
 	fd = fs_open_at(server->root, state->path, O_PATH, 0);
 	if (fd < 0)
 		return false;
-	identity.type = 0;
 	if (!fs_status(fd, &status))
 		identity = fs_identity_of(server, &status);
 	close(fd);

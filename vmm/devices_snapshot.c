@@ -336,7 +336,7 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
                   struct mote_error *err)
 {
 	struct search search = {.count = devices->count, .options = options, .memory = memory};
-	struct states states;
+	struct states states = {.count = 0};
 
 	if (find_states(bytes, size, &states, err))
 		return -1;
@@ -345,11 +345,13 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
 	for (unsigned i = 0; i < states.count; i++) {
 		struct virtio_device *device = NULL;
 
-		if (find_one(&search, states.list[i], &device, err))
+		if (find_one(&search, states.list[i], &device, err) || !device)
 			return -1;
 		devices->list[devices->count++] = device;
 		if (device->ops->id == VIRTIO_ID_CONSOLE)
 			devices->console = device;
+		if (device->ops->id == VIRTIO_ID_NET)
+			devices->net = (const struct net *)device;
 	}
 	if (refuse_left_over(&search, err))
 		return -1;
@@ -367,7 +369,7 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
 
 int devices_restore(struct devices *devices, const void *bytes, size_t size, struct mote_error *err)
 {
-	struct states states;
+	struct states states = {.count = 0};
 
 	if (find_states(bytes, size, &states, err))
 		return -1;

@@ -235,20 +235,22 @@ int start_tree_build(const void *old, size_t old_size, const struct run_options 
 	size_t strings = strings_size(options);
 	size_t bound = old_size + strings + devices_describe_bound(devices) + OVERHEAD;
 	struct work work = {.old = old, .options = options};
-	int status = 0;
+	int status = -1;
 
 	*tree = NULL;
 	*size = 0;
 	if (old_size < sizeof(struct fdt_header) || old_size > TREE_MAX || fdt_check_header(old) ||
 	    fdt_totalsize(old) > old_size || fdt_off_dt_struct(old) % sizeof(fdt32_t))
 		return malformed(err);
-	work.to = malloc(bound);
+	work.to = calloc(1, bound);
 	work.list.room = old_size + strings;
 	work.list.bytes = malloc(work.list.room);
 	if (!work.to || !work.list.bytes)
-		status = mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a device tree");
+		mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a device tree");
 	else if (build(&work, bound, devices))
-		status = malformed(err);
+		malformed(err);
+	else
+		status = 0;
 	free(work.list.bytes);
 	if (status || (fdt_totalsize(work.to) == fdt_totalsize(old) &&
 	               !memcmp(work.to, old, fdt_totalsize(old)))) {

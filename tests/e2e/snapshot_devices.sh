@@ -85,7 +85,9 @@ b
 	expect_in out '^host first, X=$'
 }
 
+# shellcheck disable=SC2016 # the guest's shell expands it
 test_arguments_at_main() {
+	need_busybox
 	run --snapshot-at=main --env X=1 --env Y=2 --snapshot s.snap "$busybox" sh -c 'echo $0 $X $Y' one
 	expect_status 0
 	restored s.snap
