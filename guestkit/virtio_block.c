@@ -347,11 +347,16 @@ int block_flush(struct block_disk *disk)
 	return disk->can_flush ? run_one(disk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0) : 0;
 }
 
-void block_flush_all(void)
+int block_flush_all(void)
 {
-	for (unsigned i = 0; i < BLOCK_DISKS; i++)
-		if (disks[i] && disks[i]->channel)
-			block_flush(disks[i]);
+	int result = 0;
+
+	for (unsigned i = 0; i < BLOCK_DISKS; i++) {
+		int status = disks[i] && disks[i]->channel ? block_flush(disks[i]) : 0;
+
+		result = result ? result : status;
+	}
+	return result;
 }
 
 /* In steps that the device takes; the range goes through memory that it can reach. */

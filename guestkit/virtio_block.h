@@ -70,9 +70,10 @@ int block_run(struct block_disk *disk);
 int block_transfer(struct block_disk *disk, bool is_write, uint64_t sector, void *memory,
                    size_t length);
 
-/* Have what was written on stable storage; the same for all disks that were used. */
+/* Have what was written on stable storage: 0 or a negative errno; the same for all disks that were
+ * used, with the first error. */
 int block_flush(struct block_disk *disk);
-void block_flush_all(void);
+int block_flush_all(void);
 
 /* Discard a range, or make it read as zeros; whole sectors. @may_unmap: zeros need no space */
 int block_discard(struct block_disk *disk, uint64_t sector, uint64_t count);

@@ -391,10 +391,10 @@ int devices_restore(struct devices *devices, const void *bytes, size_t size, str
 	return 0;
 }
 
-/* What the snapshot remembers of networks and files is of others, in each start from it. */
+/* What the snapshot remembers of a network is of another one, in each start from it. */
 uint32_t devices_generation_flags(const struct devices *devices)
 {
-	uint32_t flags = devices->count ? MOTE_GENERATION_NEW_DEVICES : 0;
+	uint32_t flags = devices->net ? MOTE_GENERATION_NEW_NETWORK : 0;
 
 	for (unsigned i = 0; i < devices->count; i++)
 		if (devices->list[i]->ops->id == VIRTIO_ID_FS && fs_is_other(devices->list[i]))

@@ -103,6 +103,8 @@ void inet_tcp_cut(bool is_told)
 	struct inet_tcp *socket;
 	struct tcp_pcb *rest;
 
+	if (!net_devices)
+		return;
 	net_enter();
 	while ((socket = find_outside())) {
 		if (!is_told) {

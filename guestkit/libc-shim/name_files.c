@@ -114,8 +114,9 @@ void name_files_look(struct inode *dir, const char *name, size_t length)
 	inode_put(dir);
 }
 
-void name_files_renew(void)
+void name_files_renew(bool is_other_name)
 {
 	for (struct name_file *file = files; file < files + FILES; file++)
-		file->is_done = false;
+		if (file->needs_device || is_other_name)
+			file->is_done = false;
 }

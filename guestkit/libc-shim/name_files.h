@@ -6,6 +6,7 @@
 #ifndef MOTE_LIBC_SHIM_NAME_FILES_H
 #define MOTE_LIBC_SHIM_NAME_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct inode;
@@ -18,7 +19,8 @@ struct inode;
  */
 void name_files_look(struct inode *dir, const char *name, size_t length);
 
-/* A start from a snapshot has another name or network: they are written again, as at first. */
-void name_files_renew(void);
+/* A start from a snapshot has another network, or (@is_other_name) another name: files that say so
+ * are written again, as at first. */
+void name_files_renew(bool is_other_name);
 
 #endif

@@ -23,6 +23,8 @@
 
 /* SYSTEM_NODE, or what sethostname(2) has set. */
 const char *system_host_name(void);
+/* The machine has another name by now, whatever the program has set before. */
+void system_renew_host_name(void);
 
 struct process_bytes {
 	const void *data; /* in the kit's memory; lives as long as the process */

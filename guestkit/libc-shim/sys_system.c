@@ -34,6 +34,11 @@ const char *system_host_name(void)
 	return machine.hostname ? machine.hostname : SYSTEM_NODE;
 }
 
+void system_renew_host_name(void)
+{
+	has_host_name = false;
+}
+
 int64_t sys_uname(const uint64_t *arg)
 {
 	struct new_utsname name = {

@@ -190,7 +190,7 @@ struct mote_generation {
 	uint64_t request;    /* bytes at mote_run.function_buffer; 0: no request is there */
 };
 #define MOTE_GENERATION_OTHER_SHARES 1u /* files of shares are not there, or others by now */
-#define MOTE_GENERATION_NEW_DEVICES  2u /* devices were opened anew: networks are others */
+#define MOTE_GENERATION_NEW_NETWORK  2u /* the network was opened anew, and may be another */
 
 /*
  * Run page: at MOTE_RUN_VA, written by the kit but where it says otherwise.

@@ -245,8 +245,9 @@ struct inode *erofs_root_create(const void *image, uint64_t size, uint64_t physi
 	return NULL;
 }
 
-void block_flush_all(void)
+int block_flush_all(void)
 {
+	return 0;
 }
 
 struct inode *sysfs_create(void)
