@@ -103,6 +103,26 @@ int reset_prepare(struct reset *reset, struct kvm *kvm, struct guest_memory *mem
 	               : 0;
 }
 
+/* The set of pages that KVM lets be written stays: they are compared like all others. */
+int reset_change(struct reset *reset, const struct snapshot *snapshot, struct mote_error *err)
+{
+	reset->snapshot = snapshot;
+	reset->is_changed = true;
+	return forget_translations(reset, err);
+}
+
+/* #syscalls:snapshot mmap munmap */
+static int learn_snapshot(struct reset *reset, struct mote_error *err)
+{
+	uint64_t words = words_of(reset->memory);
+
+	reset->is_changed = false;
+	memset(reset->tables, 0, words * 8);
+	memset(reset->golden, 0, words * 64 * sizeof *reset->golden);
+	memset(reset->quiet, 0, words * 64);
+	return golden_tables_find(reset->snapshot, reset->memory->size, reset->tables, err);
+}
+
 void reset_free(struct reset *reset)
 {
 	uint64_t words = words_of(reset->memory), frames = words * 64;
@@ -288,7 +308,7 @@ int reset_memory(struct reset *reset, struct mote_error *err)
 	uint64_t words = words_of(reset->memory), aged = reset->counts.aged, count;
 	bool is_table_written, is_large;
 
-	if (read_log(reset, err))
+	if ((reset->is_changed && learn_snapshot(reset, err)) || read_log(reset, err))
 		return -1;
 	count = add_touched(reset);
 	is_table_written = find_tables(reset);

@@ -49,6 +49,7 @@ struct reset {
 	void *flush_page; /* of the slot whose removal drops translations */
 	bool has_moved;   /* where that slot is now */
 	bool was_flushed; /* by the last round */
+	bool is_changed;  /* tables and golden are of another snapshot */
 	struct reset_counts counts;
 };
 
@@ -72,6 +73,14 @@ int reset_prepare(struct reset *reset, struct kvm *kvm, struct guest_memory *mem
  * has.
  */
 int reset_memory(struct reset *reset, struct mote_error *err);
+
+/**
+ * reset_change() - All of memory has been mapped anew, from another snapshot of as much RAM.
+ *
+ * Drops what KVM has made of the page tables before. What resets need of the other snapshot is
+ * found at the first one.
+ */
+int reset_change(struct reset *reset, const struct snapshot *snapshot, struct mote_error *err);
 
 void reset_free(struct reset *reset);
 

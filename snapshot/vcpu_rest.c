@@ -103,39 +103,46 @@ int vcpu_rest_get(const struct kvm *kvm, const struct vcpu_rest *model, struct v
 	return get_structures(kvm, rest, err);
 }
 
-static const struct kvm_msr_entry *entry_of(const struct vcpu_rest *rest, uint32_t index)
-{
-	for (uint32_t i = 0; i < rest->msrs.head.nmsrs; i++)
-		if (rest->msrs.entries[i].index == index)
-			return &rest->msrs.entries[i];
-	return NULL;
-}
-
-/* The guest adds what it writes to its counter to this MSR; a host that writes this one does not.
+/*
+ * Those that differ: some KVMs complain of others in the kernel's log. What the guest writes to its
+ * time stamp counter it adds to TSC_ADJUST; a host that writes this does not change the counter.
  */
-static int check_tsc(const struct kvm *kvm, const struct vcpu_rest *rest, struct mote_error *err)
+/* #syscalls:snapshot ioctl(KVM_SET_MSRS) */
+static int put_msrs(const struct kvm *kvm, const struct vcpu_rest *rest, struct mote_error *err)
 {
-	const struct kvm_msr_entry *golden = entry_of(rest, MSR_TSC_ADJUST);
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entries[VCPU_REST_MSRS];
+	} now;
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
-	} now = {.head = {.nmsrs = 1}, .entry = {.index = MSR_TSC_ADJUST}};
+	} one = {.head = {.nmsrs = 1}};
 
-	if (!golden ||
-	    (ioctl(kvm->vcpu, KVM_GET_MSRS, &now) == 1 && now.entry.data == golden->data))
-		return 0;
-	return mote_error_set(err, MOTE_STATUS_FAILED,
-	                      "cannot reset the vCPU: the guest has moved its time stamp counter");
+	_Static_assert(sizeof now == sizeof rest->msrs, "the same structure");
+	memcpy(&now, &rest->msrs, sizeof now);
+	if (ioctl(kvm->vcpu, KVM_GET_MSRS, &now) != (int)now.head.nmsrs)
+		return failed(err, "KVM_GET_MSRS");
+	for (uint32_t i = 0; i < now.head.nmsrs; i++) {
+		one.entry = rest->msrs.entries[i];
+		if (now.entries[i].data == one.entry.data)
+			continue;
+		if (one.entry.index == MSR_TSC_ADJUST)
+			return mote_error_set(err, MOTE_STATUS_FAILED,
+			                      "cannot reset the vCPU: the guest has moved its time "
+			                      "stamp counter");
+		if (ioctl(kvm->vcpu, KVM_SET_MSRS, &one) != 1)
+			return failed(err, "KVM_SET_MSRS");
+	}
+	return 0;
 }
 
 /* #syscalls:snapshot ioctl(KVM_SET_VCPU_EVENTS) ioctl(KVM_SET_DEBUGREGS) ioctl(KVM_SET_XCRS) */
-/* #syscalls:snapshot ioctl(KVM_SET_MP_STATE) ioctl(KVM_SET_LAPIC) ioctl(KVM_SET_MSRS) */
+/* #syscalls:snapshot ioctl(KVM_SET_MP_STATE) ioctl(KVM_SET_LAPIC) */
 int vcpu_rest_put(const struct kvm *kvm, const struct vcpu_rest *rest, struct mote_error *err)
 {
-	if (check_tsc(kvm, rest, err))
+	if (put_msrs(kvm, rest, err))
 		return -1;
-	if (ioctl(kvm->vcpu, KVM_SET_MSRS, &rest->msrs) != (int)rest->msrs.head.nmsrs)
-		return failed(err, "KVM_SET_MSRS");
 	if (ioctl(kvm->vcpu, KVM_SET_XCRS, &rest->xcrs) < 0)
 		return failed(err, "KVM_SET_XCRS");
 	if (rest->has_lapic && ioctl(kvm->vcpu, KVM_SET_LAPIC, &rest->lapic) < 0)
@@ -149,6 +156,24 @@ int vcpu_rest_put(const struct kvm *kvm, const struct vcpu_rest *rest, struct mo
 	return 0;
 }
 
+/* KVM leaves the numbers of past exceptions where they were. */
+static const char *events_difference(const struct kvm_vcpu_events *a,
+                                     const struct kvm_vcpu_events *b)
+{
+	if (a->exception.injected != b->exception.injected ||
+	    a->exception.pending != b->exception.pending)
+		return "exception";
+	if (a->interrupt.injected != b->interrupt.injected ||
+	    a->interrupt.soft != b->interrupt.soft)
+		return "interrupt";
+	if (a->interrupt.shadow != b->interrupt.shadow)
+		return "interrupt shadow";
+	if (memcmp(&a->nmi, &b->nmi, sizeof a->nmi) || memcmp(&a->smi, &b->smi, sizeof a->smi) ||
+	    a->triple_fault.pending != b->triple_fault.pending)
+		return "pending NMI, SMI or triple fault";
+	return NULL;
+}
+
 const char *vcpu_rest_difference(const struct vcpu_rest *a, const struct vcpu_rest *b)
 {
 	for (uint32_t i = 0; i < a->msrs.head.nmsrs; i++)
@@ -156,8 +181,8 @@ const char *vcpu_rest_difference(const struct vcpu_rest *a, const struct vcpu_re
 			return name_of(a->msrs.entries[i].index);
 	if (memcmp(&a->xcrs, &b->xcrs, sizeof a->xcrs))
 		return "XCR0";
-	if (memcmp(&a->events, &b->events, sizeof a->events))
-		return "vcpu_events";
+	if (events_difference(&a->events, &b->events))
+		return events_difference(&a->events, &b->events);
 	if (memcmp(&a->debug, &b->debug, sizeof a->debug))
 		return "debug registers";
 	if (a->mp_state.mp_state != b->mp_state.mp_state)

@@ -215,6 +215,43 @@ test_sqlite() {
 	[ "$(tail -n 1 out)" = ok ] || fail "integrity_check does not say ok"
 }
 
+# ---- snapshots ----
+
+# Many starts in one VM, each of which finds everything as it was; the oracle agrees.
+resets() { # ROUNDS GUEST ARGUMENT...
+	rounds=$1
+	run --snapshot snap "$guests/$2" -- "$3"
+	expect_status 0
+	status=0
+	timeout 300 "$mote" restore -n "$rounds" --verify-reset=4 snap >out 2>err || status=$?
+	! grep -E 'FAILED|the reset is not right|cannot reset' out err || fail "a start was not pristine"
+}
+
+test_reset_work() {
+	resets 60 reset_work ''
+	expect_status 0
+}
+
+test_reset_hostile_work() {
+	resets 60 reset_work hostile
+	grep -q '^mote: the guest' err || fail "nobody died"
+}
+
+test_reset_registers() {
+	resets 20 reset_registers ''
+	expect_status 0
+}
+
+test_reset_translations() {
+	resets 20 reset_memory walk
+	expect_status 0
+}
+
+test_reset_canary() {
+	resets 6 reset_memory canary
+	expect_status 0
+}
+
 # ---- the processor ----
 
 test_cpu_baseline() {

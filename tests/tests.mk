@@ -148,9 +148,18 @@ $(BUILD)/bench/function: tests/bench/function.c $(wildcard include/mote/*.h) $(B
 	@mkdir -p $(@D)
 	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 $< -o $@
 
+$(BUILD)/bench/request: tests/bench/request.c include/mote/guest.h $(BUILD)/mote-cc
+	@mkdir -p $(@D)
+	$(call say,MOTE-CC,$@)$(BUILD)/mote-cc -O2 -Iinclude $< -o $@
+
+$(BUILD)/bench/restore: tests/bench/restore.c $(VMM_OBJ)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC_HOST) $(HOST_CFLAGS) $< $(filter-out %/vmm/main.o %/vmm/confine.o,$(VMM_OBJ)) -static -o $@
+
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
-	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start $(BUILD)/bench/function
+	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start $(BUILD)/bench/function \
+	$(BUILD)/bench/request $(BUILD)/bench/restore
 	tests/bench/run.sh
 
 # ---- fuzzing: clang, one translation unit a target ----

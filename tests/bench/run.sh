@@ -103,6 +103,8 @@ source "$bench/disk.sh"
 source "$bench/snapshot.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$bench/serve.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$bench/restore.sh"
 
 # What the machine is; the figures mean something only beside it.
 describe() {
@@ -234,6 +236,7 @@ main() {
 	bench_share
 	bench_disk
 	bench_snapshots
+	bench_restore
 	bench_serve
 	bench_stats
 	echo "== limits"
