@@ -102,7 +102,8 @@ static void write_page(const struct trace_log *log, const struct trace_symbols *
 	        PROCESS, TRACK_PAGES, sample_us(log, sample), page->word[0], page->word[1],
 	        trace_image_name(trace_image_at(log, page->word[0])));
 	string(place, to);
-	fprintf(to, ",\"used\":%s,\"backed\":%s,\"backed_before_start\":%s,\"after_us\":%.3f}},\n",
+	fprintf(to, ",\"is_huge\":%s,\"used\":%s,\"backed\":%s,\"backed_before_start\":%s,\"after_us\":%.3f}},\n",
+	        page->word[4] == TRACE_HUGE_PAGES ? "true" : "false",
 	        page->code & TRACE_PAGE_USED ? "true" : "false",
 	        page->code & TRACE_PAGE_BACKED ? "true" : "false",
 	        page->code & TRACE_PAGE_BEFORE ? "true" : "false", sample_us(log, sample - 1));

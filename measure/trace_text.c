@@ -149,6 +149,12 @@ static void write_longest(const struct trace_spans *spans, const struct trace_sy
 
 /* ---- pages ---- */
 
+/* How many a record of use stands for. */
+static size_t pages_of(const struct trace_record *page)
+{
+	return page->word[4] == TRACE_HUGE_PAGES ? TRACE_HUGE_PAGES : 1;
+}
+
 static void write_holders(const struct trace_log *log, FILE *to)
 {
 	const struct trace_list *pages = &log->list[TRACE_PAGE];
@@ -164,7 +170,7 @@ static void write_holders(const struct trace_log *log, FILE *to)
 				continue;
 			backed += !!(page->code & TRACE_PAGE_BACKED);
 			before += !!(page->code & TRACE_PAGE_BEFORE);
-			used += !!(page->code & TRACE_PAGE_USED);
+			used += page->code & TRACE_PAGE_USED ? pages_of(page) : 0;
 		}
 		if (backed || used)
 			fprintf(to, "%-32s %8zu %8zu %8zu\n", trace_image_name(image), backed,
@@ -195,7 +201,7 @@ static void write_first_uses(const struct trace_log *log, const struct trace_sym
 		char text[32], place[TRACE_PLACE_MAX];
 
 		for (size_t i = 0; i < pages->count; i++) {
-			used += pages->record[i]->word[2] == sample;
+			used += pages->record[i]->word[2] == sample ? pages_of(pages->record[i]) : 0;
 			backed += pages->record[i]->word[3] == sample;
 		}
 		if (!used && !backed)

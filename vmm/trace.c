@@ -129,7 +129,8 @@ int trace_prepare(struct vm *vm, struct mote_error *err)
 
 	if (!trace || !trace->has_pages)
 		return 0;
-	return trace_pages_prepare(&trace->pages, &vm->memory, trace->pages.pagemap_fd, err);
+	return trace_pages_prepare(&trace->pages, &vm->memory, &vm->kvm.ram_end,
+	                           trace->pages.pagemap_fd, err);
 }
 
 void trace_image(struct vm *vm, unsigned image, uint64_t start, uint64_t end, uint64_t va)

@@ -72,9 +72,10 @@ enum trace_moment {
 };
 
 /* Flags of a page. Samples are 0 where it never was. */
-#define TRACE_PAGE_BEFORE 1u /* the host backed it before the first instruction */
-#define TRACE_PAGE_BACKED 2u /* ... and at the end */
-#define TRACE_PAGE_USED   4u /* the guest has used it, as the processor's accessed bits say */
+#define TRACE_PAGE_BEFORE 1u   /* the host backed it before the first instruction */
+#define TRACE_PAGE_BACKED 2u   /* ... and at the end */
+#define TRACE_HUGE_PAGES  512u /* that one entry of 2 MiB maps: the count of a record, else 1 */
+#define TRACE_PAGE_USED   4u   /* the guest has used it, as the processor's accessed bits say */
 
 /* Causes of exits: hypercalls by number, 0 one that does not exist; from here on enum
  * vm_exit_cause. */

@@ -24,9 +24,10 @@
 #define ENTRIES         512 /* of a table */
 #define LEVELS          4
 #define TABLES_MAX      16384
+#define PAGE_IS_HUGE    1ull /* in va, which is of a whole page */
 
 int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *memory,
-                        int pagemap_fd, struct mote_error *err)
+                        const uint64_t *end, int pagemap_fd, struct mote_error *err)
 {
 	size_t size = memory->size / MOTE_PAGE_SIZE * sizeof *pages->page;
 
@@ -36,11 +37,12 @@ int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *me
 	if (pages->page == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for a trace");
 	pages->memory = memory;
+	pages->end = end;
 	pages->pagemap_fd = pagemap_fd;
 	return 0;
 }
 
-static void note_used(struct trace_pages *pages, uint64_t gpa, uint64_t va)
+static void note_used(struct trace_pages *pages, uint64_t gpa, uint64_t va, uint32_t count)
 {
 	struct trace_page *page;
 
@@ -50,7 +52,13 @@ static void note_used(struct trace_pages *pages, uint64_t gpa, uint64_t va)
 	if (page->used)
 		return;
 	page->used = pages->sample;
-	page->va = va;
+	page->va = va | (count > 1 ? PAGE_IS_HUGE : 0);
+}
+
+/* What is mapped for its own sake: not the direct map, and not the root image, which is no RAM. */
+static bool is_own_mapping(uint64_t va)
+{
+	return va < MOTE_USER_END || va >= MOTE_WINDOW_VA;
 }
 
 /* @va: of the table's first entry. Returns what is left of @budget. */
@@ -64,17 +72,16 @@ static unsigned look_at_table(struct trace_pages *pages, uint64_t table, int lev
 	budget--;
 	for (uint64_t i = 0; i < ENTRIES && budget; i++) {
 		uint64_t entry = entries[i], at = va + i * size;
+		bool is_page = level == 0 || entry & PTE_HUGE;
 
 		if (!(entry & PTE_PRESENT))
 			continue;
 		if (level == LEVELS - 1 && i >= ENTRIES / 2)
 			at |= 0xffff000000000000u;
-		if (level && !(entry & PTE_HUGE))
+		if (!is_page)
 			budget = look_at_table(pages, entry & PTE_ADDRESS, level - 1, at, budget);
-		else if (!level && entry & PTE_ACCESSED && at < MOTE_DIRECT_VA)
-			note_used(pages, entry & PTE_ADDRESS, at);
-		else if (!level && entry & PTE_ACCESSED && at >= MOTE_WINDOW_VA)
-			note_used(pages, entry & PTE_ADDRESS, at);
+		else if (level <= 1 && entry & PTE_ACCESSED && is_own_mapping(at))
+			note_used(pages, entry & PTE_ADDRESS, at, level ? TRACE_HUGE_PAGES : 1);
 	}
 	return budget;
 }
@@ -83,7 +90,7 @@ static unsigned look_at_table(struct trace_pages *pages, uint64_t table, int lev
 static void look_at_backing(struct trace_pages *pages)
 {
 	uint64_t first = (uint64_t)pages->memory->host / MOTE_PAGE_SIZE;
-	uint64_t count = pages->memory->size / MOTE_PAGE_SIZE;
+	uint64_t count = *pages->end / MOTE_PAGE_SIZE;
 	uint64_t entries[CHUNK];
 
 	for (uint64_t at = 0; pages->pagemap_fd >= 0 && at < count; at += CHUNK) {
@@ -93,9 +100,7 @@ static void look_at_backing(struct trace_pages *pages)
 		    (ssize_t)(some * 8))
 			return;
 		for (uint64_t i = 0; i < some; i++)
-			if (!(entries[i] & PAGEMAP_PRESENT))
-				continue;
-			else if (!pages->page[at + i].backed)
+			if (entries[i] & PAGEMAP_PRESENT && !pages->page[at + i].backed)
 				pages->page[at + i].backed = pages->sample;
 	}
 }
@@ -122,7 +127,7 @@ static bool is_backed(const struct trace_pages *pages, uint64_t page)
 void trace_pages_report(const struct trace_pages *pages,
                         void (*emit)(void *ctx, const struct trace_record *record), void *ctx)
 {
-	uint64_t count = pages->memory->size / MOTE_PAGE_SIZE;
+	uint64_t count = *pages->end / MOTE_PAGE_SIZE;
 
 	for (uint64_t i = 0; i < count; i++) {
 		const struct trace_page *page = &pages->page[i];
@@ -134,10 +139,10 @@ void trace_pages_report(const struct trace_pages *pages,
 		              (page->used ? TRACE_PAGE_USED : 0) |
 		              (is_backed(pages, i) ? TRACE_PAGE_BACKED : 0);
 		record.word[0] = i * MOTE_PAGE_SIZE;
-		record.word[1] = page->va;
+		record.word[1] = page->va & ~PAGE_IS_HUGE;
 		record.word[2] = page->used;
 		record.word[3] = page->backed;
-		record.word[4] = 1;
+		record.word[4] = page->va & PAGE_IS_HUGE ? TRACE_HUGE_PAGES : 1;
 		emit(ctx, &record);
 	}
 }

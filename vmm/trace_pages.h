@@ -15,6 +15,7 @@ struct trace_page {
 struct trace_pages {
 	const struct guest_memory *memory;
 	struct trace_page *page; /* of each page of RAM */
+	const uint64_t *end; /* guest-physical, of RAM that is in place: only that is looked at */
 	int pagemap_fd;
 	uint32_t sample; /* number of the last one; the first is taken before the guest runs */
 	uint64_t root;   /* page table, guest-physical */
@@ -22,10 +23,11 @@ struct trace_pages {
 
 /**
  * trace_pages_prepare() - Make room, before confinement.
+ * @end: where RAM that is in place ends; may grow
  * @pagemap_fd: /proc/self/pagemap
  */
 int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *memory,
-                        int pagemap_fd, struct mote_error *err);
+                        const uint64_t *end, int pagemap_fd, struct mote_error *err);
 
 /* Look at all of memory. What was found since the last sample belongs to this one. */
 void trace_pages_sample(struct trace_pages *pages);

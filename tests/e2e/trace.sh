@@ -109,7 +109,8 @@ test_page_faults_and_threads() {
 	trace --json trace.json --stats=json --mem 64M "$guests/allocate" use 8
 	expect_status 0
 	check_timeline 'faults and all(event["args"]["address"].startswith("0x") for event in faults)' \
-		'any(event["args"]["is_write"] for event in faults)'
+		'any(event["args"]["is_write"] for event in faults)' \
+		'sum(512 if event["args"]["is_huge"] else 1 for event in pages if event["args"]["used"]) > 2048'
 	trace --json trace.json --stats=json "$guests/threads" exit_all
 	expect_status 7
 	check_timeline 'len({event["tid"] for event in calls}) > 1'
