@@ -3,9 +3,9 @@
  * mote-bench: measures how programs start, and judges it, as `mote bench`.
  *
  * How it works. A specification, or a program without one, says what is run; the runner takes
- * samples, or they come from the file of an earlier run. Checks compare them with budgets and with a
- * baseline. Then everything is said in one of four forms, and drawn. Nothing is printed before all
- * is known, but the progress bar.
+ * samples, or they come from the file of an earlier run. Checks compare them with budgets and with
+ * a baseline. Then everything is said in one of four forms, and drawn. Nothing is printed before
+ * all is known, but the progress bar.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -43,12 +43,12 @@ static int usage_error(struct mote_error *err, const char *what, const char *why
 static int parse_command_line(struct bench *bench, int argc, char **argv, struct mote_error *err)
 {
 	static const struct option options[] = {
-	        {"runs", required_argument, NULL, 'n'},  {"compare", required_argument, NULL, 'c'},
-	        {"plot", required_argument, NULL, 'p'},  {"against", required_argument, NULL, 'a'},
-	        {"from", required_argument, NULL, 'f'},  {"save", required_argument, NULL, 's'},
-	        {"mote", required_argument, NULL, 'm'},  {"json", no_argument, NULL, 'j'},
-	        {"junit", no_argument, NULL, 'u'},       {"tap", no_argument, NULL, 't'},
-	        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+	        {"runs", required_argument, NULL, 'n'}, {"compare", required_argument, NULL, 'c'},
+	        {"plot", required_argument, NULL, 'p'}, {"against", required_argument, NULL, 'a'},
+	        {"from", required_argument, NULL, 'f'}, {"save", required_argument, NULL, 's'},
+	        {"mote", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
+	        {"junit", no_argument, NULL, 'u'},      {"tap", no_argument, NULL, 't'},
+	        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -67,8 +67,7 @@ static int parse_command_line(struct bench *bench, int argc, char **argv, struct
 		case 't': bench->form = FORM_TAP; break;
 		case 'h': return 1;
 		case ':': return usage_error(err, argv[optind - 1], " needs a value");
-		default:
-			return usage_error(err, argv[optind - 1], " is no option of mote bench");
+		default: return usage_error(err, argv[optind - 1], " is no option of mote bench");
 		}
 	}
 	bench->words = argv + optind;
@@ -254,7 +253,7 @@ static int work(const struct bench *bench, struct mote_error *err)
 
 int main(int argc, char **argv)
 {
-	struct bench bench = {.form = FORM_TEXT};
+	struct bench bench = {.form = FORM_TEXT, .words = argv + argc};
 	struct mote_error err = {.code = 0};
 	int status;
 

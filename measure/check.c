@@ -73,7 +73,7 @@ int check_budgets(struct checks *checks, const struct spec *spec, const struct r
 			return mote_error_set(err, MOTE_STATUS_FAILED,
 			                      "cannot check budget \"%s\" of %s: %s",
 			                      budget->kind->key, mode,
-			                      status < 0                                   ? "no memory"
+			                      status < 0 ? "no memory"
 			                      : budget->kind->statistic == BENCH_RATIO
 			                              ? "there is no command to compare with "
 			                                "(\"against\", --against)"
@@ -119,8 +119,8 @@ static int too_few(const struct comparison *comparison, struct mote_error *err)
 	                      comparison->old->count, comparison->new->count);
 }
 
-static int compare(struct checks *checks, const struct comparison *comparison,
-                   double significance, double minimum, struct mote_error *err)
+static int compare(struct checks *checks, const struct comparison *comparison, double significance,
+                   double minimum, struct mote_error *err)
 {
 	struct check *check = add_check(checks, err);
 	struct interval interval;

@@ -4,9 +4,9 @@
 #define MOTE_MEASURE_MEASURES_H
 
 /* X(identifier, name, what is timed) */
-#define BENCH_MODES(X)                                                                       \
-	X(BOOT, boot, "mote run: a new microVM, from nothing")                               \
-	X(RESTORE, restore, "mote restore: a new microVM, from a snapshot")                  \
+#define BENCH_MODES(X)                                                                        \
+	X(BOOT, boot, "mote run: a new microVM, from nothing")                                \
+	X(RESTORE, restore, "mote restore: a new microVM, from a snapshot")                   \
 	X(RESET, reset, "mote restore -n: one more round in the same microVM, and its reset") \
 	X(AGAINST, against, "the command to compare with")
 

@@ -15,7 +15,7 @@ int mote_path_find(char path[PATH_MAX], struct mote_error *err)
 		path[length] = '\0';
 		name = strrchr(path, '/') + 1;
 		for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-			strcpy(name, places[i]);
+			memcpy(name, places[i], strlen(places[i]) + 1);
 			if (access(path, X_OK) == 0)
 				return 0;
 		}

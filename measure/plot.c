@@ -2,10 +2,10 @@
 /*
  * An SVG image of a result: how times are distributed, and the phases of a start.
  *
- * How it works. Panels stand below one another. A panel of a distribution has a histogram, the share
- * of runs that were at most that fast (the empirical distribution function) as a line, and the
- * median with its 95 % interval. Its axis ends behind p99: what is slower is named, not drawn. The
- * last panel has the phases of a start as bars, each where the one before ends.
+ * How it works. Panels stand below one another. A panel of a distribution has a histogram, the
+ * share of runs that were at most that fast (the empirical distribution function) as a line, and
+ * the median with its 95 % interval. Its axis ends behind p99: what is slower is named, not drawn.
+ * The last panel has the phases of a start as bars, each where the one before ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +71,7 @@ static void histogram(const double *sorted, size_t count, const struct scale *sc
 	size_t bins[BINS] = {0}, most = 1;
 
 	for (size_t i = 0; i < count && sorted[i] <= scale->high; i++) {
-		size_t bin =
-		        (size_t)(BINS * (sorted[i] - scale->low) / (scale->high - scale->low));
+		size_t bin = (size_t)(BINS * (sorted[i] - scale->low) / (scale->high - scale->low));
 
 		bin = bin < BINS ? bin : BINS - 1;
 		if (++bins[bin] > most)
@@ -169,10 +168,10 @@ static int waterfall(const struct result *result, double top, FILE *to)
 			continue;
 		text_at(190, y + 14, "end", result->phases[i].name, to);
 		fprintf(to,
-		        "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" class=\"bar\"/>\n",
+		        "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" "
+		        "class=\"bar\"/>\n",
 		        x, y, 480 * medians[i] / total + 0.5, ROW - 6);
-		number_at(x + 480 * medians[i] / total + 5, y + 14, "start", medians[i], " us",
-		          to);
+		number_at(x + 480 * medians[i] / total + 5, y + 14, "start", medians[i], " us", to);
 		at += medians[i];
 		row++;
 	}

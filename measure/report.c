@@ -19,8 +19,8 @@ static int text_row(const char *name, const struct series *series, const char *u
 		return 0;
 	if (statistics_summary(series, &s))
 		return -1;
-	fprintf(to, "%-22s %6zu %10.1f %10.1f %10.1f %10.1f  %.1f..%.1f %s\n", name, s.count,
-	        s.p50, s.p90, s.p99, s.mean, s.median.low, s.median.high, unit);
+	fprintf(to, "%-22s %6zu %10.1f %10.1f %10.1f %10.1f  %.1f..%.1f %s\n", name, s.count, s.p50,
+	        s.p90, s.p99, s.mean, s.median.low, s.median.high, unit);
 	return 0;
 }
 
@@ -108,7 +108,7 @@ int report_junit(const struct result *result, const struct checks *checks, FILE 
 	size_t count = checks->count ? checks->count : 1;
 	double seconds = total_seconds(result);
 
-	strcpy(runs.name, no_checks);
+	memcpy(runs.name, no_checks, sizeof no_checks);
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", to);
 	fprintf(to,
 	        "<testsuites tests=\"%zu\" failures=\"%zu\" errors=\"0\" time=\"%.6f\">\n"

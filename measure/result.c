@@ -24,7 +24,7 @@ static void copy_text(char to[RESULT_NAME_MAX], json_t *from)
 	for (const char *c = text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return;
-	strcpy(to, text);
+	memcpy(to, text, strlen(text) + 1);
 }
 
 static struct series *phase_series(struct result *result, const char *name)
@@ -36,7 +36,7 @@ static struct series *phase_series(struct result *result, const char *name)
 			return &phase->us;
 	if (result->phase_count == RESULT_PHASES_MAX || strlen(name) >= RESULT_NAME_MAX)
 		return NULL;
-	strcpy(phase->name, name);
+	memcpy(phase->name, name, strlen(name) + 1);
 	result->phase_count++;
 	return &phase->us;
 }
@@ -49,7 +49,8 @@ static int read_samples(struct series *series, json_t *object)
 	if (!json_is_array(samples) || json_array_size(samples) == 0 ||
 	    json_array_size(samples) > RESULT_SAMPLES_MAX)
 		return -1;
-	json_array_foreach(samples, i, sample) {
+	json_array_foreach(samples, i, sample)
+	{
 		double value = json_number_value(sample);
 
 		if (!json_is_number(sample) || !(value >= 0 && value < 1e18) ||
@@ -64,7 +65,8 @@ static int read_phases(struct result *result, json_t *phases)
 	const char *name;
 	json_t *phase;
 
-	json_object_foreach(phases, name, phase) {
+	json_object_foreach(phases, name, phase)
+	{
 		struct series *series = phase_series(result, name);
 
 		if (!series || read_samples(series, phase))
@@ -132,13 +134,14 @@ static int add_quantities(struct series *series, json_t *stats)
 	json_t *vmm = json_object_get(stats, "vmm_rss_kib");
 
 	return (guest && vmm &&
-	        series_add(&series[BENCH_RSS], json_number_value(guest) + json_number_value(vmm))) ||
+	        series_add(&series[BENCH_RSS],
+	                   json_number_value(guest) + json_number_value(vmm))) ||
 	                       add_number(&series[BENCH_PSS], json_object_get(stats, "pss_kib")) ||
 	                       add_number(&series[BENCH_PAGES],
 	                                  json_object_get(stats, "pages_touched")) ||
-	                       add_number(&series[BENCH_EXITS],
-	                                  json_object_get(json_object_get(stats, "exits"),
-	                                                  "total")) ||
+	                       add_number(
+	                               &series[BENCH_EXITS],
+	                               json_object_get(json_object_get(stats, "exits"), "total")) ||
 	                       add_number(&series[BENCH_CALLS],
 	                                  json_object_get(stats, "system_calls"))
 	               ? -1
@@ -160,7 +163,8 @@ int result_add_stats(struct result *result, enum bench_mode mode, const char *li
 	copy_text(result->backend, json_object_get(stats, "backend"));
 	status = add_quantities(result->series[mode], stats);
 	if (mode == BENCH_BOOT) {
-		json_object_foreach(json_object_get(stats, "phases_us"), name, phase) {
+		json_object_foreach(json_object_get(stats, "phases_us"), name, phase)
+		{
 			struct series *series = phase_series(result, name);
 
 			if (series && add_number(series, phase))
@@ -183,8 +187,7 @@ static json_t *series_object(const struct series *series)
 	object = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:[f,f]}", "count",
 	                   (json_int_t)summary.count, "mean", summary.mean, "min", summary.min,
 	                   "p50", summary.p50, "p90", summary.p90, "p99", summary.p99, "max",
-	                   summary.max, "p50_interval_95", summary.median.low,
-	                   summary.median.high);
+	                   summary.max, "p50_interval_95", summary.median.low, summary.median.high);
 	samples = json_array();
 	for (size_t i = 0; i < series->count; i++)
 		json_array_append_new(samples, json_real(series->values[i]));
@@ -214,10 +217,10 @@ static json_t *checks_array(const struct checks *checks)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < checks->count; i++)
-		json_array_append_new(
-		        array, json_pack("{s:s, s:b, s:s}", "name", checks->list[i].name, "passed",
-		                         checks->list[i].has_passed, "detail",
-		                         checks->list[i].detail));
+		json_array_append_new(array,
+		                      json_pack("{s:s, s:b, s:s}", "name", checks->list[i].name,
+		                                "passed", checks->list[i].has_passed, "detail",
+		                                checks->list[i].detail));
 	return array;
 }
 

@@ -4,11 +4,11 @@
  *
  * How it works. Every command line is made beforehand. A run is posix_spawn, and the wait for its
  * end through a pidfd, so that a run that hangs can be given up; its time is from before the one to
- * after the other. Standard input and output are /dev/null, standard error is a file in memory: of a
- * run with --stats=json its last line is the statistics, of one that failed it says why.
+ * after the other. Standard input and output are /dev/null, standard error is a file in memory: of
+ * a run with --stats=json its last line is the statistics, of one that failed it says why.
  *
- * A reset has no process of its own: a sample of it is what a `mote restore -n` of many rounds takes
- * longer than one of one round, by the number of rounds more.
+ * A reset has no process of its own: a sample of it is what a `mote restore -n` of many rounds
+ * takes longer than one of one round, by the number of rounds more.
  */
 #include "measure/runner.h"
 
@@ -236,8 +236,8 @@ static void quote_command(char *text, size_t size, char *const *words)
 
 	text[0] = '\0';
 	for (; *words && length < size; words++)
-		length += (size_t)snprintf(text + length, size - length, "%s%s",
-		                           length ? " " : "", *words);
+		length += (size_t)snprintf(text + length, size - length, "%s%s", length ? " " : "",
+		                           *words);
 }
 
 static int run_failed(struct runner *runner, char *const *words, const char *how)
@@ -326,8 +326,8 @@ static void show_progress(const struct runner *runner, const char *what)
 	int done = (int)(runner->done * PROGRESS_WIDTH / runner->total);
 
 	if (runner->show_progress)
-		fprintf(stderr, "\r[%-*.*s] %zu/%zu %-8s", PROGRESS_WIDTH, done, full,
-		        runner->done, runner->total, what);
+		fprintf(stderr, "\r[%-*.*s] %zu/%zu %-8s", PROGRESS_WIDTH, done, full, runner->done,
+		        runner->total, what);
 }
 
 static void clear_progress(const struct runner *runner)

@@ -14,8 +14,8 @@
  * @show_progress: draw a bar on stderr
  *
  * In each round every mode has its turn, in an order drawn anew, so that what else the machine does
- * meets all alike. Runs with --stats come after those that are timed. A run that does not end as the
- * specification says ends it all.
+ * meets all alike. Runs with --stats come after those that are timed. A run that does not end as
+ * the specification says ends it all.
  *
  * Return: 0, or -1 with @err; after a signal that asks for the end its code is 128 plus its number.
  */

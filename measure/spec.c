@@ -158,7 +158,8 @@ static int read_object(struct reader *reader, const struct key *keys, const char
 
 	if (!json_is_object(object))
 		return wrong(reader, "%s is to be an object", what);
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		const struct key *key = find_key(keys, name, &nearest);
 
 		if (!key)
@@ -188,7 +189,8 @@ static int read_modes(struct reader *reader, const struct key *key, json_t *valu
 		return wrong(reader, "\"%s\" is to be a list of boot, restore and reset",
 		             key->name);
 	memset(reader->spec->modes, 0, sizeof reader->spec->modes);
-	json_array_foreach(value, i, word) {
+	json_array_foreach(value, i, word)
+	{
 		int mode = 0;
 
 		while (mode < BENCH_AGAINST &&

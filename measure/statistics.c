@@ -177,8 +177,7 @@ int statistics_rank_test(const struct series *first, const struct series *second
 	if (x && y) {
 		test->u = count_larger(x, first->count, y, second->count);
 		test->effect = test->u / (n * m);
-		test->p = rank_test_p(test->u, n, m,
-		                      tie_term(x, first->count, y, second->count));
+		test->p = rank_test_p(test->u, n, m, tie_term(x, first->count, y, second->count));
 		status = 0;
 	}
 	free(x);

@@ -14,11 +14,11 @@
 #include "measure/trace_spans.h"
 #include "measure/xml.h"
 
-#define WIDTH      1200.0
-#define ROW        20
-#define TOP        40
-#define DEPTH_MAX  32
-#define CHARACTER  7.0 /* width of one, about */
+#define WIDTH       1200.0
+#define ROW         20
+#define TOP         40
+#define DEPTH_MAX   32
+#define CHARACTER   7.0 /* width of one, about */
 #define WIDTH_LEAST 0.2
 
 struct node {
@@ -118,8 +118,7 @@ static void draw(const struct node *node, double x, int row, double scale, FILE 
 
 	if (width < WIDTH_LEAST)
 		return;
-	fprintf(to,
-	        "<g><title>%s: ", trace_span_kind_name[node->kind]);
+	fprintf(to, "<g><title>%s: ", trace_span_kind_name[node->kind]);
 	xml_write(node->name, to);
 	fprintf(to, ", %.1f us, %zu times</title>", node->us, node->times);
 	fprintf(to, "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\"/>", x,

@@ -2,9 +2,10 @@
 /*
  * A trace as trace events in JSON, which ui.perfetto.dev and about:tracing read.
  *
- * How it works. Phases, the vCPU, and each thread of the guest have a track. What lasts is a complete
- * event ("X"); a page is an instant ("i") at the first exit after its first use, with what the log
- * has of it; the numbers of pages are counters ("C"). Times are microseconds since the first moment.
+ * How it works. Phases, the vCPU, and each thread of the guest have a track. What lasts is a
+ * complete event ("X"); a page is an instant ("i") at the first exit after its first use, with what
+ * the log has of it; the numbers of pages are counters ("C"). Times are microseconds since the
+ * first moment.
  */
 #include <inttypes.h>
 
@@ -31,7 +32,8 @@ static void string(const char *text, FILE *to)
 
 static void track_name(unsigned track, const char *name, FILE *to)
 {
-	fprintf(to, "{\"ph\":\"M\",\"pid\":%d,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":",
+	fprintf(to,
+	        "{\"ph\":\"M\",\"pid\":%d,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":",
 	        PROCESS, track);
 	string(name, to);
 	fputs("}},\n", to);
@@ -69,7 +71,9 @@ static void arguments(const struct trace_span *span, const struct trace_symbols 
 
 static void write_span(const struct trace_span *span, const struct trace_symbols *symbols, FILE *to)
 {
-	fprintf(to, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":",
+	fprintf(to,
+	        "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\","
+	        "\"name\":",
 	        PROCESS, track_of(span), span->from, span->to - span->from,
 	        trace_span_kind_name[span->kind]);
 	string(span->name, to);
@@ -97,12 +101,14 @@ static void write_page(const struct trace_log *log, const struct trace_symbols *
 		trace_place(symbols, page->word[1], place);
 	fprintf(to,
 	        "{\"ph\":\"i\",\"s\":\"t\",\"pid\":%d,\"tid\":%d,\"ts\":%.3f,\"cat\":\"page\","
-	        "\"name\":\"page\",\"args\":{\"physical\":\"0x%" PRIx64 "\",\"virtual\":\"0x%" PRIx64
-	        "\",\"holds\":\"%s\",\"at\":",
+	        "\"name\":\"page\",\"args\":{\"physical\":\"0x%" PRIx64
+	        "\",\"virtual\":\"0x%" PRIx64 "\",\"holds\":\"%s\",\"at\":",
 	        PROCESS, TRACK_PAGES, sample_us(log, sample), page->word[0], page->word[1],
 	        trace_image_name(trace_image_at(log, page->word[0])));
 	string(place, to);
-	fprintf(to, ",\"is_huge\":%s,\"used\":%s,\"backed\":%s,\"backed_before_start\":%s,\"after_us\":%.3f}},\n",
+	fprintf(to,
+	        ",\"is_huge\":%s,\"used\":%s,\"backed\":%s,\"backed_before_start\":%s,\"after_us\":"
+	        "%.3f}},\n",
 	        page->word[4] == TRACE_HUGE_PAGES ? "true" : "false",
 	        page->code & TRACE_PAGE_USED ? "true" : "false",
 	        page->code & TRACE_PAGE_BACKED ? "true" : "false",
@@ -123,7 +129,8 @@ static void write_counters(const struct trace_log *log, FILE *to)
 			backed += pages->record[j]->word[3] == i + 1;
 		}
 		fprintf(to,
-		        "{\"ph\":\"C\",\"pid\":%d,\"ts\":%.3f,\"name\":\"pages\",\"args\":{\"backed\":"
+		        "{\"ph\":\"C\",\"pid\":%d,\"ts\":%.3f,\"name\":\"pages\",\"args\":{"
+		        "\"backed\":"
 		        "%" PRIu64 ",\"used\":%" PRIu64 "}},\n",
 		        PROCESS, trace_log_us(log, samples->record[i]->word[0]), backed, used);
 	}
@@ -164,11 +171,13 @@ int trace_json(const struct trace_log *log, const struct trace_symbols *symbols,
 	for (size_t i = 0; i < log->list[TRACE_PAGE].count; i++)
 		write_page(log, symbols, log->list[TRACE_PAGE].record[i], to);
 	write_counters(log, to);
-	fprintf(to, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":", PROCESS);
+	fprintf(to,
+	        "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":", PROCESS);
 	string(log->application, to);
 	fprintf(to,
 	        "}}],\n\"otherData\":{\"backend\":\"%s\",\"total_us\":%.3f,\"exits\":%" PRIu64
-	        ",\"system_calls\":%" PRIu64 ",\"unfinished_calls\":%" PRIu64 ",\"lost_events\":%" PRIu64 ",\"exit_status\":%u}}\n",
+	        ",\"system_calls\":%" PRIu64 ",\"unfinished_calls\":%" PRIu64
+	        ",\"lost_events\":%" PRIu64 ",\"exit_status\":%u}}\n",
 	        log->backend, log->total_us, log->end->word[0], log->end->word[3],
 	        trace_log_unfinished(log), log->end->word[1], log->end->code);
 	trace_spans_free(&spans);

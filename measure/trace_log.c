@@ -18,10 +18,9 @@ static int wrong(struct mote_error *err, const char *name, const char *why)
 
 const char *trace_cause_name(uint32_t cause, char text[32])
 {
-	static const char *const hypercalls[MOTE_HC_LIMIT] = {
-	        [0] = "unknown_hypercall",
+	static const char *const hypercalls[MOTE_HC_LIMIT] = {[0] = "unknown_hypercall",
 #define X(number, name, arguments, purpose) [number] = #name,
-	        MOTE_HYPERCALLS(X)
+	                                                      MOTE_HYPERCALLS(X)
 #undef X
 	};
 	/* enum vm_exit_cause */
@@ -133,21 +132,17 @@ static void find_phases(struct trace_log *log)
 		const char *name;
 		enum trace_moment to;
 	} ends[TRACE_PHASES] = {
-	        {"open", TRACE_MOMENT_OPENED},
-	        {"create_vm", TRACE_MOMENT_CREATED},
-	        {"load", TRACE_MOMENT_LOADED},
-	        {"setup_vcpu", TRACE_MOMENT_SET_UP},
-	        {"confine", TRACE_MOMENT_RUN},
-	        {"first_instruction", TRACE_MOMENT_KIT},
-	        {"kit", TRACE_MOMENT_APPLICATION},
-	        {"application", TRACE_MOMENT_EXIT},
+	        {"open", TRACE_MOMENT_OPENED},     {"create_vm", TRACE_MOMENT_CREATED},
+	        {"load", TRACE_MOMENT_LOADED},     {"setup_vcpu", TRACE_MOMENT_SET_UP},
+	        {"confine", TRACE_MOMENT_RUN},     {"first_instruction", TRACE_MOMENT_KIT},
+	        {"kit", TRACE_MOMENT_APPLICATION}, {"application", TRACE_MOMENT_EXIT},
 	        {"exit", TRACE_MOMENT_ENDED},
 	};
 	double at = 0;
 
 	for (int i = 0; i < TRACE_PHASES; i++) {
-		double to = log->moment[ends[i].to] ? trace_log_us(log, log->moment[ends[i].to])
-		                                    : at;
+		double to =
+		        log->moment[ends[i].to] ? trace_log_us(log, log->moment[ends[i].to]) : at;
 
 		log->phases[i] = (struct trace_phase){ends[i].name, at, to > at ? to : at};
 		at = log->phases[i].to;

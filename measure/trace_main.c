@@ -3,8 +3,8 @@
  * mote-trace: runs a program and says what its start was spent on, as `mote trace`.
  *
  * How it works. `mote run --trace` writes a log of numbers, this reads it: it finds names, and says
- * it in the forms that were asked for. Standard streams are the program's, as with mote run; what is
- * said goes to standard error or to files.
+ * it in the forms that were asked for. Standard streams are the program's, as with mote run; what
+ * is said goes to standard error or to files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +157,8 @@ static int run(const struct trace_command *command, const char *log, struct mote
 
 /* ---- saying it ---- */
 
-/* The program of the log, if it is a file here: for names only, so that nothing is missed without. */
+/* The program of the log, if it is a file here: for names only, so that nothing is missed without.
+ */
 static void map_application(struct code_image *image, const struct trace_log *log)
 {
 	const struct trace_list *images = &log->list[TRACE_IMAGE];
@@ -208,10 +209,9 @@ static int write_form(enum form form, const char *path, const struct trace_log *
 
 static int report(const struct trace_command *command, const char *path, struct mote_error *err)
 {
-	struct trace_symbols symbols = {
-	        .kit = {.elf = mote_kit_start,
-	                .size = (size_t)(mote_kit_end - mote_kit_start),
-	                .name = "kit.elf"}};
+	struct trace_symbols symbols = {.kit = {.elf = mote_kit_start,
+	                                        .size = (size_t)(mote_kit_end - mote_kit_start),
+	                                        .name = "kit.elf"}};
 	struct trace_log log = {0};
 	char *bytes = NULL;
 	size_t size;
@@ -258,8 +258,8 @@ static int run_and_report(const struct trace_command *command, struct mote_error
 		snprintf(name, sizeof name, "%s/mote-trace-XXXXXX", temporary);
 		fd = mkostemp(name, O_CLOEXEC);
 		if (fd < 0)
-			return mote_error_errno(err, MOTE_STATUS_FAILED,
-			                        "cannot make a file in %s", temporary);
+			return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a file in %s",
+			                        temporary);
 		close(fd);
 		log = name;
 	}

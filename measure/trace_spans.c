@@ -51,9 +51,7 @@ static void add_record(struct trace_spans *spans, const struct trace_log *log,
 		        : record->code & ERROR_FETCH ? "fault to execute"
 		                                     : "fault to read";
 		break;
-	case TRACE_SAMPLE:
-		add(spans, log, TRACE_SPAN_SAMPLE, record, 0)->name = "tracing";
-		break;
+	case TRACE_SAMPLE: add(spans, log, TRACE_SPAN_SAMPLE, record, 0)->name = "tracing"; break;
 	default: break;
 	}
 }

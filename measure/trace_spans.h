@@ -17,9 +17,9 @@ enum trace_span_kind {
 
 struct trace_span {
 	enum trace_span_kind kind;
-	double from, to;                   /* us; to is at least from */
-	double us;                         /* between them, without looking at pages */
-	const char *name;                  /* points into text, or elsewhere */
+	double from, to;  /* us; to is at least from */
+	double us;        /* between them, without looking at pages */
+	const char *name; /* points into text, or elsewhere */
 	char text[32];
 	const struct trace_record *record; /* NULL: a phase */
 };

@@ -52,7 +52,8 @@ static const struct code_image *find_image(const struct trace_symbols *symbols,
 	for (size_t i = 0; i < 2; i++) {
 		struct code_segment segment;
 
-		symbol->where = (struct code_location){.address = symbol->address - images[i]->bias};
+		symbol->where =
+		        (struct code_location){.address = symbol->address - images[i]->bias};
 		if (images[i]->elf && elf_find_code(images[i], symbol->where.address, &segment)) {
 			symbol->where.segment_start = segment.start;
 			return images[i];
@@ -99,27 +100,25 @@ void trace_symbols_free(struct trace_symbols *symbols)
 	symbols->count = 0;
 }
 
-void trace_place(const struct trace_symbols *symbols, uint64_t address,
-                 char text[TRACE_PLACE_MAX])
+void trace_place(const struct trace_symbols *symbols, uint64_t address, char text[TRACE_PLACE_MAX])
 {
 	const struct trace_symbol key = {.address = address}, *symbol;
 	int length = 0;
 
-	symbol = symbols->count ? bsearch(&key, symbols->symbols, symbols->count, sizeof key,
-	                                  compare)
-	                        : NULL;
+	symbol = symbols->count
+	                 ? bsearch(&key, symbols->symbols, symbols->count, sizeof key, compare)
+	                 : NULL;
 	if (!symbol || !symbol->image) {
 		snprintf(text, TRACE_PLACE_MAX, "0x%llx", (unsigned long long)address);
 		return;
 	}
 	if (symbol->where.symbol.data)
-		length = snprintf(text, TRACE_PLACE_MAX, "%.*s+0x%llx",
-		                  (int)(symbol->where.symbol.length < 100
-		                                ? symbol->where.symbol.length
-		                                : 100),
-		                  symbol->where.symbol.data,
-		                  (unsigned long long)(symbol->where.address -
-		                                       symbol->where.symbol_start));
+		length = snprintf(
+		        text, TRACE_PLACE_MAX, "%.*s+0x%llx",
+		        (int)(symbol->where.symbol.length < 100 ? symbol->where.symbol.length
+		                                                : 100),
+		        symbol->where.symbol.data,
+		        (unsigned long long)(symbol->where.address - symbol->where.symbol_start));
 	else
 		length = snprintf(text, TRACE_PLACE_MAX, "0x%llx", (unsigned long long)address);
 	snprintf(text + length, TRACE_PLACE_MAX - (size_t)length, " (%.24s)",

@@ -33,7 +33,6 @@ void trace_symbols_free(struct trace_symbols *symbols);
  * trace_place() - Say what lies at a guest-virtual address that the log has.
  * @text: set to "function+0x1f (kit)" or the like: printable ASCII
  */
-void trace_place(const struct trace_symbols *symbols, uint64_t address,
-                 char text[TRACE_PLACE_MAX]);
+void trace_place(const struct trace_symbols *symbols, uint64_t address, char text[TRACE_PLACE_MAX]);
 
 #endif

@@ -51,7 +51,8 @@ static void write_phases(const struct trace_log *log, const struct trace_spans *
 	        log->backend, log->total_us - sampling);
 	if (sampling > 0)
 		fprintf(to,
-		        "(and %.1f us to look at its pages, left out below. That the processor notes "
+		        "(and %.1f us to look at its pages, left out below. That the processor "
+		        "notes "
 		        "their use slows the\nguest, too: --no-pages gives times without that)\n",
 		        sampling);
 	fprintf(to, "\n%-18s %10s %8s %8s %8s %10s\n", "phase", "us", "exits", "calls", "faults",
@@ -131,8 +132,7 @@ static void write_longest(const struct trace_spans *spans, const struct trace_sy
 		if (count == LONGEST && longest[at]->us >= span->us)
 			continue;
 		count += count < LONGEST;
-		for (; at && longest[at - 1]->us < span->us;
-		     at--)
+		for (; at && longest[at - 1]->us < span->us; at--)
 			longest[at] = longest[at - 1];
 		longest[at] = span;
 	}
@@ -141,9 +141,8 @@ static void write_longest(const struct trace_spans *spans, const struct trace_sy
 		char place[TRACE_PLACE_MAX];
 
 		trace_place(symbols, longest[i]->record->word[3], place);
-		fprintf(to, "%10.1f %10.1f  %s %s, at %s\n", longest[i]->from,
-		        longest[i]->us, trace_span_kind_name[longest[i]->kind],
-		        longest[i]->name, place);
+		fprintf(to, "%10.1f %10.1f  %s %s, at %s\n", longest[i]->from, longest[i]->us,
+		        trace_span_kind_name[longest[i]->kind], longest[i]->name, place);
 	}
 }
 
@@ -201,14 +200,15 @@ static void write_first_uses(const struct trace_log *log, const struct trace_sym
 		char text[32], place[TRACE_PLACE_MAX];
 
 		for (size_t i = 0; i < pages->count; i++) {
-			used += pages->record[i]->word[2] == sample ? pages_of(pages->record[i]) : 0;
+			used += pages->record[i]->word[2] == sample ? pages_of(pages->record[i])
+			                                            : 0;
 			backed += pages->record[i]->word[3] == sample;
 		}
 		if (!used && !backed)
 			continue;
 		fprintf(to, "\nuntil exit %s, %.1f us: %zu pages used first, %zu backed\n",
-		        exit_before(log, record->word[0], text),
-		        trace_log_us(log, record->word[0]), used, backed);
+		        exit_before(log, record->word[0], text), trace_log_us(log, record->word[0]),
+		        used, backed);
 		for (size_t i = 0, listed = 0; i < pages->count && listed <= PLACES_MAX; i++) {
 			const struct trace_record *page = pages->record[i];
 

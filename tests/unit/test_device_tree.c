@@ -148,6 +148,20 @@ Test(device_tree, options_and_root_image)
 	cr_assert_eq(fdt64_to_cpu(root[1]), 0x7000);
 }
 
+Test(device_tree, ring_of_a_trace)
+{
+	const fdt64_t *ring;
+
+	build();
+	cr_assert_not(has("/chosen", "mote,trace"));
+	input.trace_gpa = 0x123000;
+	input.trace_size = 0x10000;
+	build();
+	ring = property("/chosen", "mote,trace", 16);
+	cr_assert_eq(fdt64_to_cpu(ring[0]), 0x123000);
+	cr_assert_eq(fdt64_to_cpu(ring[1]), 0x10000);
+}
+
 Test(device_tree, strace_summary)
 {
 	options.strace = STRACE_SUMMARY;
