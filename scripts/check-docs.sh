@@ -7,7 +7,7 @@
 #   docs/syscalls.md     every system call of syscall_table.h, and no other (syscall-docs.sh --check)
 #   docs/device-tree.md  every node and property that vmm/device_tree.c writes
 #   docs/stats.md        every key and every phase that vmm/stats.c prints
-#   docs/man/mote-run.1  every option of vmm/options.c
+#   docs/man/mote-run.1  every option of vmm/options.c; mote-restore.1 those that only it has
 #   docs/man/mote-build.1  every option of packer/main.c
 #   docs/man/mote-bench.1  every option of measure/bench_main.c
 #   docs/man/mote-trace.1  every option of measure/trace_main.c
@@ -101,10 +101,17 @@ check_bench() {
 	done
 }
 
+# The entries of the table are on several lines each; the last word says which commands have it.
+run_options() { # COMMANDS
+	sed -n '/run_option_table\[\] = {/,/^};/p' vmm/options.c | tr -d '\n' | sed 's/},/},\n/g' |
+		grep -E "($1)}," | grep -oE '\{"[a-z-]+", OPTION_' | cut -d'"' -f2
+}
+
 check_options() {
 	# shellcheck disable=SC2046 # names of options are words
-	check_page docs/man/mote-run.1 \
-		$(grep -oE '^[[:space:]]*\{"[a-z-]+", OPTION_' vmm/options.c | cut -d'"' -f2)
+	check_page docs/man/mote-run.1 $(run_options 'RUN_ONLY|RUN_AND_RESTORE')
+	# shellcheck disable=SC2046
+	check_page docs/man/mote-restore.1 $(run_options RESTORE_ONLY)
 	# shellcheck disable=SC2046
 	check_page docs/man/mote-build.1 \
 		$(grep -oE '\{"[a-z-]+", (required|no)_argument' packer/main.c | cut -d'"' -f2)
