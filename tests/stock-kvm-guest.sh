@@ -531,6 +531,32 @@ test_snapshot_unique() {
 	grep -q 'without taking its new generation' err || fail "it was not named"
 }
 
+# Another disk, another directory and another name, twice in one microVM.
+test_snapshot_devices() {
+	guest=$guests/snapshot_devices
+	[ -x "$guest" ] || fail "snapshot_devices is not built"
+	for disk in first second; do
+		printf '%-16s' $disk >$disk.img
+		truncate -s 1M $disk.img
+		mkdir -p $disk/many
+		touch $disk/many/1 $disk/many/2 $disk/many/3 $disk/many/4 $disk/many/5 $disk/gone
+		echo "data of $disk" >$disk/data
+	done
+	run --snapshot s.snap --disk first.img,id=data "$guest" -- disk /dev/vda
+	[ "$status" -eq 0 ] || fail "no snapshot"
+	timeout 120 "$mote" restore --count 2 --verify-reset=1 --disk second.img,id=data s.snap >out 2>err || fail "disk"
+	[ "$(grep -c '^1048576 bytes: second' out)" -eq 2 ] || fail "another disk"
+	run --snapshot s.snap --share first:/share "$guest" -- share /share
+	[ "$status" -eq 0 ] || fail "no snapshot"
+	echo kept >second/log
+	timeout 120 "$mote" restore --count 2 --verify-reset=1 --share second:/share s.snap >out 2>err || fail "share"
+	[ "$(grep -c '^mapped: data of sec' out)" -eq 2 ] || fail "another share"
+	run --snapshot s.snap --hostname first "$guest" -- names
+	[ "$status" -eq 0 ] || fail "no snapshot"
+	timeout 120 "$mote" restore --count 2 --verify-reset=1 --hostname clone s.snap >out 2>err || fail "name"
+	[ "$(grep -c '^/etc/hostname: clone$' out)" -eq 2 ] || fail "another name"
+}
+
 test_hostile_text() {
 	dies_of 11 hostile_text
 	expect_in err 'wrote to 0x[0-9a-f]+, which is protected'
