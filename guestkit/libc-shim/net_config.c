@@ -5,6 +5,7 @@
 #include <linux/virtio_ids.h>
 
 #include "guestkit/clock.h"
+#include "guestkit/libc-shim/interface.h"
 #include "guestkit/libc-shim/wait.h"
 #include "guestkit/net/net.h"
 #include "guestkit/net/net_hooks.h"
@@ -165,6 +166,8 @@ void net_config_restart(struct net_device *device)
 {
 	struct netif *netif = &device->netif;
 	struct dhcp *dhcp = netif_dhcp_data(netif);
+	struct interface before;
+	bool is_there = interface_find(netif_get_index(netif), &before);
 
 	if (has_dhcp(netif) && find_property(device, "mote,ipv4", IPV4_SIZE)) {
 		dhcp->state = DHCP_STATE_INIT; /* nothing is there to be released */
@@ -178,6 +181,8 @@ void net_config_restart(struct net_device *device)
 	for (unsigned i = 0; i < NET_NAME_SERVERS; i++)
 		dns_setserver((u8_t)i, NULL);
 	configure(device);
+	if (is_there && netlink_tell_gone)
+		netlink_tell_gone(&before);
 }
 
 bool net_config_has_device(void)

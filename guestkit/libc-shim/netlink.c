@@ -234,6 +234,26 @@ static int64_t netlink_send(struct socket *base, struct socket_message *message)
 
 /* ---- telling those who have joined a group ---- */
 
+static void tell_gone(struct netlink_socket *socket, unsigned group, const struct interface *before)
+{
+	struct netlink_answer answer = {.left = socket->socket.receive_limit};
+	uint32_t groups = 1u << (group - 1);
+
+	if (!(socket->groups[0] & groups))
+		return;
+	netlink_write_gone(&answer, before, group == RTNLGRP_IPV6_IFADDR);
+	if (answer.first || answer.has_failed)
+		queue_answers(socket, &answer, groups);
+}
+
+void netlink_tell_gone(const struct interface *before)
+{
+	for (struct netlink_socket *socket = sockets; socket; socket = socket->next) {
+		tell_gone(socket, RTNLGRP_IPV4_IFADDR, before);
+		tell_gone(socket, RTNLGRP_IPV6_IFADDR, before);
+	}
+}
+
 static void tell(struct netlink_socket *socket, unsigned group, unsigned index)
 {
 	struct netlink_answer answer = {.left = socket->socket.receive_limit};

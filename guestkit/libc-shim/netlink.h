@@ -101,6 +101,11 @@ int netlink_get_route(struct netlink_answer *answer, const struct netlink_reques
 void netlink_write_link(struct netlink_answer *answer, unsigned index);
 void netlink_write_addresses(struct netlink_answer *answer, unsigned index, bool is_ipv6);
 
+/* The same of addresses that an interface had before, and has no more. */
+struct interface;
+void netlink_write_gone(struct netlink_answer *answer, const struct interface *before,
+                        bool is_ipv6);
+
 /* Is all asked for? */
 static inline bool netlink_is_dump(const struct netlink_request *request)
 {

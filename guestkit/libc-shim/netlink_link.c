@@ -131,12 +131,12 @@ static uint32_t address_flags(const struct interface_address *address)
 	       (address->is_tentative ? IFA_F_TENTATIVE : 0);
 }
 
-static void put_address(struct netlink_answer *answer, const struct interface *interface,
-                        const struct interface_address *address)
+static void put_address(struct netlink_answer *answer, uint16_t type,
+                        const struct interface *interface, const struct interface_address *address)
 {
 	const struct ifa_cacheinfo times = {.ifa_prefered = FOREVER, .ifa_valid = FOREVER};
 	unsigned size = interface_address_size(address->is_ipv6);
-	struct ifaddrmsg *message = netlink_begin(answer, RTM_NEWADDR, sizeof(*message));
+	struct ifaddrmsg *message = netlink_begin(answer, type, sizeof(*message));
 	unsigned char broadcast[4];
 
 	if (!message)
@@ -171,7 +171,7 @@ static void dump_addresses(struct netlink_answer *answer, uint8_t family, unsign
 
 			if (address->is_ipv6 ? family != SOCKET_FAMILY_INET
 			                     : family != SOCKET_FAMILY_INET6)
-				put_address(answer, &interface, address);
+				put_address(answer, RTM_NEWADDR, &interface, address);
 		}
 	}
 }
@@ -179,6 +179,31 @@ static void dump_addresses(struct netlink_answer *answer, uint8_t family, unsign
 void netlink_write_addresses(struct netlink_answer *answer, unsigned index, bool is_ipv6)
 {
 	dump_addresses(answer, is_ipv6 ? SOCKET_FAMILY_INET6 : SOCKET_FAMILY_INET, index);
+}
+
+static bool has_address(const struct interface *interface, const struct interface_address *address)
+{
+	for (unsigned i = 0; i < interface->address_count; i++)
+		if (interface->addresses[i].is_ipv6 == address->is_ipv6 &&
+		    interface->addresses[i].prefix == address->prefix &&
+		    !memcmp(interface->addresses[i].bytes, address->bytes,
+		            interface_address_size(address->is_ipv6)))
+			return true;
+	return false;
+}
+
+void netlink_write_gone(struct netlink_answer *answer, const struct interface *before, bool is_ipv6)
+{
+	struct interface now;
+
+	if (!interface_find(before->index, &now))
+		return;
+	for (unsigned i = 0; i < before->address_count; i++) {
+		const struct interface_address *address = &before->addresses[i];
+
+		if (address->is_ipv6 == is_ipv6 && !has_address(&now, address))
+			put_address(answer, RTM_DELADDR, before, address);
+	}
 }
 
 /* One IPv6 address, which the request has; of IPv4 Linux gives none either. */
@@ -206,7 +231,7 @@ static int find_address(struct netlink_answer *answer, const struct netlink_requ
 
 			if (!address->is_ipv6 || memcmp(address->bytes, said, size) != 0)
 				continue;
-			put_address(answer, &interface, address);
+			put_address(answer, RTM_NEWADDR, &interface, address);
 			return 0;
 		}
 	}

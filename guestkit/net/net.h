@@ -152,6 +152,8 @@ void net_config_restart(struct net_device *device) __attribute__((weak));
 /* guestkit/libc-shim/netlink.c: programs that want to know are told of its link, or addresses. */
 void netlink_tell_link(struct net_device *device) __attribute__((weak));
 void netlink_tell_addresses(struct net_device *device) __attribute__((weak));
+struct interface; /* as it was before (interface.h) */
+void netlink_tell_gone(const struct interface *before) __attribute__((weak));
 
 /* ---- for sockets ---- */
 

@@ -391,6 +391,7 @@ test_tap() {
 	try "${inside[@]}" "$mote" restore --timeout 20 --net tap=mote0,ip=10.9.0.2/24,dns=192.0.2.1 s.snap
 	expect_status 0
 	expect_in out '^address$'
+	expect_in out '^no address$'
 	expect_in out '^10.9.0.2$'
 	expect_in out 'nameserver 192.0.2.1$'
 }

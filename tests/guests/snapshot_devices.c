@@ -288,6 +288,8 @@ static int link_events(void)
 			printf("link %s\n", link->ifi_flags & IFF_RUNNING ? "up" : "down");
 		else if (header->nlmsg_type == RTM_NEWADDR)
 			printf("address\n");
+		else if (header->nlmsg_type == RTM_DELADDR)
+			printf("no address\n");
 	}
 	check(ioctl(probe, SIOCGIFADDR, &request), "address");
 	printf("%s\n", inet_ntoa(((struct sockaddr_in *)&request.ifr_addr)->sin_addr));
