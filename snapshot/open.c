@@ -52,7 +52,7 @@ static char *beside(const char *path, const char *name)
 
 	if (joined) {
 		memcpy(joined, path, folder);
-		strcpy(joined + folder, name);
+		memcpy(joined + folder, name, strlen(name) + 1);
 	}
 	return joined;
 }

@@ -12,15 +12,15 @@
 #define PAGE_SINK_PIECES 64
 
 struct page_sink {
-	int fd;
-	uint64_t offset;        /* where the next byte goes that is not written yet */
-	uint64_t *sums;         /* of the chunks; room for all */
-	uint64_t pages;         /* taken so far */
-	uint8_t (*digests)[32]; /* the same; NULL: not wanted */
-	struct checksum sum;
+	struct checksum sum; /* of the chunk that is being taken */
 	struct digest digest;
+	uint64_t offset;                       /* where the next byte goes that is not written */
+	uint64_t pages;                        /* taken so far */
+	uint64_t *sums;                        /* of the chunks; room for all */
+	uint8_t (*digests)[32];                /* the same; NULL: not wanted */
 	struct iovec pieces[PAGE_SINK_PIECES]; /* taken, and not written yet */
 	int piece_count;
+	int fd;
 };
 
 /* Begin at the first chunk. @offset: in the file, of the first page */

@@ -11,10 +11,10 @@
 #include "vmm/lost_page.h"
 
 struct rewriter {
+	struct page_sink sink;
 	const struct snapshot *snapshot;
 	const struct snapshot_layer *layer; /* the topmost, which is rewritten */
 	struct file_head head;
-	struct page_sink sink;
 	int error; /* errno */
 };
 

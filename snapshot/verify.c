@@ -60,18 +60,18 @@ static void check_chunks(void *ctx)
 static int run(struct check *check, struct mote_error *err)
 {
 	const struct snapshot_layer *layer = check->layer;
+	unsigned long long from;
 
 	check->damaged = UINT64_MAX;
 	if (lost_page_guard(check_chunks, check))
 		return lost_page_error(err, layer->name);
 	if (check->damaged == UINT64_MAX)
 		return 0;
+	from = layer->header->pages_offset + check->damaged * CHUNK;
 	return mote_error_set(
 	        err, MOTE_STATUS_CANNOT_RUN,
 	        "cannot use snapshot %s: its pages from byte %llu on are damaged (wrong %s)",
-	        layer->name,
-	        (unsigned long long)(layer->header->pages_offset + check->damaged * CHUNK),
-	        check->is_right == has_sum ? "checksum" : "digest");
+	        layer->name, from, check->is_right == has_sum ? "checksum" : "digest");
 }
 
 int snapshot_verify(const struct snapshot *snapshot, struct mote_error *err)

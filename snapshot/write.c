@@ -23,9 +23,9 @@
 #include "vmm/lost_page.h"
 
 struct writer {
+	struct page_sink sink;
 	const struct snapshot_content *content;
 	struct page_plan plan;
-	struct page_sink sink;
 	struct file_head head;
 	size_t extent_count;
 	uint64_t pages; /* stored, gaps included */
@@ -59,7 +59,7 @@ static int name_base(struct snapshot_header *header, const struct snapshot *base
 	if (strlen(name) >= sizeof header->base_name)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "cannot build on %s: its name is too long", path);
-	strcpy(header->base_name, name);
+	memcpy(header->base_name, name, strlen(name) + 1);
 	memcpy(header->base_id, base->layers[0].header->id, sizeof header->base_id);
 	return 0;
 }

@@ -64,26 +64,36 @@ int pack(struct snapshot *snapshot, int fd, struct mote_error *err)
 	struct packing packing = {
 	        .layer = &snapshot->layers[0], .fd = fd, .room_size = ZSTD_CStreamOutSize()};
 
+	int status = -1;
+
 	if (snapshot_read(snapshot, err) || snapshot_verify(snapshot, err))
 		return -1;
 	packing.context = ZSTD_createCCtx();
 	packing.room = malloc(packing.room_size);
-	if (!packing.context || !packing.room)
-		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory to pack %s",
-		                      packing.layer->name);
+	if (!packing.context || !packing.room) {
+		mote_error_set(err, MOTE_STATUS_FAILED, "no memory to pack %s",
+		               packing.layer->name);
+		goto out;
+	}
 	ZSTD_CCtx_setParameter(packing.context, ZSTD_c_compressionLevel, LEVEL);
 	ZSTD_CCtx_setParameter(packing.context, ZSTD_c_checksumFlag, 1);
 	ZSTD_CCtx_setPledgedSrcSize(packing.context, packing.layer->size);
-	if (lost_page_guard(compress, &packing))
-		return lost_page_error(err, packing.layer->name);
+	if (lost_page_guard(compress, &packing)) {
+		lost_page_error(err, packing.layer->name);
+		goto out;
+	}
+	if (packing.problem) {
+		mote_error_set(err, MOTE_STATUS_FAILED, "cannot pack %s: %s", packing.layer->name,
+		               packing.problem);
+		goto out;
+	}
+	errno = packing.error;
+	status = errno || fsync(fd)
+	                 ? mote_error_errno(err, MOTE_STATUS_FAILED,
+	                                    "cannot write what %s packs to", packing.layer->name)
+	                 : 0;
+out:
 	ZSTD_freeCCtx(packing.context);
 	free(packing.room);
-	if (packing.problem)
-		return mote_error_set(err, MOTE_STATUS_FAILED, "cannot pack %s: %s",
-		                      packing.layer->name, packing.problem);
-	errno = packing.error;
-	if (errno || fsync(fd))
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot write what %s packs to",
-		                        packing.layer->name);
-	return 0;
+	return status;
 }
