@@ -19,8 +19,8 @@ uint64_t kit_physical(const void *object)
 
 int64_t console_write_buffer(int stream, size_t length)
 {
-	return hypercall(MOTE_HC_console_write, (uint64_t)stream, kit_physical(console_buffer),
-	                 length);
+	return hypercall_turn(MOTE_HC_console_write, (uint64_t)stream, kit_physical(console_buffer),
+	                      length);
 }
 
 int64_t console_read_buffer(size_t length, unsigned flags)

@@ -24,9 +24,9 @@ static inline int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_
 }
 
 /*
- * The same by one instruction and with the same flags always: for the calls at which a guest ends,
- * or a start from a snapshot begins. The VMM then goes from the one to the other without another
- * look into the guest (snapshot/reset_vcpu.h).
+ * The same by one instruction and with the same flags always: for the calls at which a guest or a
+ * request ends, or a start from a snapshot begins. The VMM then goes from the one to the other
+ * without another look into the guest (snapshot/reset_vcpu.h).
  */
 int64_t hypercall_turn(uint64_t number, uint64_t a, uint64_t b, uint64_t c);
 

@@ -50,6 +50,7 @@ int64_t sys_function(uint64_t address)
 		return first_request(&call);
 	if (user_read(buffer, call.from, call.from_size) < 0)
 		return -EFAULT;
-	result = hypercall(MOTE_HC_serve, call.operation, kit_physical(buffer), call.from_size);
+	result =
+	        hypercall_turn(MOTE_HC_serve, call.operation, kit_physical(buffer), call.from_size);
 	return result > 0 ? deliver(&call, (uint64_t)result) : result;
 }

@@ -40,7 +40,7 @@ static uint64_t take_events(uint64_t deadline, uint64_t events)
 {
 	const struct signal_cause resized = {.code = SIGNAL_CODE_KERNEL,
 	                                     .vector = MOTE_CRASH_NO_VECTOR};
-	int64_t result = hypercall(MOTE_HC_wait, deadline, events, 0);
+	int64_t result = hypercall_turn(MOTE_HC_wait, deadline, events, 0);
 
 	fruitless = 0;
 	if (result < 0)
