@@ -51,9 +51,9 @@ enum cpu_model {
 struct run_options {
 	const char *app;  /* as given, never empty */
 	char **argv;      /* the guest's: argv[0] is app; argv[argc] is NULL */
-	int argc;         /* 1 to RUN_STRINGS_MAX */
 	const char *root; /* directory or image on the host; NULL: the built-in root */
 	char **env;       /* the guest's, each "K=V", keys unique; env[env_count] is NULL */
+	int argc;         /* 1 to RUN_STRINGS_MAX */
 	int env_count;
 	unsigned int
 	        default_env;   /* bit i: env[i] is one that every guest has; nobody asked for it */
@@ -65,10 +65,10 @@ struct run_options {
 	const char *core_path;     /* NULL: none */
 	const char *dump_dtb_path; /* NULL: none */
 	const char *trace_path;    /* NULL: none */
-	bool trace_no_pages;       /* without page uses, which disturb its times */
 	enum cpu_model cpu;
 	bool has_cwd, has_memory; /* they were asked for */
 	bool allow_wx;
+	bool trace_no_pages;       /* trace_path without page uses, which disturb its times */
 	const char *hostname;      /* of the guest; NULL: the kit's own idea */
 	const char *restore_path;  /* a snapshot to start from; NULL: start APP anew */
 	const char *symbols_path;  /* program that backtraces take names from; NULL: none */
@@ -82,14 +82,14 @@ struct run_options {
 	bool force;                     /* cut what a snapshot cannot carry */
 	bool clock_advances;            /* in starts from it by the time that has passed */
 	bool goes_on;                   /* the guest goes on after it */
+	bool virtio_console;            /* stdin and stdout through a virtio device */
+	bool entropy;                   /* a virtio entropy device */
+	bool balloon;                   /* a virtio memory balloon */
+	bool verify;                    /* an application image whole, before it is used */
 	const char *key_path;           /* key of snapshots; NULL: they have none */
 	struct control_options control;
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */
-	bool virtio_console;    /* stdin and stdout through a virtio device */
-	bool entropy;           /* a virtio entropy device */
-	bool balloon;           /* a virtio memory balloon */
-	bool verify;            /* an application image whole, before it is used */
 	uint64_t balloon_bytes; /* that the guest is asked to give up at its start */
 	struct net_options net;
 	struct disk_options disks;
