@@ -30,6 +30,7 @@
 #define PAGEMAP_CHUNK   512 /* entries read at once */
 
 #define ENTRIES    512
+#define GROUP      8
 #define FRAMES_MAX 8192 /* more than a snapshot has room for */
 
 /*
@@ -40,9 +41,9 @@
 
 struct working_set {
 	int pagemap;
-	uint64_t frames;                   /* that have slots at the start */
-	uint64_t words;                    /* of a bit a frame */
-	uint64_t *tables, *read, *written; /* a bit a frame */
+	uint64_t frames;                             /* that have slots at the start */
+	uint64_t words;                              /* of a bit a frame */
+	uint64_t *tables, *read, *grouped, *written; /* a bit a frame */
 	uint32_t list[FRAMES_MAX];
 };
 
@@ -106,24 +107,55 @@ void working_set_begin(struct vm *vm)
 	set->frames = vm->snapshot->machine->ram_end / MOTE_PAGE_SIZE;
 	/* A table may lie, or be said to lie, anywhere in RAM. */
 	set->words = vm->memory.size / MOTE_PAGE_SIZE / 64 + 1;
-	maps = mmap(NULL, 3 * set->words * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	maps = mmap(NULL, 4 * set->words * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 	            -1, 0);
 	if (!vm->snapshot->can_record || maps == MAP_FAILED ||
 	    golden_tables_find(vm->snapshot, vm->memory.size, maps, &ignored))
 		return;
 	set->tables = maps;
 	set->read = maps + set->words;
-	set->written = maps + 2 * set->words;
+	set->grouped = maps + 2 * set->words;
+	set->written = maps + 3 * set->words;
 	vm->working_set = set;
 	clear_accessed(vm);
 }
 
 /* ---- after it ---- */
 
-/* What the entries of the tables that were there at the start lead to, one page each. */
+/* The page of RAM that an entry of a table leads to, if that is one page; else UINT64_MAX. */
+static uint64_t entry_target(const struct working_set *set, uint64_t entry)
+{
+	uint64_t target = (entry & PTE_ADDRESS) / MOTE_PAGE_SIZE;
+
+	return entry & PTE_PRESENT && !(entry & PTE_HUGE) && target < set->frames ? target
+	                                                                          : UINT64_MAX;
+}
+
+/*
+ * A group of entries of one table. KVM that shadows page tables maps all of them when one faults,
+ * up to the first whose page is not there for writing: so a group is best there as a whole.
+ */
+static void look_at_group(struct working_set *set, const uint64_t *entries)
+{
+	unsigned accessed = 0;
+
+	for (unsigned i = 0; i < GROUP; i++) {
+		uint64_t target = entry_target(set, entries[i]);
+
+		if (target == UINT64_MAX || !(entries[i] & PTE_ACCESSED))
+			continue;
+		set_bit(set->read, target);
+		accessed++;
+	}
+	for (unsigned i = 0; accessed > 1 && i < GROUP; i++)
+		if (entry_target(set, entries[i]) != UINT64_MAX)
+			set_bit(set->grouped, entry_target(set, entries[i]));
+}
+
+/* What the entries of the tables that were there at the start lead to. */
 static void find_read(const struct vm *vm)
 {
-	const struct working_set *set = vm->working_set;
+	struct working_set *set = vm->working_set;
 
 	for (uint64_t frame = 0; frame < set->frames; frame++) {
 		uint64_t entries[ENTRIES];
@@ -132,13 +164,8 @@ static void find_read(const struct vm *vm)
 		    guest_read(&vm->memory, (mote_gpa_t){frame * MOTE_PAGE_SIZE}, entries,
 		               sizeof entries))
 			continue;
-		for (unsigned i = 0; i < ENTRIES; i++) {
-			uint64_t target = (entries[i] & PTE_ADDRESS) / MOTE_PAGE_SIZE;
-
-			if (entries[i] & PTE_PRESENT && entries[i] & PTE_ACCESSED &&
-			    !(entries[i] & PTE_HUGE) && target < set->frames)
-				set_bit(set->read, target);
-		}
+		for (unsigned i = 0; i < ENTRIES; i += GROUP)
+			look_at_group(set, entries + i);
 	}
 }
 
@@ -179,19 +206,6 @@ static void find_written(const struct vm *vm)
 	}
 }
 
-/*
- * KVM that shadows page tables maps the eight entries around one that faulted, up to the first
- * whose page is not there for writing: groups of eight are brought in whole.
- */
-static void complete_groups(struct working_set *set)
-{
-	unsigned char *group = (unsigned char *)set->written;
-
-	for (uint64_t i = 0; i < set->frames / 8; i++)
-		if (group[i] & (group[i] - 1))
-			group[i] = 0xff;
-}
-
 static uint64_t count_only_read(const struct working_set *set)
 {
 	uint64_t count = 0;
@@ -211,8 +225,7 @@ static void record(struct vm *vm)
 	find_written(vm);
 	if (count_only_read(set) > READ_SHARED) {
 		for (uint64_t i = 0; i < set->words; i++)
-			set->written[i] |= set->read[i] & ~set->tables[i];
-		complete_groups(set);
+			set->written[i] |= (set->read[i] | set->grouped[i]) & ~set->tables[i];
 	}
 	for (uint64_t frame = 0; frame < set->frames && count < FRAMES_MAX; frame++)
 		if (has_bit(set->written, frame))
