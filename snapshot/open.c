@@ -111,13 +111,21 @@ static int open_layer(struct snapshot *snapshot, char *path, const char *above,
 	                        "cannot open %s", path);
 }
 
-static bool is_recorded(const struct snapshot_layer *layer)
+/* Copy the working set's place, for snapshot_read() to look at. Return: whether there is one. */
+static bool copy_working_set(struct snapshot *snapshot)
 {
-	struct snapshot_working_set set;
+	const struct snapshot_layer *layer = &snapshot->layers[0];
+	struct snapshot_working_set *set = malloc(sizeof *set);
 
-	return pread(layer->fd, &set, sizeof set, SNAPSHOT_WORKING_SET_OFFSET) == sizeof set &&
-	       checksum_64(&set.count, sizeof set - offsetof(struct snapshot_working_set, count)) ==
-	               set.sum;
+	if (!set)
+		return false;
+	if (pread(layer->fd, set, sizeof *set, SNAPSHOT_WORKING_SET_OFFSET) != sizeof *set) {
+		free(set);
+		return false;
+	}
+	snapshot->working_set_bytes = set;
+	return checksum_64(&set->count,
+	                   sizeof *set - offsetof(struct snapshot_working_set, count)) == set->sum;
 }
 
 /*
@@ -130,7 +138,7 @@ static void prepare_record(struct snapshot *snapshot)
 	struct stat ours, again;
 	int fd;
 
-	if (layer->size < SNAPSHOT_PARTS_OFFSET || is_recorded(layer))
+	if (layer->size < SNAPSHOT_PARTS_OFFSET || copy_working_set(snapshot))
 		return;
 	fd = open(layer->name, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)

@@ -5,12 +5,13 @@
  * How it works. One pass over the candidates marks the pages to store and counts the gaps between
  * them by length. An extent costs a mapping at each restore, a stored gap costs bytes once: gaps
  * are stored, shortest first, until there are EXTENTS_WANTED extents or they cost more than
- * GAP_PERCENT.
+ * GAP_PERCENT and GAP_PAGES.
  */
 #include "snapshot/page_plan.h"
 
-#define EXTENTS_WANTED 64
+#define EXTENTS_WANTED 4
 #define GAP_PERCENT    5
+#define GAP_PAGES      64
 
 typedef uint64_t page_lane __attribute__((vector_size(16), may_alias));
 #define LANES (SNAPSHOT_PAGE / sizeof(page_lane))
@@ -79,6 +80,8 @@ static void store(struct page_plan *plan, uint64_t frame, uint64_t before)
 static void choose_gaps(struct page_plan *plan)
 {
 	uint64_t extents = plan->runs, cost = 0, limit = plan->pages * GAP_PERCENT / 100;
+
+	limit = limit > GAP_PAGES ? limit : GAP_PAGES;
 
 	for (uint64_t gap = 1; gap <= PAGE_PLAN_GAP_MAX && extents > EXTENTS_WANTED; gap++) {
 		cost += plan->gaps[gap] * gap;

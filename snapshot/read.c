@@ -198,14 +198,11 @@ static int take_working_set(struct snapshot *snapshot, struct mote_error *err)
 {
 	struct snapshot_layer *layer = &snapshot->layers[0];
 	const struct snapshot_header *header = layer->header;
-	struct snapshot_working_set *set = malloc(sizeof *set);
+	const struct snapshot_working_set *set = snapshot->working_set_bytes;
 	size_t list_size;
 
-	snapshot->working_set_bytes = set;
 	if (!set)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the working set");
-	if (pread(layer->fd, set, sizeof *set, SNAPSHOT_WORKING_SET_OFFSET) != sizeof *set)
-		return bad(layer, err, "it is cut off");
 	list_size = sizeof *set - offsetof(struct snapshot_working_set, count);
 	if (checksum_64(&set->count, list_size) == set->sum && set->count != 0 &&
 	    set->count <= SNAPSHOT_WORKING_SET_FRAMES &&
