@@ -96,6 +96,24 @@ test_arguments_at_main() {
 	expect_out 'two 3 2'
 }
 
+# shellcheck disable=SC2016 # the guest's shell expands it
+# What a copy was called a copy of that one is called, too.
+test_names_of_copies() {
+	need_kvm
+	need_busybox
+	run --snapshot s.snap --snapshot-at=main --hostname first "$busybox" sh -c \
+		'for i in 1 2; do read name </etc/hostname; echo $name; read x; done; :'
+	expect_status 0
+	mkfifo input
+	timeout 30 "$mote" restore --name "copy-$$" --hostname clone s.snap <>input >first.out 2>first.err &
+	pids+=($!)
+	wait_for clone first.out
+	try "$mote" snapshot "copy-$$" -o second.snap --stop
+	expect_status 0
+	restored --env X=1 second.snap </dev/null
+	expect_out 'clone'
+}
+
 # ---- disks ----
 
 make_disk() { # FILE TEXT SIZE
@@ -394,6 +412,38 @@ test_tap() {
 	expect_in out '^no address$'
 	expect_in out '^10.9.0.2$'
 	expect_in out 'nameserver 192.0.2.1$'
+}
+
+# Two networks with servers of their own: the second one does not know the lease of the first.
+test_dhcp() {
+	local net
+	need_kvm
+	need_busybox
+	need_tool ip
+	[ "$(id -u)" -eq 0 ] || skip "only root may make a network namespace and a TAP"
+	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
+	[[ $("$busybox" --list) == *udhcpd* ]] || skip "busybox has no udhcpd"
+	ip netns add "$space" || skip "no network namespace can be made"
+	inside=(ip netns exec "$space")
+	for net in 8 9; do
+		ip -n "$space" tuntap add dev mote$net mode tap
+		ip -n "$space" address add 10.$net.0.1/24 dev mote$net
+		ip -n "$space" link set mote$net up
+		printf '%s\n' "start 10.$net.0.20" "end 10.$net.0.30" 'max_leases 11' "interface mote$net" \
+			"lease_file leases$net" "opt dns 10.$net.0.53" 'opt subnet 255.255.255.0' >udhcpd$net.conf
+		: >leases$net
+		"${inside[@]}" "$busybox" udhcpd -f udhcpd$net.conf 2>/dev/null &
+		pids+=($!)
+	done
+	try "${inside[@]}" "$mote" run --net tap=mote9 --snapshot s.snap "$guest" links
+	expect_status 0
+	for net in 9 8; do
+		try "${inside[@]}" "$mote" restore --timeout 30 --net tap=mote$net s.snap
+		expect_status 0
+		expect_in out '^link up$'
+		expect_in out "^10\\.$net\\.0\\.[23][0-9]\$"
+		expect_in out "nameserver 10\\.$net\\.0\\.53\$"
+	done
 }
 
 # ---- sockets to the host ----
