@@ -39,25 +39,28 @@ static void number_at(double x, double y, const char *anchor, double number, con
 	text_at(x, y, anchor, text, to);
 }
 
-static void axis(double top, double low, double high, FILE *to)
+struct scale {
+	double low, high, top;
+	double divisor; /* of us, for the numbers that are shown */
+	const char *unit;
+};
+
+static void axis(const struct scale *scale, FILE *to)
 {
-	double y = top + PLOT_HEIGHT;
+	double y = scale->top + PLOT_HEIGHT;
 
 	fprintf(to, "<path d=\"M%d %.1fH%d\" class=\"axis\"/>\n", LEFT, y, LEFT + PLOT_WIDTH);
 	for (int i = 0; i <= TICKS; i++) {
 		double x = LEFT + (double)PLOT_WIDTH * i / TICKS;
+		double us = scale->low + (scale->high - scale->low) * i / TICKS;
 
 		fprintf(to, "<path d=\"M%.1f %.1fv5\" class=\"axis\"/>\n", x, y);
-		number_at(x, y + 18, "middle", low + (high - low) * i / TICKS,
-		          i == TICKS ? " us" : "", to);
+		number_at(x, y + 18, "middle", us / scale->divisor, i == TICKS ? scale->unit : "",
+		          to);
 	}
-	text_at(LEFT - 6, top + 5, "end", "100%", to);
+	text_at(LEFT - 6, scale->top + 5, "end", "100%", to);
 	text_at(LEFT - 6, y, "end", "0%", to);
 }
-
-struct scale {
-	double low, high, top;
-};
 
 static double x_of(const struct scale *scale, double value)
 {
@@ -121,10 +124,13 @@ static int panel(const char *name, const char *purpose, const struct series *ser
 	                                       : summary.min + 1;
 	snprintf(line, sizeof line, "%s: %s", name, purpose);
 	text_at(LEFT, top + 14, "start", line, to);
+	scale.divisor = scale.high >= 10000 ? 1000 : 1;
+	scale.unit = scale.high >= 10000 ? " ms" : " us";
 	snprintf(line, sizeof line,
-	         "%zu runs, median %.4g us (95%%: %.4g to %.4g), p99 %.4g, slowest %.4g",
-	         summary.count, summary.p50, summary.median.low, summary.median.high, summary.p99,
-	         summary.max);
+	         "%zu runs, median %.4g%s (95%%: %.4g to %.4g), p99 %.4g, slowest %.4g",
+	         summary.count, summary.p50 / scale.divisor, scale.unit,
+	         summary.median.low / scale.divisor, summary.median.high / scale.divisor,
+	         summary.p99 / scale.divisor, summary.max / scale.divisor);
 	text_at(LEFT, top + 30, "start", line, to);
 	histogram(sorted, series->count, &scale, to);
 	fprintf(to,
@@ -135,7 +141,7 @@ static int panel(const char *name, const char *purpose, const struct series *ser
 	fprintf(to, "<path d=\"M%.1f %.1fv%d\" class=\"median\"/>\n", x_of(&scale, summary.p50),
 	        scale.top, PLOT_HEIGHT);
 	distribution_function(sorted, series->count, &scale, to);
-	axis(scale.top, scale.low, scale.high, to);
+	axis(&scale, to);
 	free(sorted);
 	return 0;
 }
