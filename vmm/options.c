@@ -105,7 +105,7 @@ int run_options_size(const char *what, const char *value, uint64_t *bytes, struc
 
 static int apply_mem(struct run_parse *parse, const struct run_option *option, char *value)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 
 	if (run_options_size("--mem", value, &bytes, parse->err))
 		return -1;

@@ -114,8 +114,8 @@ struct run_option {
 	const char *placeholder; /* how the help names the value; NULL for a flag */
 	const char *summary;
 	int (*apply)(struct run_parse *parse, const struct run_option *option, char *value);
-	size_t field;      /* offset of the member, for options that only store */
-	unsigned commands; /* RUN_OPTION_*: which commands have it */
+	size_t field;    /* offset of the member, for options that only store */
+	size_t commands; /* RUN_OPTION_*: which commands have it */
 };
 
 /* Ends with an entry without a name. */
