@@ -49,14 +49,16 @@ int control_open(struct vm *vm, struct mote_error *err)
 	control = calloc(1, sizeof *control);
 	if (!control)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the control socket");
-	*control = (struct control){.vm = vm,
-	                            .options = options,
-	                            .owner = geteuid(),
-	                            .pid = getpid(),
-	                            .started_ns = control_now(),
-	                            .started_s = (uint64_t)time(NULL)};
+	/* Field by field: most of it is buffers, which are not touched before somebody connects. */
+	control->vm = vm;
+	control->options = options;
+	control->owner = geteuid();
+	control->pid = getpid();
+	control->started_ns = control_now();
+	control->started_s = (uint64_t)time(NULL);
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
-		control->connections[i] = (struct control_connection){.fd = -1, .files = {-1, -1}};
+		control->connections[i] = (struct control_connection){
+		        .fd = -1, .line = control->lines[i], .files = {-1, -1}};
 	if (control_directory_open(&directory, err))
 		return -1;
 	control->listener = control_directory_listen(&directory, options->name, err);

@@ -140,7 +140,7 @@ static void take_files(struct control_connection *connection, struct msghdr *mes
 static ssize_t receive_some(struct control_connection *connection)
 {
 	struct iovec part = {connection->line + connection->used,
-	                     sizeof connection->line - connection->used};
+	                     CONTROL_REQUEST_MAX - connection->used};
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(CONTROL_FILES_MAX * sizeof(int))];
@@ -203,7 +203,7 @@ static void receive(struct control *control, struct control_connection *connecti
 		connection->used += (size_t)got;
 		connection->since = control_now();
 		take_lines(control, connection);
-		if (connection->fd >= 0 && connection->used == sizeof connection->line) {
+		if (connection->fd >= 0 && connection->used == CONTROL_REQUEST_MAX) {
 			control_refuse(control, connection, "the line is too long");
 			control_close(connection);
 		}

@@ -18,10 +18,10 @@
 #define CONTROL_PATIENCE_NS 10000000u   /* between two looks at open connections */
 
 struct control_connection {
-	int fd;         /* -1: free */
-	uint64_t since; /* CLOCK_MONOTONIC ns of its last sign of life */
-	size_t used;    /* of line */
-	char line[CONTROL_REQUEST_MAX];
+	int fd;                       /* -1: free */
+	uint64_t since;               /* CLOCK_MONOTONIC ns of its last sign of life */
+	size_t used;                  /* of line */
+	char *line;                   /* of CONTROL_REQUEST_MAX bytes */
 	int files[CONTROL_FILES_MAX]; /* that came with this line; -1: none */
 	bool is_waiting;              /* for an answer that comes later: it may be silent */
 };
@@ -43,6 +43,7 @@ struct control {
 	} snapshot;
 	struct control_connection connections[CONTROL_CONNECTIONS];
 	struct pollfd polls[1 + CONTROL_CONNECTIONS];
+	char lines[CONTROL_CONNECTIONS][CONTROL_REQUEST_MAX];
 	char answer[CONTROL_ANSWER_MAX];
 };
 
