@@ -3,6 +3,7 @@
 #include "snapshot/page_copy.h"
 
 #include <cpuid.h>
+#include <immintrin.h>
 
 #include "mote/abi.h"
 
@@ -24,15 +25,12 @@ static bool is_zero16(vector16 v)
 
 __attribute__((target("avx2"))) static bool is_zero32(vector32 v)
 {
-	return __builtin_ia32_ptestz256((long long __attribute__((vector_size(32))))v,
-	                                (long long __attribute__((vector_size(32))))v);
+	return _mm256_testz_si256((__m256i)v, (__m256i)v);
 }
 
 __attribute__((target("avx512f,avx512bw"))) static bool is_zero64(vector64 v)
 {
-	return !__builtin_ia32_ptestmq512((long long __attribute__((vector_size(64))))v,
-	                                  (long long __attribute__((vector_size(64))))v,
-	                                  (unsigned char)-1);
+	return !_mm512_test_epi64_mask((__m512i)v, (__m512i)v);
 }
 
 /* The same text for each width of vectors that a processor may have. */

@@ -162,32 +162,59 @@ static int read_log(struct reset *reset, struct mote_error *err)
 	return 0;
 }
 
-static void add_frame(struct reset *reset, uint64_t frame)
+/* Which pages a round is about: bits in reset->dirty. */
+struct set {
+	uint64_t words; /* behind these there are none */
+	uint64_t count;
+	bool has_tables; /* pages of page tables */
+};
+
+static void touch(struct guest_memory *memory, uint64_t frame)
 {
-	reset->dirty[frame / 64] |= 1ull << frame % 64;
+	memory->touched[frame / 64] |= 1ull << frame % 64;
 }
 
-/* What the VMM touched may lie behind the last slot. Returns the number of pages in the set. */
-static uint64_t add_touched(struct reset *reset)
+static void add_word(struct reset *reset, struct set *set, uint64_t i)
 {
-	uint64_t *touched = reset->memory->touched;
-	uint64_t words = words_of(reset->memory);
-	uint64_t logged = (reset->kvm->ram_end / MOTE_PAGE_SIZE + 63) / 64;
-	uint64_t count = 0;
+	uint64_t bits = reset->dirty[i];
 
-	add_frame(reset, FRAME_OF(MOTE_CLOCK_VA));
-	add_frame(reset, FRAME_OF(MOTE_RUN_VA));
-	for (uint64_t i = 0; i < words; i++) {
-		if (touched[i]) {
-			reset->dirty[i] = (i < logged ? reset->dirty[i] : 0) | touched[i];
-			touched[i] = 0;
-		} else if (i >= logged) {
-			reset->dirty[i] = 0;
-		}
-		if (reset->dirty[i])
-			count += (uint64_t)__builtin_popcountll(reset->dirty[i]);
+	if (!bits)
+		return;
+	reset->memory->touched[i] = 0;
+	set->words = i + 1;
+	set->count += (uint64_t)__builtin_popcountll(bits);
+	set->has_tables |= (bits & reset->tables[i]) != 0;
+	reset->watch[i] |= bits & reset->tables[i];
+}
+
+/* KVM's and the VMM's. What the VMM touched may lie behind the last slot, as a rule nothing does.
+ */
+static struct set join(struct reset *reset)
+{
+	uint64_t *touched = reset->memory->touched, *dirty = reset->dirty;
+	uint64_t words = words_of(reset->memory), i;
+	uint64_t logged = (reset->kvm->ram_end / MOTE_PAGE_SIZE + 63) / 64;
+	struct set set = {0};
+
+	touch(reset->memory, FRAME_OF(MOTE_CLOCK_VA));
+	touch(reset->memory, FRAME_OF(MOTE_RUN_VA));
+	for (i = 0; i < logged; i++) {
+		dirty[i] |= touched[i];
+		add_word(reset, &set, i);
 	}
-	return count;
+	for (; i < words; i++) {
+		/* A cache line at once. */
+		if (i % 8 == 0 && i + 8 <= words &&
+		    !(touched[i] | touched[i + 1] | touched[i + 2] | touched[i + 3] |
+		      touched[i + 4] | touched[i + 5] | touched[i + 6] | touched[i + 7])) {
+			memset(dirty + i, 0, 8 * sizeof *dirty);
+			i += 7;
+			continue;
+		}
+		dirty[i] = touched[i];
+		add_word(reset, &set, i);
+	}
+	return set;
 }
 
 /* ---- pages ---- */
@@ -222,12 +249,12 @@ static void put_back(struct reset *reset, uint64_t frame)
 }
 
 /* Calls @work for each run of pages in the set. */
-static int for_each_run(struct reset *reset,
+static int for_each_run(struct reset *reset, const struct set *set,
                         int (*work)(struct reset *reset, uint64_t first, uint64_t end))
 {
-	uint64_t words = words_of(reset->memory), first = 0, end = 0;
+	uint64_t first = 0, end = 0;
 
-	for (uint64_t i = 0; i < words; i++)
+	for (uint64_t i = 0; i < set->words; i++)
 		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1) {
 			uint64_t frame = i * 64 + (uint64_t)__builtin_ctzll(bits);
 
@@ -254,21 +281,6 @@ static int give_back(struct reset *reset, uint64_t first, uint64_t end)
 	}
 	return madvise(reset->memory->host + first * MOTE_PAGE_SIZE, (end - first) * MOTE_PAGE_SIZE,
 	               MADV_DONTNEED);
-}
-
-/* Returns whether a page of page tables is in the set. */
-static bool find_tables(struct reset *reset)
-{
-	uint64_t words = words_of(reset->memory);
-	bool is_any = false;
-
-	for (uint64_t i = 0; i < words; i++) {
-		uint64_t bits = reset->dirty[i] & reset->tables[i];
-
-		reset->watch[i] |= bits;
-		is_any |= bits != 0;
-	}
-	return is_any;
 }
 
 /* Has KVM watch pages anew, a slot at a time. */
@@ -305,23 +317,23 @@ static int watch_again(struct reset *reset, struct mote_error *err)
 
 int reset_memory(struct reset *reset, struct mote_error *err)
 {
-	uint64_t words = words_of(reset->memory), aged = reset->counts.aged, count;
-	bool is_table_written, is_large;
+	uint64_t aged = reset->counts.aged;
+	struct set set;
+	bool is_large;
 
 	if ((reset->is_changed && learn_snapshot(reset, err)) || read_log(reset, err))
 		return -1;
-	count = add_touched(reset);
-	is_table_written = find_tables(reset);
-	is_large = count > RESET_COPY_MAX;
-	if (is_large && for_each_run(reset, give_back))
+	set = join(reset);
+	is_large = set.count > RESET_COPY_MAX;
+	if (is_large && for_each_run(reset, &set, give_back))
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot reset a VM: giving memory back");
-	for (uint64_t i = 0; i < words && !is_large; i++)
+	for (uint64_t i = 0; i < set.words && !is_large; i++)
 		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1)
 			put_back(reset, i * 64 + (uint64_t)__builtin_ctzll(bits));
 	reset->counts.rounds++;
 	reset->was_flushed = false;
-	if ((is_large || is_table_written || aged != reset->counts.aged) && watch_again(reset, err))
+	if ((is_large || set.has_tables || aged != reset->counts.aged) && watch_again(reset, err))
 		return -1;
-	return is_table_written ? forget_translations(reset, err) : 0;
+	return set.has_tables ? forget_translations(reset, err) : 0;
 }

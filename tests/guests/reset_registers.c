@@ -152,8 +152,8 @@ static void check(void)
 		if (plain_found[i] != plain_golden[i] && strcmp(names[i], "pkru") != 0)
 			failed(names[i], plain_found[i], plain_golden[i]);
 	for (int i = 0; i < AREA_SIZE; i++)
-		if (found[i] != golden[i] && (i < 416 || i >= HEADER + 64) &&
-		    (i < MXCSR + 4 || i >= MXCSR + 8))
+		if ((i < 416 || i >= HEADER + 64) && (i < MXCSR + 4 || i >= MXCSR + 8) &&
+		    found[i] != golden[i])
 			failed(i < 160   ? "x87"
 			       : i < 416 ? "xmm"
 			                 : "ymm, k or zmm",

@@ -232,7 +232,7 @@ static void use_threads(void)
 static void use_signals(void)
 {
 	signal(SIGUSR1, handle);
-	raise(SIGUSR1);
+	kill(getpid(), SIGUSR1);
 	if (!signals)
 		failed("a signal did not come");
 	signal(SIGUSR1, next(2) ? SIG_IGN : SIG_DFL);
