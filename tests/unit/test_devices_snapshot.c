@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_vsock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 
 #include "virtio/balloon.h"
 #include "virtio/virtio_state.h"
+#include "virtio/vsock.h"
+#include "virtio/vsock_host.h"
 #include "vmm/devices_snapshot.h"
 
 #define RINGS 0x8000u /* guest-physical */
@@ -236,6 +239,38 @@ Test(devices_snapshot, extra_devices_are_refused)
 	others = again(&extra);
 	cr_assert_eq(devices_adopt(others, &extra, &memory, saved, saved_size, &err), -1);
 	cr_assert_str_eq(err.text, "the snapshot has no entropy device: leave it out");
+}
+
+/* ---- sockets ---- */
+
+/* 5.10.6.7: where there were connections, the driver learns that they are over. */
+Test(devices_snapshot, connections_end_with_a_transport_reset)
+{
+	const struct vsock_host nobody = {.listener = -1, .connector = -1};
+	static struct devices sockets;
+	struct virtio_vsock_event *event = (void *)(memory.host + 0x1000);
+	uint32_t *connections;
+	uint16_t *ring, *used;
+
+	sockets.list[sockets.count++] = vsock_create(&nobody, &memory);
+	cr_assert_eq(devices_place(&sockets, RINGS, &err), 0);
+	*(struct vring_desc *)(memory.host + sockets.list[0]->queues[2].descriptors.value) =
+	        (struct vring_desc){0x1000, sizeof *event, VRING_DESC_F_WRITE, 0};
+	ring = (uint16_t *)(memory.host + sockets.list[0]->queues[2].driver_area.value);
+	used = (uint16_t *)(memory.host + sockets.list[0]->queues[2].device_area.value);
+	ring[1] = 1;
+	event->id = 0xffffffff;
+	saved = aligned_alloc(16, ROOM);
+	cr_assert_eq(devices_save(&sockets, saved, ROOM, &saved_size, &err), 0);
+	cr_assert_eq(devices_restore(&sockets, saved, saved_size, &err), 0);
+	cr_assert_eq(used[1], 0);
+	connections = (uint32_t *)(saved + 16 + sizeof(struct virtio_device_state) + 4);
+	cr_assert_eq(*connections, 0);
+	*connections = 2;
+	cr_assert_eq(devices_restore(&sockets, saved, saved_size, &err), 0);
+	cr_assert_eq(used[1], 1);
+	cr_assert_eq(event->id, VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
+	cr_assert(devices_have_events(&sockets));
 }
 
 /* ---- hostile files ---- */

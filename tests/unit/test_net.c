@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "virtio/net.h"
+#include "virtio/virtio_state.h"
 
 #define ENTRIES 64
 #define FRAME   60u /* bytes of an ordinary one */
@@ -464,4 +465,78 @@ Test(net, addresses_in_the_device_tree)
 	value = fdt_getprop(tree, 0, "mote,dns", &length);
 	cr_assert_eq(length, 18);
 	cr_assert_arr_eq(value, "192.0.2.3\0fd00::3", 18);
+}
+
+/* ---- snapshots ---- */
+
+static _Alignas(16) unsigned char saved[2048];
+
+static struct virtio_device_state *save(void)
+{
+	cr_assert_neq(virtio_device_save(&net.device, saved, sizeof saved), 0);
+	return (struct virtio_device_state *)saved;
+}
+
+/* What a driver that knows of all offloads has put into the queue before it learns better. */
+Test(net, a_backend_with_fewer_offloads)
+{
+	const struct virtio_net_hdr_v1 segments = {.flags = 1,
+	                                           .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	                                           .gso_size = 1440,
+	                                           .csum_start = 34,
+	                                           .csum_offset = 16};
+	struct virtio_device_state *state = save();
+
+	net.device.features &= ~NET_OFFLOADS;
+	cr_assert_eq(virtio_device_load(&net.device, state), 0);
+	cr_assert_eq(net.device.driver_features & NET_OFFLOADS, 0);
+	cr_assert_eq(fake.offloads, 0);
+	send(segments, 9000);
+	send((struct virtio_net_hdr_v1){.flags = 1, .csum_start = 34, .csum_offset = 16}, FRAME);
+	cr_assert_eq(net.dropped, 2);
+	cr_assert_eq(fake.sent, 0);
+	cr_assert_not(has_failed());
+	send((struct virtio_net_hdr_v1){.flags = 0}, FRAME);
+	cr_assert_eq(fake.sent, 1);
+	/* A snapshot of this one may go back to where there are offloads. */
+	save();
+	net.device.features |= NET_OFFLOADS;
+	cr_assert_eq(virtio_device_load(&net.device, state), 0);
+	cr_assert_eq(fake.offloads, NET_OFFLOADS);
+}
+
+Test(net, a_smaller_mtu)
+{
+	struct virtio_device_state *state;
+
+	net.mtu = 9000;
+	state = save();
+	net.mtu = 1500;
+	cr_assert_eq(virtio_device_load(&net.device, state), 0);
+	send((struct virtio_net_hdr_v1){.flags = 0}, 9014);
+	cr_assert_eq(net.dropped, 1);
+	cr_assert_not(has_failed());
+	send((struct virtio_net_hdr_v1){.flags = 0}, 9019);
+	cr_assert(has_failed());
+}
+
+Test(net, chosen_mac_and_addresses_stay)
+{
+	struct virtio_device_state *state;
+
+	net.has_chosen_addresses = true;
+	net.addresses = (struct net_addresses){
+	        .has_ipv4 = true, .ipv4 = {10, 1, 2, 3}, .dns_count = 1, .dns = {"10.1.2.4"}};
+	state = save();
+	memcpy(net.mac, "\2other", NET_MAC_SIZE);
+	net.has_chosen_addresses = false;
+	net.addresses = (struct net_addresses){.has_ipv4 = false};
+	cr_assert_eq(virtio_device_load(&net.device, state), 0);
+	cr_assert_arr_eq(net.mac, "\2other", NET_MAC_SIZE);
+	cr_assert_not(net.addresses.has_ipv4);
+	net.keeps_mac = net.keeps_addresses = true;
+	cr_assert_eq(virtio_device_load(&net.device, state), 0);
+	cr_assert_arr_eq(net.mac, "\2abcde", NET_MAC_SIZE);
+	cr_assert(net.addresses.has_ipv4 && net.addresses.ipv4[3] == 3);
+	cr_assert_str_eq(net.addresses.dns[0], "10.1.2.4");
 }
