@@ -63,6 +63,7 @@ const char *trace_image_name(unsigned image)
 	        [TRACE_IMAGE_RINGS] = "device rings",
 	        [TRACE_IMAGE_TRACE] = "ring of the trace",
 	        [TRACE_IMAGE_FREE] = "memory of the kit and program",
+	        [TRACE_IMAGE_SNAPSHOT] = "memory of the snapshot",
 	        [TRACE_IMAGES] = "page tables, device tree",
 	};
 

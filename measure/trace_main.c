@@ -33,7 +33,7 @@ extern const unsigned char mote_kit_start[], mote_kit_end[];
 /* The command line; strings are its own. */
 struct trace_command {
 	const char *json, *svg, *log, *output, *from;
-	bool no_pages;
+	bool no_pages, is_restore;
 	char **words; /* what mote run gets: its options, the program, arguments */
 };
 
@@ -68,6 +68,11 @@ static int parse_command_line(struct trace_command *command, char **words, struc
 			return 1;
 		if (strcmp(*words, "--no-pages") == 0) {
 			command->no_pages = true;
+			words++;
+			continue;
+		}
+		if (strcmp(*words, "--restore") == 0) {
+			command->is_restore = true;
 			words++;
 			continue;
 		}
@@ -116,7 +121,8 @@ static void catch_signals(void)
 /* Runs the program with a trace into @log. Returns its exit status, or -1. */
 static int run(const struct trace_command *command, const char *log, struct mote_error *err)
 {
-	static char run_word[] = "run", trace_word[] = "--trace", no_pages[] = "--trace-no-pages";
+	static char run_word[] = "run", restore_word[] = "restore";
+	static char trace_word[] = "--trace", no_pages[] = "--trace-no-pages";
 	char mote[PATH_MAX], **words, **at;
 	posix_spawnattr_t attributes;
 	sigset_t defaults;
@@ -132,7 +138,7 @@ static int run(const struct trace_command *command, const char *log, struct mote
 	if (!words)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "the command line");
 	*at++ = mote;
-	*at++ = run_word;
+	*at++ = command->is_restore ? restore_word : run_word;
 	*at++ = trace_word;
 	*at++ = (char *)(uintptr_t)log;
 	if (command->no_pages)
@@ -185,6 +191,15 @@ static void map_application(struct code_image *image, const struct trace_log *lo
 		fclose(file);
 }
 
+/* The kit of a snapshot may be another one. */
+static void use_kit(struct code_image *image, const struct trace_log *log)
+{
+	if (trace_image_at(log, 0) == TRACE_IMAGE_KIT)
+		*image = (struct code_image){.elf = mote_kit_start,
+		                             .size = (size_t)(mote_kit_end - mote_kit_start),
+		                             .name = "kit.elf"};
+}
+
 enum form { FORM_TEXT, FORM_JSON, FORM_SVG };
 
 static int write_form(enum form form, const char *path, const struct trace_log *log,
@@ -209,9 +224,7 @@ static int write_form(enum form form, const char *path, const struct trace_log *
 
 static int report(const struct trace_command *command, const char *path, struct mote_error *err)
 {
-	struct trace_symbols symbols = {.kit = {.elf = mote_kit_start,
-	                                        .size = (size_t)(mote_kit_end - mote_kit_start),
-	                                        .name = "kit.elf"}};
+	struct trace_symbols symbols = {.count = 0};
 	struct trace_log log = {0};
 	char *bytes = NULL;
 	size_t size;
@@ -220,6 +233,7 @@ static int report(const struct trace_command *command, const char *path, struct 
 	if (file_read(path, TRACE_BYTES_MAX, &bytes, &size, err) ||
 	    trace_log_read(&log, path, bytes, size, err))
 		goto out;
+	use_kit(&symbols.kit, &log);
 	map_application(&symbols.application, &log);
 	if (trace_symbols_find(&symbols, &log)) {
 		mote_error_errno(err, MOTE_STATUS_FAILED, "the trace's names");

@@ -50,11 +50,13 @@ static void write_phases(const struct trace_log *log, const struct trace_spans *
 	fprintf(to, "%s on %s: %.1f us from main to the end of the guest\n", log->application,
 	        log->backend, log->total_us - sampling);
 	if (sampling > 0)
-		fprintf(to,
-		        "(and %.1f us to look at its pages, left out below. That the processor "
-		        "notes "
-		        "their use slows the\nguest, too: --no-pages gives times without that)\n",
-		        sampling);
+		fprintf(to, "(and %.1f us to look at its pages, left out below)\n", sampling);
+	if (trace_image_at(log, 0) == TRACE_IMAGE_SNAPSHOT)
+		fputs("(of a restored guest exits are known, and not its calls and faults)\n", to);
+	else if (sampling > 0)
+		fputs("(that the processor notes the use of pages slows it, too: --no-pages gives "
+		      "times without that)\n",
+		      to);
 	fprintf(to, "\n%-18s %10s %8s %8s %8s %10s\n", "phase", "us", "exits", "calls", "faults",
 	        "us of mote");
 	for (int i = 0; i < TRACE_PHASES; i++) {

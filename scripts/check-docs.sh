@@ -90,7 +90,7 @@ check_bench() {
 		$(grep -oE '\{"[a-z-]+", (required|no)_argument' measure/bench_main.c | cut -d'"' -f2)
 	# shellcheck disable=SC2046
 	check_page docs/man/mote-trace.1 \
-		$(grep -oE '&words, "--[a-z-]+"' measure/trace_main.c | cut -d'"' -f2 | cut -c3-) no-pages
+		$(grep -oE '&words, "--[a-z-]+"' measure/trace_main.c | cut -d'"' -f2 | cut -c3-) no-pages restore
 	keys=$(
 		sed -nE 's/^ +\{(\.name = )?"([a-z_]+)".*/\2/p' measure/spec.c
 		sed -n '/define BENCH_BUDGETS/,/^$/s/.*X(\([a-z0-9_]*\),.*/\1/p' measure/measures.h | grep -v key

@@ -14,6 +14,7 @@ int command_trace(int argc, char **argv, struct mote_error *err)
 void command_trace_help(void)
 {
 	printf("Usage: mote trace [OPTION]... [RUN-OPTION]... APP [ARG]...\n"
+	       "       mote trace [OPTION]... --restore [RESTORE-OPTION]... SNAPSHOT\n"
 	       "       mote trace [OPTION]... --from LOG\n\n"
 	       "Runs a program as mote run does, and says what its start was spent on: phases,\n"
 	       "exits, system calls, page faults, and which pages were used first where.\n\n"
@@ -23,6 +24,9 @@ void command_trace_help(void)
 	       "  --output FILE  write the text there (default: standard error, where neither of\n"
 	       "                 the others is asked for)\n"
 	       "  --no-pages     leave out which pages are used: disturbs less\n"
+	       "  --restore      of a start from a snapshot, with options of mote restore: exits "
+	       "and\n"
+	       "                 pages, without what the guest does by itself\n"
 	       "  --log FILE     keep the log\n"
 	       "  --from LOG     say it of a run that was\n"
 	       "\nExit status: the program's, as of mote run.\n");

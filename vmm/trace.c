@@ -205,7 +205,8 @@ void trace_begin(struct vm *vm)
 	add_text(trace, TRACE_TEXT_BACKEND, kvm_backend_name(vm->backend));
 	if (!trace->has_pages)
 		return;
-	trace->pages.root = vm->layout.tables.root;
+	/* In a snapshot accessed bits are set: they tell nothing. */
+	trace->pages.root = vm->snapshot ? 0 : vm->layout.tables.root;
 	take_sample(vm);
 }
 
@@ -260,7 +261,7 @@ static void empty_ring(struct vm *vm)
 	struct trace *trace = vm->trace;
 	uint64_t written, count;
 
-	if (guest_read(&vm->memory, trace->ring, &written, sizeof written))
+	if (!trace->ring.value || guest_read(&vm->memory, trace->ring, &written, sizeof written))
 		return;
 	count = written - trace->taken;
 	if (count > RING_SLOTS) {
@@ -316,7 +317,7 @@ int trace_end(struct vm *vm, struct mote_error *err)
 	end.word[0] = trace->exits;
 	end.word[1] = trace->lost;
 	end.word[2] = trace->samples;
-	end.word[3] = run.syscalls;
+	end.word[3] = trace->ring.value ? run.syscalls : 0;
 	end.word[4] = trace->written;
 	add(trace, &end);
 	flush(trace);

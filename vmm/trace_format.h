@@ -49,9 +49,10 @@ enum trace_image {
 	TRACE_IMAGE_APPLICATION,
 	TRACE_IMAGE_TABLES, /* first page tables */
 	TRACE_IMAGE_STACK,
-	TRACE_IMAGE_RINGS, /* of devices, the device tree */
-	TRACE_IMAGE_TRACE, /* the ring of events */
-	TRACE_IMAGE_FREE,  /* what the kit has to give */
+	TRACE_IMAGE_RINGS,    /* of devices, the device tree */
+	TRACE_IMAGE_TRACE,    /* the ring of events */
+	TRACE_IMAGE_FREE,     /* what the kit has to give */
+	TRACE_IMAGE_SNAPSHOT, /* all that a restored guest has */
 	TRACE_IMAGES
 };
 

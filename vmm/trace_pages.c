@@ -110,7 +110,7 @@ void trace_pages_sample(struct trace_pages *pages)
 	pages->sample++;
 	look_at_backing(pages);
 	/* Before the guest has run, nothing was used by it. */
-	if (pages->sample > 1)
+	if (pages->sample > 1 && pages->root)
 		look_at_table(pages, pages->root, LEVELS - 1, 0, TABLES_MAX);
 }
 

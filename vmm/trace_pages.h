@@ -18,7 +18,7 @@ struct trace_pages {
 	const uint64_t *end; /* guest-physical, of RAM that is in place: only that is looked at */
 	int pagemap_fd;
 	uint32_t sample; /* number of the last one; the first is taken before the guest runs */
-	uint64_t root;   /* page table, guest-physical */
+	uint64_t root;   /* page table, guest-physical; 0: its accessed bits tell nothing */
 };
 
 /**

@@ -27,6 +27,8 @@
 #include "vmm/serve.h"
 #include "vmm/siphash.h"
 #include "vmm/start_tree.h"
+#include "vmm/trace.h"
+#include "vmm/trace_format.h"
 #include "vmm/vm_create.h"
 #include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
@@ -224,7 +226,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
 
-	if (guest_memory_create(&vm->memory, machine->ram_size, err) ||
+	if (guest_memory_create(&vm->memory, machine->ram_size, err) || trace_prepare(vm, err) ||
 	    snapshot_map(vm->snapshot, &vm->memory, err) ||
 	    snapshot_fill_working_set(vm->snapshot, &vm->memory, err) ||
 	    kvm_create(&vm->kvm, machine->ram_size, err))
@@ -385,6 +387,7 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
 	working_set_begin(vm);
+	trace_image(vm, TRACE_IMAGE_SNAPSHOT, 0, vm->memory.size, 0);
 	if (vm_reset_prepare_memory(vm, err) || add_slots(vm, err) || vm_restore_vcpu(vm, err) ||
 	    vm_reset_prepare_vcpu(vm, err))
 		return -1;

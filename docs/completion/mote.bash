@@ -146,7 +146,7 @@ _mote() {
 	ps) _mote_words "$current" '--json --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
 	trace)
-		_mote_program '--json --svg --output --log --from --no-pages --mem --root --env --cwd --stats=json --timeout --share --disk
+		_mote_program '--json --svg --output --log --from --no-pages --restore --mem --root --env --cwd --stats=json --timeout --share --disk
 			--net --help'
 		;;
 	bench) _mote_bench "$current" ;;

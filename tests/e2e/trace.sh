@@ -92,6 +92,7 @@ test_text_and_flame_graph() {
 test_arguments_input_and_status_are_the_programs() {
 	need_busybox
 	echo from-stdin >input
+	# shellcheck disable=SC2016 # the shell in the guest expands it
 	trace --output=text --env A=b "$busybox" -- sh -c 'read x; echo "$x $A"; exit 7' <input
 	expect_status 7
 	expect_out 'from-stdin b'
@@ -100,6 +101,7 @@ test_arguments_input_and_status_are_the_programs() {
 # More events than the ring has room for, without an exit of their own.
 test_many_calls_are_all_there() {
 	need_busybox
+	# shellcheck disable=SC2016 # the shell in the guest expands it
 	trace --json trace.json --stats=json "$busybox" -- sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); : >/tmp/x; done'
 	expect_status 0
 	check_timeline 'len(calls) > 6000' 'other["unfinished_calls"] == 0' 'any(event["name"] == "clock" for event in exits)'
@@ -132,14 +134,33 @@ test_log_is_kept_and_read_again() {
 	try "$mote" trace --from log --json two.json
 	expect_status 0
 	cmp -s one.json two.json || fail "the same log gives another timeline"
-	head -c 1000 log >cut
-	try "$mote" trace --from cut
-	expect_error 125 'cannot use the trace cut: it is not whole'
+	head -c 1000 log >part
+	try "$mote" trace --from part
+	expect_error 125 'cannot use the trace part: it is not whole'
 	head -c 480 /dev/zero >zeros
 	try "$mote" trace --from zeros
 	expect_error 125 'cannot use the trace zeros: it is no trace'
 	try "$mote" trace --from /dev/null
 	expect_error 125 'it is no trace'
+}
+
+test_start_from_a_snapshot() {
+	need_kvm
+	try "$mote" run --snapshot hello.snap --snapshot-at main "$images/hello"
+	expect_status 0
+	trace --json trace.json --restore --stats=json hello.snap
+	expect_status 0
+	expect_out 'Hello from a microVM!'
+	python3 - <<-'PYTHON' >python.log 2>&1 || fail "$(<python.log)"
+		import json
+		trace, stats = json.load(open("trace.json")), json.loads(open("err").read().splitlines()[-1])
+		exits = [event for event in trace["traceEvents"] if event.get("cat") == "exit"]
+		pages = [event for event in trace["traceEvents"] if event.get("cat") == "page"]
+		assert len(exits) == stats["exits"]["total"] == trace["otherData"]["exits"]
+		assert abs(sum(event["args"]["backed"] for event in pages) - stats["pages_touched"]) <= 2
+	PYTHON
+	trace --restore hello.snap
+	expect_in err 'of a restored guest exits are known'
 }
 
 # What a hostile guest writes to its ring is numbers in a log, and no more.
