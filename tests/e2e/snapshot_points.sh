@@ -25,7 +25,8 @@ restore() {
 	try "$mote" restore s.snap
 }
 
-# Everything that the guest checks is so, without a snapshot, in the guest that goes on, and in two restored ones.
+# Everything that the guest checks is so, without a snapshot, in the guest that goes on, in two restored ones, and in one
+# that is reset.
 check_all() { # CASE
 	run "$guest" "$1"
 	expect_so
@@ -34,6 +35,8 @@ check_all() { # CASE
 	restore
 	expect_so
 	restore
+	expect_so
+	try "$mote" restore --count 3 --verify-reset s.snap
 	expect_so
 	run --snapshot s.snap --snapshot-continue "$guest" "$1"
 	expect_so
