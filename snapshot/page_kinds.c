@@ -9,11 +9,11 @@
 #include "snapshot/golden_tables.h"
 #include "vmm/page_tables.h"
 
-#define ENTRIES 512
-#define LEAVES_MOST                                                                   \
-	(1u << 24) /* tables may share tables, and have more leaves than there is RAM \
-	            */
+#define ENTRIES    512
 #define STACK_MOST (8ull << 20)
+
+/* Entries looked at: tables may share tables, and then have more leaves than there is RAM. */
+#define STEPS_MOST(frames) (4 * (frames) + (1u << 18))
 
 static const char *const names[] = {
 #define X(identifier, name, meaning) name,
@@ -128,9 +128,9 @@ int page_kinds_find(const struct snapshot *snapshot, const struct page_program *
 	        .program = program,
 	        .uses = uses,
 	        .frames = snapshot->machine->ram_size / MOTE_PAGE_SIZE,
-	        .steps = LEAVES_MOST,
 	};
 
+	walk.steps = STEPS_MOST(walk.frames);
 	walk_table(&walk, (snapshot->machine->page_table & PTE_ADDRESS) / MOTE_PAGE_SIZE, 3, 0, 0);
 	return mark_tables(&walk, err);
 }

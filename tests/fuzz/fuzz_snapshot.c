@@ -13,9 +13,12 @@
 #include "../../snapshot/page_plan.c"
 #undef is_zero
 #include "../../snapshot/file_head.c"
+#include "../../snapshot/golden_tables.c"
+#undef ENTRIES
 #include "../../snapshot/index.c"
 #include "../../snapshot/map.c"
 #include "../../snapshot/open.c"
+#include "../../snapshot/page_kinds.c"
 #define flush flush_pages
 #include "../../snapshot/page_sink.c"
 #undef flush
@@ -168,6 +171,19 @@ static void check(const struct snapshot *snapshot)
 			        snapshot->sections[kind].size);
 }
 
+/* Whatever the page tables in it are. */
+static void check_kinds(const struct snapshot *snapshot, uint64_t frames)
+{
+	static struct page_use uses[FRAMES_MOST];
+	struct page_program program = {0x400000, 0x500000};
+	struct mote_error err;
+
+	memset(uses, 0, sizeof uses);
+	require(page_kinds_find(snapshot, &program, uses, &err) == 0);
+	for (uint64_t frame = 0; frame < frames; frame++)
+		require(uses[frame].kind < PAGE_KIND_COUNT && uses[frame].va % 4096 == 0);
+}
+
 /* Memory has what snapshot_page() says, and a file that is written anew holds the same. */
 static void use(const struct snapshot *snapshot)
 {
@@ -187,6 +203,7 @@ static void use(const struct snapshot *snapshot)
 		require(!memcmp(memory.host + gpa, snapshot_page(snapshot, gpa / SNAPSHOT_PAGE),
 		                SNAPSHOT_PAGE));
 	}
+	check_kinds(snapshot, frames);
 	require(snapshot_fill_working_set(snapshot, &memory, &err) == 0);
 	munmap(memory.host, memory.size);
 	fd = open(again_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
