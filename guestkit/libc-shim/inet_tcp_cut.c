@@ -17,7 +17,7 @@ struct end_text {
 static struct end_text end_text(const ip_addr_t *ip, uint16_t port)
 {
 	char address[IPADDR_STRLEN_MAX];
-	struct end_text end;
+	struct end_text end = {""};
 
 	ipaddr_ntoa_r(ip, address, sizeof(address));
 	kit_format(end.text, sizeof(end.text), IP_IS_V6(ip) ? "[%s]:%u" : "%s:%u", address, port);
