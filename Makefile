@@ -271,4 +271,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d) $(TRACE_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(SERVE_OBJ:.o=.d)

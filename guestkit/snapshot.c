@@ -20,6 +20,7 @@
 
 #include "guestkit/clock.h"
 #include "guestkit/fpu.h"
+#include "guestkit/function.h"
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/console_file.h"
 #include "guestkit/libc-shim/process.h"
@@ -35,6 +36,8 @@
 #define CUTS_MAX 4 /* calls in a row that ask to cut */
 
 /* A kit without devices has none to renew. */
+#pragma weak net_request_begin
+#pragma weak function_offer_buffer
 #pragma weak snapshot_cut
 #pragma weak snapshot_renew_devices
 
@@ -113,6 +116,9 @@ static void begin_again(enum mote_snapshot_point point, uint32_t runnable)
 	timeouts_serve();
 	if (restore_signal && point != MOTE_SNAPSHOT_MARK)
 		signal_send(restore_signal, &restored);
+	if (point == MOTE_SNAPSHOT_LISTEN && generation->request && net_request_begin)
+		net_request_begin(generation->request,
+		                  generation->flags & MOTE_GENERATION_MORE_BODY);
 	run->stamp[MOTE_STAMP_APPLICATION] = clock_tsc();
 }
 
@@ -151,6 +157,8 @@ int64_t snapshot_take_now(enum mote_snapshot_point point)
 	uint32_t runnable;
 	uint64_t before;
 
+	if (point == MOTE_SNAPSHOT_LISTEN && function_offer_buffer)
+		function_offer_buffer();
 	for (unsigned i = 0; result == MOTE_SNAPSHOT_CUT && i < CUTS_MAX; i++) {
 		size_t problems;
 

@@ -2,6 +2,7 @@
 /* Reads what a function answers: hostile bytes. */
 #include "serve/answer.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -103,4 +104,85 @@ const char *answer_read(struct answer *answer, const unsigned char *bytes, size_
 	                     (struct strings){(const char *)bytes + sizeof head, head.strings},
 	                     head.header_count);
 	return wrong;
+}
+
+/* ---- text ---- */
+
+/* The line at *@at, with a NUL in place of its end; NULL: there is no whole line. */
+static char *take_line(char **at, char *end)
+{
+	char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
+
+	if (!stop || memchr(line, 0, (size_t)(stop - line)))
+		return NULL;
+	*at = stop + 1;
+	*stop = '\0';
+	if (stop > line && stop[-1] == '\r')
+		stop[-1] = '\0';
+	return line;
+}
+
+/* "HTTP/1.1 200 OK" (RFC 9112, 4) */
+static unsigned read_status(const char *line)
+{
+	if (strncmp(line, "HTTP/1.", 7) || strlen(line) < 12 || line[8] != ' ' ||
+	    strspn(line + 9, "0123456789") != 3)
+		return 0;
+	return (unsigned)((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
+}
+
+static const char *read_text_header(struct answer *answer, char *line, uint64_t *length)
+{
+	char *colon = strchr(line, ':');
+	const char *value;
+
+	if (!colon)
+		return "a header of it is none";
+	*colon = '\0';
+	value = colon + 1 + strspn(colon + 1, " \t");
+	if (!is_token(line) || !is_value(value))
+		return "a header of it is none";
+	if (!strcasecmp(line, "Transfer-Encoding"))
+		return "its body is encoded for a connection that goes on";
+	if (!strcasecmp(line, "Content-Length") && *value && strlen(value) < 19 &&
+	    strspn(value, "0123456789") == strlen(value))
+		*length = strtoull(value, NULL, 10);
+	if (is_servers(line))
+		return NULL;
+	if (answer->header_count == ANSWER_HEADERS_MAX)
+		return "it has more than 64 headers";
+	answer->headers[answer->header_count].name = line;
+	answer->headers[answer->header_count++].value = value;
+	return NULL;
+}
+
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size)
+{
+	char *at = (char *)bytes, *end = at + size, *line = size ? take_line(&at, end) : NULL;
+	uint64_t length = MOTE_FUNCTION_STREAM;
+
+	*answer = (struct answer){.status = line ? read_status(line) : 0};
+	if (answer->status < 200 || answer->status > 599)
+		return size ? "it is no answer of HTTP" : "the connection was closed without an answer";
+	for (;;) {
+		const char *wrong;
+
+		line = take_line(&at, end);
+		if (!line)
+			return "its headers end early";
+		if (!*line)
+			break;
+		wrong = read_text_header(answer, line, &length);
+		if (wrong)
+			return wrong;
+	}
+	answer->body = (const unsigned char *)at;
+	answer->body_here = (size_t)(end - at);
+	if (length < answer->body_here)
+		answer->body_here = (size_t)length;
+	answer->body_size = answer->body_here;
+	/* A HEAD request's has a length and no body. */
+	return length != MOTE_FUNCTION_STREAM && length > answer->body_here && answer->body_here
+	               ? "its body is not as long as it says"
+	               : NULL;
 }

@@ -33,4 +33,10 @@ struct answer {
  */
 const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size, bool is_all);
 
+/**
+ * answer_read_text() - The same of an answer in HTTP/1.0 text, as servers write it, up to its end.
+ * @bytes: changed: strings get their ends
+ */
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size);
+
 #endif

@@ -16,7 +16,8 @@
 
 extern char **environ;
 
-#define SNAPSHOT_MAGIC  "MoteSnap"
+#define SNAPSHOT_MAGIC "MoteSnap"
+#define START_MAX_MS   20000
 
 /* ---- the snapshot ---- */
 
@@ -65,8 +66,9 @@ static int run(const char *path, char *const *arguments)
 /* Run the program up to its first request. */
 static int make_snapshot(struct app *app)
 {
-	char *arguments[8] = {(char *)"mote", (char *)"run", (char *)"--snapshot", app->snapshot};
-	unsigned count = 4;
+	char *arguments[10] = {(char *)"mote", (char *)"run", (char *)"--snapshot-at=serve",
+	                       (char *)"--snapshot", app->snapshot};
+	unsigned count = 5;
 	int status;
 
 	if (app->memory) {
@@ -82,7 +84,8 @@ static int make_snapshot(struct app *app)
 	if (status >= 125 && status <= 127)
 		return -1;
 	fprintf(stderr,
-	        "mote serve: %s came to no request: it has to call mote_serve() "
+	        "mote serve: %s came to no request: it has to call mote_serve(), "
+	        "or to serve a port "
 	        "(see mote help serve)\n",
 	        app->file);
 	return -1;
@@ -116,6 +119,23 @@ int app_prepare(struct app *app)
 
 /* ---- workers ---- */
 
+/* The first worker tells what the others are, too; that takes as long as a start. */
+static int learn_kind(struct app *app, struct worker *worker)
+{
+	struct worker_message head;
+	size_t size;
+	int status = 0;
+
+	for (int i = 0; i < START_MAX_MS && !status; i++)
+		status = worker_take(worker, true, &head, &size);
+	if (status > 0 && head.type == WORKER_READY) {
+		app->speaks_http = head.failure == WORKER_KIND_SERVER;
+		return 0;
+	}
+	fprintf(stderr, "mote serve: cannot serve %s: its microVM does not start\n", app->file);
+	return -1;
+}
+
 int app_start(struct app *app)
 {
 	for (unsigned i = 0; i < app->workers_min; i++) {
@@ -129,6 +149,8 @@ int app_start(struct app *app)
 		worker->next = app->idle;
 		app->idle = worker;
 		app->workers++;
+		if (!i && learn_kind(app, worker))
+			return -1;
 	}
 	return 0;
 }

@@ -2,8 +2,10 @@
 /* One HTTP request on its way to a worker, and its answer on the way back. */
 #include "serve/exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "serve/app.h"
@@ -61,7 +63,61 @@ static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char
 	return exchange->has_no_memory ? MHD_NO : MHD_YES;
 }
 
-int exchange_begin(struct exchange *exchange)
+/* ---- HTTP text, for programs that serve a port ---- */
+
+/* Put in when the body is there; as many digits as a size can have (RFC 9110, 8.6: leading zeros are
+ * digits as others). */
+#define LENGTH_FIELD "Content-Length: "
+#define LENGTH_ZEROS "00000000000000000000"
+#define LENGTH_END   "\r\nConnection: close\r\n\r\n"
+
+static int add_text(struct exchange *exchange, const char *text)
+{
+	return bytes_add(&exchange->request, text, strlen(text));
+}
+
+/* Those that speak of the connection are not passed on, and the length is set anew. */
+static enum MHD_Result add_text_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                       const char *value)
+{
+	static const char *const own[] = {"Connection", "Content-Length", "Transfer-Encoding",
+	                                  "Expect",     "Keep-Alive",     "Upgrade"};
+	struct exchange *exchange = cls;
+
+	(void)kind;
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		if (!strcasecmp(name, own[i]))
+			return MHD_YES;
+	exchange->has_no_memory |= add_text(exchange, name) || add_text(exchange, ": ") ||
+	                           add_text(exchange, value ? value : "") ||
+	                           add_text(exchange, "\r\n");
+	return exchange->has_no_memory ? MHD_NO : MHD_YES;
+}
+
+/* HTTP/1.0: the answer is not chunked, and ends with the connection. */
+static int begin_text(struct exchange *exchange)
+{
+	if (add_text(exchange, exchange->method) || add_text(exchange, " ") ||
+	    add_text(exchange, exchange->target) || add_text(exchange, " HTTP/1.0\r\n"))
+		return -1;
+	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_text_header, exchange);
+	return exchange->has_no_memory || add_text(exchange, LENGTH_FIELD LENGTH_ZEROS LENGTH_END)
+	               ? -1
+	               : 0;
+}
+
+static void complete_text(struct exchange *exchange)
+{
+	char digits[sizeof LENGTH_ZEROS];
+	size_t at = exchange->head_size - (sizeof LENGTH_END - 1) - (sizeof LENGTH_ZEROS - 1);
+
+	snprintf(digits, sizeof digits, "%020zu", exchange->request.size - exchange->head_size);
+	memcpy(exchange->request.at + at, digits, sizeof digits - 1);
+}
+
+/* ---- both ---- */
+
+static int begin_function(struct exchange *exchange)
 {
 	const struct mote_function_request head = {.deadline = exchange->timeout_ns};
 
@@ -71,30 +127,43 @@ int exchange_begin(struct exchange *exchange)
 	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_header, exchange);
 	if (exchange->has_no_memory)
 		return -1;
-	exchange->head_size = exchange->request.size;
-	head_of(exchange)->strings = (uint32_t)(exchange->head_size - sizeof head);
+	head_of(exchange)->strings = (uint32_t)(exchange->request.size - sizeof head);
 	return 0;
+}
+
+int exchange_begin(struct exchange *exchange)
+{
+	int status = exchange->app->speaks_http ? begin_text(exchange) : begin_function(exchange);
+
+	exchange->head_size = exchange->request.size;
+	return status;
 }
 
 void exchange_complete(struct exchange *exchange)
 {
-	struct mote_function_request *head = head_of(exchange);
 	size_t body = exchange->request.size - exchange->head_size;
 	size_t room = MOTE_FUNCTION_BUFFER - exchange->head_size;
 
-	head->body_size = body;
-	head->body = (uint32_t)(body < room ? body : room);
+	if (exchange->app->speaks_http) {
+		complete_text(exchange);
+		return;
+	}
+	head_of(exchange)->body_size = body;
+	head_of(exchange)->body = (uint32_t)(body < room ? body : room);
 }
 
 int exchange_send(struct exchange *exchange, struct worker *worker)
 {
-	size_t size = exchange->head_size + head_of(exchange)->body;
+	struct worker_message message = {.type = WORKER_REQUEST, .ns = exchange->timeout_ns};
+	size_t size = exchange->request.size < MOTE_FUNCTION_BUFFER ? exchange->request.size
+	                                                            : MOTE_FUNCTION_BUFFER;
 
 	exchange->sent = monotonic_ns();
 	exchange->given = size;
 	worker->exchange = exchange;
 	worker->started = exchange->sent;
-	return worker_send(worker, WORKER_REQUEST, exchange->request.at, size);
+	message.exits = exchange->request.size > size;
+	return worker_send(worker, &message, exchange->request.at, size);
 }
 
 static int send_body(struct exchange *exchange, struct worker *worker)
@@ -102,9 +171,10 @@ static int send_body(struct exchange *exchange, struct worker *worker)
 	size_t left = exchange->request.size - exchange->given;
 	size_t part = left < MOTE_FUNCTION_BUFFER ? left : MOTE_FUNCTION_BUFFER;
 	const unsigned char *from = exchange->request.at + exchange->given;
+	const struct worker_message message = {.type = WORKER_BODY};
 
 	exchange->given += part;
-	return worker_send(worker, WORKER_BODY, from, part);
+	return worker_send(worker, &message, from, part);
 }
 
 /* ---- the answer ---- */
@@ -141,27 +211,39 @@ static void add_piece(struct exchange *exchange, const unsigned char *from, size
 		exchange_fail(exchange, 503, "no memory for the answer");
 }
 
-static void finish(struct exchange *exchange)
+/* All pieces together are one answer, whose head may have been written before its end. */
+static void settle_lengths(struct bytes *pieces)
 {
 	struct mote_function_answer head;
+	size_t body;
+
+	if (pieces->size < sizeof head)
+		return;
+	memcpy(&head, pieces->at, sizeof head);
+	if (pieces->size - sizeof head < head.strings)
+		return;
+	body = pieces->size - sizeof head - head.strings;
+	if (head.body_size == MOTE_FUNCTION_STREAM)
+		head.body_size = body;
+	if (head.body_size == body)
+		head.body = (uint32_t)body;
+	memcpy(pieces->at, &head, sizeof head);
+}
+
+static void finish(struct exchange *exchange)
+{
+	struct bytes *pieces = &exchange->pieces;
 	const char *wrong;
 
 	if (exchange->is_over)
 		return;
 	exchange->is_over = true;
-	/* All pieces together are one answer, whose head may have been written before its end. */
-	if (exchange->pieces.size >= sizeof head) {
-		memcpy(&head, exchange->pieces.at, sizeof head);
-		if (exchange->pieces.size - sizeof head >= head.strings) {
-			size_t body = exchange->pieces.size - sizeof head - head.strings;
-
-			if (head.body_size == MOTE_FUNCTION_STREAM)
-				head.body_size = body;
-			head.body = head.body_size == body ? (uint32_t)body : head.body;
-			memcpy(exchange->pieces.at, &head, sizeof head);
-		}
+	if (exchange->app->speaks_http) {
+		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size);
+	} else {
+		settle_lengths(pieces);
+		wrong = answer_read(&exchange->answer, pieces->at, pieces->size, true);
 	}
-	wrong = answer_read(&exchange->answer, exchange->pieces.at, exchange->pieces.size, true);
 	if (wrong)
 		exchange_fail(exchange, 502, wrong);
 }
@@ -173,6 +255,7 @@ static int serve_message(struct worker *worker, const struct worker_message *hea
 	const unsigned char *payload = worker->message + sizeof *head;
 
 	switch (head->type) {
+	case WORKER_READY: return 0;
 	case WORKER_WANT_BODY: return exchange ? send_body(exchange, worker) : -1;
 	case WORKER_ANSWER:
 		if (!exchange)

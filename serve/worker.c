@@ -90,18 +90,18 @@ void worker_end(struct worker *worker)
 	free(worker);
 }
 
-int worker_send(struct worker *worker, enum worker_message_type type, const void *payload,
+int worker_send(struct worker *worker, const struct worker_message *head, const void *payload,
                 size_t size)
 {
-	struct worker_message head = {.type = type};
-	struct iovec vectors[] = {{&head, sizeof head}, {(void *)(uintptr_t)payload, size}};
+	struct iovec vectors[] = {{(void *)(uintptr_t)head, sizeof *head},
+	                          {(void *)(uintptr_t)payload, size}};
 	struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 2};
 	ssize_t sent;
 
 	do
 		sent = sendmsg(worker->socket, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)(sizeof head + size) ? 0 : -1;
+	return sent == (ssize_t)(sizeof *head + size) ? 0 : -1;
 }
 
 int worker_take(struct worker *worker, bool waits, struct worker_message *head, size_t *size)

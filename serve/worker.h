@@ -34,7 +34,7 @@ struct worker *worker_start(struct app *app);
 void worker_end(struct worker *worker);
 
 /* Send a message with its payload: 0 or -1. */
-int worker_send(struct worker *worker, enum worker_message_type type, const void *payload,
+int worker_send(struct worker *worker, const struct worker_message *head, const void *payload,
                 size_t size);
 
 /**

@@ -354,7 +354,7 @@ static int apply_snapshot(struct run_parse *parse, const struct run_option *opti
 	(void)option;
 	parse->options->snapshot_path = value;
 	if (!parse->options->has_point)
-		parse->options->point = MOTE_SNAPSHOT_MARK;
+		parse->options->points = 1u << MOTE_SNAPSHOT_MARK;
 	return 0;
 }
 
@@ -365,11 +365,13 @@ static int apply_snapshot_at(struct run_parse *parse, const struct run_option *o
 	options->has_point = true;
 	options->snapshot_mark = NULL;
 	if (!strcmp(value, "main")) {
-		options->point = MOTE_SNAPSHOT_MAIN;
+		options->points = 1u << MOTE_SNAPSHOT_MAIN;
 	} else if (!strcmp(value, "listen")) {
-		options->point = MOTE_SNAPSHOT_LISTEN;
+		options->points = 1u << MOTE_SNAPSHOT_LISTEN;
+	} else if (!strcmp(value, "serve")) {
+		options->points = 1u << MOTE_SNAPSHOT_LISTEN | 1u << MOTE_SNAPSHOT_MARK;
 	} else if (strlen(value) < RUN_MARK_MAX) {
-		options->point = MOTE_SNAPSHOT_MARK;
+		options->points = 1u << MOTE_SNAPSHOT_MARK;
 		options->snapshot_mark = value;
 	} else {
 		return usage_error(parse->err,
@@ -495,8 +497,8 @@ const struct run_option run_option_table[] = {
          apply_label, 0, RUN_AND_RESTORE},
         {"snapshot", OPTION_VALUE, "FILE", "run up to a point, and write a snapshot of it",
          apply_snapshot, 0, RUN_ONLY},
-        {"snapshot-at", OPTION_VALUE, "POINT",
-         "main, listen, or the name of a mark (default: point)", apply_snapshot_at, 0, RUN_ONLY},
+        {"snapshot-at", OPTION_VALUE, "POINT", "main, listen, serve, or a mark (default: point)",
+         apply_snapshot_at, 0, RUN_ONLY},
         {"snapshot-clock", OPTION_VALUE, "POLICY",
          "freeze CLOCK_MONOTONIC until a restore, or let it advance (default: freeze)",
          apply_snapshot_clock, 0, RUN_ONLY},

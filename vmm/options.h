@@ -76,17 +76,17 @@ struct run_options {
 	uint64_t verify_every;     /* of these are compared with it; 0: none */
 	const char *snapshot_path; /* to write a snapshot to; NULL: none is wanted */
 	unsigned serve_socket;     /* descriptor: requests are taken from it (serve.c); 0: none */
-	enum mote_snapshot_point point; /* where */
-	const char *snapshot_mark;      /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
-	bool has_point;                 /* it was asked for */
-	bool force;                     /* cut what a snapshot cannot carry */
-	bool clock_advances;            /* in starts from it by the time that has passed */
-	bool goes_on;                   /* the guest goes on after it */
-	bool virtio_console;            /* stdin and stdout through a virtio device */
-	bool entropy;                   /* a virtio entropy device */
-	bool balloon;                   /* a virtio memory balloon */
-	bool verify;                    /* an application image whole, before it is used */
-	const char *key_path;           /* key of snapshots; NULL: they have none */
+	uint32_t points;           /* where: bits 1 << enum mote_snapshot_point */
+	const char *snapshot_mark; /* MOTE_SNAPSHOT_MARK: its name; NULL: the default one */
+	bool has_point;            /* it was asked for */
+	bool force;                /* cut what a snapshot cannot carry */
+	bool clock_advances;       /* in starts from it by the time that has passed */
+	bool goes_on;              /* the guest goes on after it */
+	bool virtio_console;       /* stdin and stdout through a virtio device */
+	bool entropy;              /* a virtio entropy device */
+	bool balloon;              /* a virtio memory balloon */
+	bool verify;               /* an application image whole, before it is used */
+	const char *key_path;      /* key of snapshots; NULL: they have none */
 	struct control_options control;
 	struct share_options shares;
 	const char *vsock_path; /* Unix socket of the virtio socket device; NULL: none */

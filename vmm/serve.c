@@ -172,17 +172,18 @@ int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t l
 static int place_request(struct vm *vm, const struct worker_message *head, size_t size)
 {
 	struct vm_serve *serve = vm->serve;
-	struct mote_function_request request;
-	uint64_t bytes = size;
+	uint64_t bytes = size, deadline = head->ns;
+	uint32_t flags = vm->generation_flags | (head->exits ? MOTE_GENERATION_MORE_BODY : 0);
 
-	if (head->type != WORKER_REQUEST || size < sizeof request)
+	if (head->type != WORKER_REQUEST)
 		return -1;
-	memcpy(&request, serve->message + sizeof *head, sizeof request);
-	vm->run_deadline =
-	        request.deadline ? clock_page_monotonic(&vm->clock) + request.deadline : 0;
+	vm->run_deadline = deadline ? clock_page_monotonic(&vm->clock) + deadline : 0;
 	/* Else the tick that there is anyway comes before it. */
-	if (request.deadline && request.deadline < TICK_LATEST_NS)
+	if (deadline && deadline < TICK_LATEST_NS)
 		tick_look(vm);
+	if (head->exits &&
+	    guest_write(&vm->memory, RUN_GPA(generation.flags), &flags, sizeof flags))
+		return -1;
 	return guest_write(&vm->memory, serve->buffer, serve->message + sizeof *head, size) ||
 	                       guest_write(&vm->memory, RUN_GPA(generation.request), &bytes,
 	                                   sizeof bytes)
@@ -241,11 +242,23 @@ int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *e
 
 	if (guest_read(&vm->memory, RUN_GPA(function_buffer), &serve->buffer, sizeof serve->buffer))
 		return mote_error_set(err, MOTE_STATUS_FAILED, "the snapshot has been cut");
+	if (!serve->buffer.value)
+		return mote_error_set(
+		        err, MOTE_STATUS_CANNOT_RUN,
+		        "cannot serve %s: it was taken neither where a function asks for "
+		        "requests nor where a program waits for connections",
+		        vm->options->restore_path);
+	head = (struct worker_message){.type = WORKER_READY,
+	                               .failure =
+	                                       vm->snapshot->machine->point == MOTE_SNAPSHOT_LISTEN
+	                                               ? WORKER_KIND_SERVER
+	                                               : WORKER_KIND_FUNCTION};
+	if (send_message(serve, &head, 0))
+		return 0;
 	while ((size = take_message(serve, &head)) >= 0) {
 		if (place_request(vm, &head, (size_t)size))
-			return mote_error_set(
-			        err, MOTE_STATUS_FAILED,
-			        "the snapshot is of no function: it takes no requests");
+			return mote_error_set(err, MOTE_STATUS_FAILED,
+			                      "the server's request makes no sense");
 		if (answer(vm, run, err) || put_back(vm, err))
 			return serve->is_gone ? 0 : -1;
 	}

@@ -94,8 +94,9 @@ struct vm {
 	struct snapshot *snapshot;
 	void *start_tree; /* device tree of this start, where something was replaced; else NULL */
 	size_t start_tree_size;
-	uint8_t generation[16]; /* id of this start */
-	uint32_t console[3];    /* console_kind() of stdin, stdout, stderr */
+	uint8_t generation[16];    /* id of this start */
+	uint32_t generation_flags; /* MOTE_GENERATION_* of it */
+	uint32_t console[3];       /* console_kind() of stdin, stdout, stderr */
 	struct {
 		unsigned char bytes[VM_RANDOM_DRAWS * VM_RANDOM_SIZE];
 		unsigned left;     /* draws, from the end */

@@ -338,6 +338,7 @@ int vm_new_generation(struct vm *vm, struct mote_error *err)
 	    guest_write(&vm->memory, RUN_GPA(snapshot_wanted), &wanted, sizeof wanted))
 		return refuse(vm, err, "it has been cut");
 	memcpy(vm->generation, generation.id, sizeof vm->generation);
+	vm->generation_flags = generation.flags;
 	vm->must_take_generation = true;
 	return 0;
 }

@@ -173,7 +173,7 @@ void vm_save_want(struct vm *vm, bool is_outside)
 	if (!save)
 		return;
 	if (vm->options->snapshot_path && !save->is_taken)
-		wanted |= 1u << vm->options->point;
+		wanted |= vm->options->points;
 	guest_write(&vm->memory,
 	            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
 	                         offsetof(struct mote_run, snapshot_wanted)},
@@ -463,8 +463,8 @@ int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t le
 
 	if (save && point == MOTE_SNAPSHOT_OUTSIDE)
 		return control_save(vm, gpa, length);
-	if (!save || !vm->options->snapshot_path || save->is_taken ||
-	    point != (uint64_t)vm->options->point)
+	if (!save || !vm->options->snapshot_path || save->is_taken || point >= 32 ||
+	    !(vm->options->points >> point & 1))
 		return MOTE_SNAPSHOT_NONE;
 	return save_for_options(vm, point, gpa, length);
 }

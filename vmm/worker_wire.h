@@ -11,14 +11,23 @@
 #include "mote/function_wire.h"
 
 enum worker_message_type {
+	/* from it, once: it is ready, for requests of which kind: enum worker_kind in `failure` */
+	WORKER_READY = 16,
 	/* to the worker */
-	WORKER_REQUEST = 1, /* a request, with the first piece of its body */
-	WORKER_BODY,        /* the next piece, after WORKER_WANT_BODY; empty: there are no more */
+	/* A request, with the first piece of its body; `ns` is its deadline, from now, or 0;
+	 * `exits`: there is more of the body. */
+	WORKER_REQUEST = 1,
+	WORKER_BODY, /* the next piece, after WORKER_WANT_BODY; empty: there are no more */
 	/* from it */
 	WORKER_ANSWER,    /* a piece of an answer; more follow */
 	WORKER_LAST,      /* the last one */
 	WORKER_WANT_BODY, /* the function reads on */
 	WORKER_FAILED,    /* there is no answer, or no more of it: enum worker_failure */
+};
+
+enum worker_kind {
+	WORKER_KIND_FUNCTION, /* payloads are of mote/function_wire.h */
+	WORKER_KIND_SERVER,   /* payloads are HTTP/1.0 text: the program serves a port */
 };
 
 enum worker_failure {

@@ -7,30 +7,27 @@
  */
 #include <linux/errno.h>
 
+#include "guestkit/function.h"
 #include "guestkit/hypercall.h"
 #include "guestkit/libc-shim/sys_mote.h"
-#include "guestkit/memory.h"
 #include "guestkit/snapshot.h"
 #include "guestkit/user.h"
-#include "mote/function_wire.h"
-
-static KIT_LARGE _Alignas(PAGE_SIZE) unsigned char buffer[MOTE_FUNCTION_BUFFER];
 
 static volatile struct mote_run *const run = (volatile struct mote_run *)MOTE_RUN_VA;
 
 /* Copy what lies in the buffer to the application. Return: bytes. */
 static int64_t deliver(const struct mote_function_call *call, uint64_t size)
 {
-	if (size > sizeof(buffer))
+	if (size > sizeof(function_buffer))
 		return -EIO;
-	return user_write(call->to, buffer, size) < 0 ? -EFAULT : (int64_t)size;
+	return user_write(call->to, function_buffer, size) < 0 ? -EFAULT : (int64_t)size;
 }
 
 static int64_t first_request(const struct mote_function_call *call)
 {
 	int64_t result;
 
-	run->function_buffer = kit_physical(buffer);
+	function_offer_buffer();
 	result = sys_mote_mark_default();
 	if (result < 0)
 		return result;
@@ -44,13 +41,13 @@ int64_t sys_function(uint64_t address)
 
 	if (user_read(&call, address, sizeof(call)) < 0)
 		return -EFAULT;
-	if (call.from_size > sizeof(buffer))
+	if (call.from_size > sizeof(function_buffer))
 		return -EMSGSIZE;
 	if (call.operation == MOTE_FUNCTION_NEXT && !call.from_size)
 		return first_request(&call);
-	if (user_read(buffer, call.from, call.from_size) < 0)
+	if (user_read(function_buffer, call.from, call.from_size) < 0)
 		return -EFAULT;
-	result =
-	        hypercall_turn(MOTE_HC_serve, call.operation, kit_physical(buffer), call.from_size);
+	result = hypercall_turn(MOTE_HC_serve, call.operation, kit_physical(function_buffer),
+	                        call.from_size);
 	return result > 0 ? deliver(&call, (uint64_t)result) : result;
 }

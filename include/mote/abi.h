@@ -191,6 +191,7 @@ struct mote_generation {
 };
 #define MOTE_GENERATION_OTHER_SHARES 1u /* files of shares are not there, or others by now */
 #define MOTE_GENERATION_NEW_NETWORK  2u /* the network was opened anew, and may be another */
+#define MOTE_GENERATION_MORE_BODY    4u /* the VMM has more of the request's body */
 
 /*
  * Run page: at MOTE_RUN_VA, written by the kit but where it says otherwise.

@@ -227,3 +227,45 @@ test_bad_config() {
 	try "$serve" --config missing.json x
 	expect_error 125 'missing.json'
 }
+
+# Programs that serve a port themselves and know nothing of Mote.
+test_unmodified_go() {
+	need_kvm
+	need_tool go
+	cat >main.go <<'GO'
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+)
+
+var answered int
+
+func main() {
+	http.HandleFunc("/", func(writer http.ResponseWriter, request *http.Request) {
+		body, _ := io.ReadAll(request.Body)
+		answered++
+		writer.Header().Set("X-Answered", fmt.Sprint(answered))
+		fmt.Fprintf(writer, "%s %s %d %d\n", request.Method, request.URL.Path, len(body), answered)
+	})
+	http.ListenAndServe(":9000", nil)
+}
+GO
+	CGO_ENABLED=0 GOCACHE=$BUILD/go-cache go build -o server main.go || skip "Go does not compile here"
+	start ./server
+	expect "an answer" "$(ask /a)" 'GET /a 0 1'
+	expect "the next one" "$(ask /b)" 'GET /b 0 1'
+	[ -n "$(ask /c -D - -o /dev/null | grep -i '^x-answered: 1')" ] || fail "no header"
+	head -c 300000 /dev/zero >body
+	expect "a long body" "$(ask /d --data-binary @body)" 'POST /d 300000 1'
+}
+
+test_unmodified_nginx() {
+	need_image nginx.erofs
+	"$BUILD/mote-build" build --root "$BUILD/images/nginx.erofs" --entry /usr/sbin/nginx -o nginx.mote >/dev/null 2>&1 ||
+		skip "mote build takes no image here"
+	start ./nginx.mote
+	expect "an answer" "$(status_of /)" 200
+}
