@@ -71,8 +71,11 @@ KIT_OBJ := $(KIT_SRC:%.c=$(BUILD)/kit/%.o) $(BUILD)/kit/guestkit/entry.o \
 GUESTS := $(patsubst tests/guests/%.c,$(BUILD)/guests/%,$(wildcard tests/guests/*.c)) \
 	$(patsubst tests/guests/%.S,$(BUILD)/guests/%,$(wildcard tests/guests/*.S))
 
+# Executables behind subcommands of mote (vmm/command_tool.c).
+TOOLS := $(addprefix $(BUILD)/,mote-build mote-serve mote-new mote-bench mote-trace mote-pack)
+
 .PHONY: all
-all: $(BUILD)/mote $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-new $(BUILD)/mote-bench $(BUILD)/mote-trace $(BUILD)/mote-pack $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
+all: $(BUILD)/mote $(TOOLS) $(BUILD)/kit.elf $(BUILD)/mote-cc $(BUILD)/images/hello
 
 .PHONY: help
 help:
