@@ -248,39 +248,35 @@ static void put_back(struct reset *reset, uint64_t frame)
 	}
 }
 
-/* Calls @work for each run of pages in the set. */
-static int for_each_run(struct reset *reset, const struct set *set,
-                        int (*work)(struct reset *reset, uint64_t first, uint64_t end))
+/* A run of pages that leave the set. */
+/* #syscalls:snapshot madvise(MADV_DONTNEED) */
+static int discard(struct reset *reset, uint64_t first, uint64_t end)
+{
+	reset->counts.remapped += end - first;
+	memset(reset->quiet + first, 0, end - first);
+	return madvise(reset->memory->host + first * MOTE_PAGE_SIZE, (end - first) * MOTE_PAGE_SIZE,
+	               MADV_DONTNEED);
+}
+
+/*
+ * Gives the host back what is to be watched anew, but for page tables. What comes back is the
+ * snapshot's: its file where that is mapped, else zeros.
+ */
+static int give_back(struct reset *reset, const struct set *set)
 {
 	uint64_t first = 0, end = 0;
 
 	for (uint64_t i = 0; i < set->words; i++)
-		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1) {
+		for (uint64_t bits = reset->watch[i] & ~reset->tables[i]; bits; bits &= bits - 1) {
 			uint64_t frame = i * 64 + (uint64_t)__builtin_ctzll(bits);
 
-			if (frame != end && end && work(reset, first, end))
+			if (frame != end && end && discard(reset, first, end))
 				return -1;
 			if (frame != end || !end)
 				first = frame;
 			end = frame + 1;
 		}
-	return end ? work(reset, first, end) : 0;
-}
-
-/*
- * What comes back is the snapshot's: its file where that is mapped, else zeros. Faster than copying
- * that many pages, and gives the host its memory back; but the guest faults on each one anew.
- */
-/* #syscalls:snapshot madvise(MADV_DONTNEED) */
-static int give_back(struct reset *reset, uint64_t first, uint64_t end)
-{
-	reset->counts.remapped += end - first;
-	for (uint64_t frame = first; frame < end; frame++) {
-		reset->quiet[frame] = 0;
-		watch(reset, frame);
-	}
-	return madvise(reset->memory->host + first * MOTE_PAGE_SIZE, (end - first) * MOTE_PAGE_SIZE,
-	               MADV_DONTNEED);
+	return end ? discard(reset, first, end) : 0;
 }
 
 /* Has KVM watch pages anew, a slot at a time. */
@@ -325,14 +321,19 @@ int reset_memory(struct reset *reset, struct mote_error *err)
 		return -1;
 	set = join(reset);
 	is_large = set.count > RESET_COPY_MAX;
-	if (is_large && for_each_run(reset, &set, give_back))
-		return mote_error_errno(err, MOTE_STATUS_FAILED,
-		                        "cannot reset a VM: giving memory back");
-	for (uint64_t i = 0; i < set.words && !is_large; i++)
-		for (uint64_t bits = reset->dirty[i]; bits; bits &= bits - 1)
+	for (uint64_t i = 0; i < set.words; i++) {
+		uint64_t bits = is_large ? reset->dirty[i] & reset->tables[i] : reset->dirty[i];
+
+		if (is_large)
+			reset->watch[i] |= reset->dirty[i];
+		for (; bits; bits &= bits - 1)
 			put_back(reset, i * 64 + (uint64_t)__builtin_ctzll(bits));
+	}
 	reset->counts.rounds++;
 	reset->was_flushed = false;
+	if ((is_large || aged != reset->counts.aged) && give_back(reset, &set))
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot reset a VM: giving memory back");
 	if ((is_large || set.has_tables || aged != reset->counts.aged) && watch_again(reset, err))
 		return -1;
 	return set.has_tables ? forget_translations(reset, err) : 0;

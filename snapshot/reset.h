@@ -5,8 +5,8 @@
  * How it works. KVM notes in its dirty log which pages the guest writes, the accessor of guest
  * memory which ones the VMM may have written or discarded. A reset makes them equal the snapshot's.
  * A page once written stays writable and stays in the set (a first write costs as much as fifty
- * copies), until it has been found unchanged RESET_AGE times in a row: then KVM is told to watch it
- * anew. Of a set that is larger than RESET_COPY_MAX, all is given back to the host instead.
+ * copies), until it has been found unchanged RESET_AGE times in a row: then it is given back to the
+ * host, and KVM is told to watch it anew. So is all of a set that is larger than RESET_COPY_MAX.
  *
  * Pages of page tables are different (docs/decisions/002-page-tables.md): KVM, or the processor's
  * TLB, may hold what they said. They are watched anew after each reset, so that their bits tell of
@@ -30,7 +30,7 @@ struct reset_counts {
 	uint64_t rounds;
 	uint64_t pages;    /* looked at */
 	uint64_t changed;  /* of these, put back */
-	uint64_t aged;     /* left the set */
+	uint64_t aged;     /* left the set by and by */
 	uint64_t remapped; /* given back to the host */
 	uint64_t flushes;  /* rounds in which a page table was written */
 };

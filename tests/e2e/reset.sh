@@ -120,7 +120,7 @@ test_long() {
 	expect_pristine
 	expect_status 0
 	[ "${files_last-$files}" -le "$files" ] || fail "$files descriptors became $files_last"
-	[ "${memory_last-$memory}" -le $((memory + 24576)) ] || fail "$memory KiB became $memory_last"
+	[ "${memory_last-$memory}" -le $((memory + 16384)) ] || fail "$memory KiB became $memory_last"
 	sleep 0.2
 	lines=$(wc -l <lines_at)
 	[ "$lines" -ge 100 ] || return 0

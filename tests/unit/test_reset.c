@@ -199,6 +199,7 @@ Test(reset, a_page_leaves_the_set_after_quiet_rounds)
 	round_of();
 	cr_assert(is_watched(SLOT_END - 1));
 	cr_assert(is_golden(SLOT_END - 1));
+	cr_assert_geq(reset.counts.remapped, 1, "and goes back to the host");
 	guest_writes(SLOT_END - 1, 2);
 	round_of();
 	cr_assert(is_golden(SLOT_END - 1));
