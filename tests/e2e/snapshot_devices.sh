@@ -475,7 +475,7 @@ for i in range(200):
 test_vsock_connection() {
 	need_tool python3
 	for force in '' --force; do
-		rm -f first.sock_7
+		rm -f first.sock_7 peer
 		timeout 20 python3 -c '
 import socket
 listener = socket.socket(socket.AF_UNIX)
