@@ -259,8 +259,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/mote $(BUILD)/mote-cc $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/mote-build $(BUILD)/mote-serve $(BUILD)/mote-bench $(BUILD)/mote-pack \
-		$(BUILD)/mote-new $(DESTDIR)$(PREFIX)/libexec/mote
+	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 -D images/python/mote.py $(DESTDIR)$(PREFIX)/lib/mote/python/mote.py
 	for file in images/functions/*/*; do \
