@@ -189,6 +189,7 @@ int snapshot_open_file(struct snapshot *snapshot, int fd, uint64_t size, const c
 	*layer = (struct snapshot_layer){.name = strdup(name), .fd = fd, .size = size};
 	if (!layer->name)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
+	copy_working_set(snapshot);
 	return read_header(layer, err);
 }
 

@@ -231,12 +231,25 @@ static int check_base(const struct snapshot *snapshot, unsigned layer, struct mo
 	return 0;
 }
 
+/* The list of a layer's run: of the topmost one what take_working_set() will look at. */
+static const struct snapshot_working_set *read_list(const struct snapshot *snapshot,
+                                                    const struct snapshot_layer *layer,
+                                                    struct snapshot_working_set *copy)
+{
+	if (layer == &snapshot->layers[0])
+		return snapshot->working_set_bytes;
+	return pread(layer->fd, copy, sizeof *copy, SNAPSHOT_WORKING_SET_OFFSET) == sizeof *copy
+	               ? copy
+	               : NULL;
+}
+
 /* With a key: that the file, its pages included, was written by somebody who has it. */
 static int check_authentication(const struct snapshot *snapshot, struct snapshot_layer *layer,
                                 struct mote_error *err)
 {
 	const struct snapshot_header *header = layer->header;
-	struct snapshot_working_set *set = NULL;
+	const struct snapshot_working_set *set = NULL;
+	struct snapshot_working_set copy;
 	uint8_t code[32];
 
 	if (!(header->flags & SNAPSHOT_FLAG_KEYED))
@@ -247,16 +260,12 @@ static int check_authentication(const struct snapshot *snapshot, struct snapshot
 		               : bad(layer, err,
 		                     "it was written with a key: give the same by --key-file");
 	if (header->run_pages) {
-		set = malloc(sizeof *set);
-		if (!set || pread(layer->fd, set, sizeof *set, SNAPSHOT_WORKING_SET_OFFSET) !=
-		                    sizeof *set) {
-			free(set);
+		set = read_list(snapshot, layer, &copy);
+		if (!set)
 			return bad(layer, err, "it is cut off");
-		}
 	}
 	auth_code(snapshot->key, header, set, layer->parts,
 	          header->pages_offset - SNAPSHOT_PARTS_OFFSET, code);
-	free(set);
 	if (!auth_is_equal(code, header->code))
 		return bad(layer, err, "it was written with another key, or changed since");
 	return verify_digests(layer, err);
