@@ -67,10 +67,14 @@ void working_set_prepare(struct vm *vm)
 	/* Of a start that is reset, the oracle would find the accessed bits. */
 	if (!vm->snapshot->record || vm->options->count != 1)
 		return;
-	set = calloc(1, sizeof *set);
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (!set || pagemap < 0)
+	if (pagemap < 0)
 		return;
+	set = calloc(1, sizeof *set);
+	if (!set) {
+		close(pagemap);
+		return;
+	}
 	set->pagemap = pagemap;
 	vm->working_set = set;
 }
