@@ -145,12 +145,15 @@ static int listen_tcp(const char *text)
 
 static int add_app(struct server *server, const char *prefix, size_t length, char *file, char *mote)
 {
-	struct app *app = calloc(1, sizeof *app);
+	struct app *app;
 
-	if (!app || server->app_count == SERVER_APPS_MAX)
+	if (server->app_count == SERVER_APPS_MAX)
 		return refuse("more than %d applications", SERVER_APPS_MAX);
 	if (!length || prefix[0] != '/' || !*file)
 		return refuse("--route '%.64s' is not PREFIX=APP, such as /api=./api-fn", prefix);
+	app = calloc(1, sizeof *app);
+	if (!app)
+		return refuse("no memory");
 	app->prefix = strndup(prefix, length);
 	app->file = file;
 	app->mote = mote;

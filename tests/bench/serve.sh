@@ -29,7 +29,7 @@ serve_rate() { # CONNECTIONS OPTION...
 
 # The ratio of two servers' rates, middle of the rounds; a colon stands between their options.
 serve_ratio() { # WHAT OPERATOR LIMIT OPTION... : OPTION...
-	local what=$1 operator=$2 limit=$3 a b ratios= round
+	local what=$1 operator=$2 limit=$3 a b round ratios=''
 	local -a first=() second=()
 	shift 3
 	while [ "$1" != : ]; do
@@ -51,6 +51,11 @@ serve_ratio() { # WHAT OPERATOR LIMIT OPTION... : OPTION...
 	result "$what" "$(printf '%s' "$ratios" | middle)" "$operator" "$limit" times
 }
 
+# Clock ticks of CPU time that a server and its workers have used.
+serve_ticks() { # PID
+	{ echo "$1" && pgrep -P "$1"; } | sed 's|.*|/proc/&/stat|' | xargs cat | awk '{ n += $14 + $15 } END { print n }'
+}
+
 # CPU time a request with two workers against one, in ns of all processes of the server.
 serve_scaling() {
 	local workers used=() requests start end server
@@ -58,9 +63,9 @@ serve_scaling() {
 		"$build/mote-serve" --listen "127.0.0.1:$serve_socket" --log none --pool "$workers:$workers" "$out/function" 2>"$out/serve.log" &
 		server=$!
 		sleep 1
-		start=$(cat /proc/"$server"/stat $(pgrep -P "$server" | sed 's|.*|/proc/&/stat|') | awk '{ n += $14 + $15 } END { print n }')
+		start=$(serve_ticks "$server")
 		requests=$(wrk -t1 "-c$((4 * workers))" -d3s "http://127.0.0.1:$serve_socket/" | awk '/requests in/ { print $1 }')
-		end=$(cat /proc/"$server"/stat $(pgrep -P "$server" | sed 's|.*|/proc/&/stat|') | awk '{ n += $14 + $15 } END { print n }')
+		end=$(serve_ticks "$server")
 		used+=("$(awk -v t="$((end - start))" -v n="$requests" 'BEGIN { print t / n }')")
 		kill "$server"
 		wait "$server" 2>/dev/null || true

@@ -11,8 +11,10 @@ static volatile int *const nowhere = (volatile int *)8;
 /* Allocates until there is no more, as a leak does. */
 static void exhaust(void)
 {
-	for (;;)
-		memset(malloc(1 << 20), 1, 1 << 20);
+	static void *kept[1 << 16];
+
+	for (unsigned i = 0;; i++)
+		memset(kept[i % (1 << 16)] = malloc(1 << 20), 1, 1 << 20);
 }
 
 /* All that a program can leave behind it; says what it finds of an earlier request. */
