@@ -35,6 +35,7 @@
 #include "vmm/new_file.h"
 #include "vmm/siphash.h"
 #include "vmm/start_tree.h"
+#include "vmm/working_set.h"
 
 /* Documentation/admin-guide/mm/pagemap.rst of the kernel. */
 #define PAGEMAP_PRESENT (1ull << 63)
@@ -341,7 +342,8 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
 	struct snapshot_section *sections = content.sections;
 	size_t devices_size;
 
-	/* First: it writes to guest memory. */
+	/* First: they write to guest memory. */
+	working_set_stop(vm);
 	devices_look(&vm->devices);
 	if (devices_save(&vm->devices, save->devices, save->devices_size, &devices_size, err) ||
 	    complete_exit(vm, MOTE_SNAPSHOT_TAKEN, err))

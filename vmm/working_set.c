@@ -220,6 +220,29 @@ static uint64_t count_only_read(const struct working_set *set)
 	return count;
 }
 
+/*
+ * Give the tables their accessed bits back, as the snapshot has them: in a snapshot of this guest
+ * each bit that the CPU has yet to set would be a page that each start from it writes. Entries that
+ * are not as clear_accessed() left them are the guest's, and may be no entries any more.
+ */
+static void restore_accessed(const struct vm *vm)
+{
+	const struct working_set *set = vm->working_set;
+
+	for (uint64_t frame = 0; frame < set->frames; frame++) {
+		uint64_t *entries = has_bit(set->tables, frame) ? table_entries(vm, frame) : NULL;
+		uint64_t before[ENTRIES];
+
+		if (!entries)
+			continue;
+		memcpy(before, snapshot_page(vm->snapshot, frame), sizeof before);
+		for (unsigned i = 0; i < ENTRIES; i++)
+			if (before[i] & PTE_PRESENT && before[i] & PTE_ACCESSED &&
+			    entries[i] == (before[i] & ~PTE_ACCESSED))
+				entries[i] = before[i];
+	}
+}
+
 static void record(struct vm *vm)
 {
 	struct working_set *set = vm->working_set;
@@ -244,5 +267,13 @@ void working_set_watch(struct vm *vm, bool is_over)
 	                                    clock_host_tsc()) < WORKING_SET_US))
 		return;
 	record(vm);
-	vm->working_set = NULL; /* its memory stays: the end of the process is quicker */
+	working_set_stop(vm);
+}
+
+/* Its memory stays: the end of the process is quicker. */
+void working_set_stop(struct vm *vm)
+{
+	if (vm->working_set && !vm->is_over)
+		restore_accessed(vm);
+	vm->working_set = NULL;
 }

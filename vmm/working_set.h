@@ -18,6 +18,9 @@ void working_set_begin(struct vm *vm);
 /* After each exit: record when the run has lasted for WORKING_SET_US. @is_over: or is at its end */
 void working_set_watch(struct vm *vm, bool is_over);
 
+/* Record no more, if it does still: the guest's memory is about to be looked at by others. */
+void working_set_stop(struct vm *vm);
+
 /* What a start touches, it touches at first: later pages are the work's own. */
 #define WORKING_SET_US 1e6
 

@@ -304,6 +304,29 @@ test_working_set() {
 	[ "$(recorded)" = "$before" ] || fail "it was not forgotten"
 }
 
+# Page tables are as they were in a snapshot of a start that records: else each start from it would write them.
+test_working_set_leaves_no_trace() {
+	local i
+	need_kvm
+	need_busybox
+	mkfifo orders
+	exec 3<>orders
+	start shell run --name shell "$busybox" -- sh <orders
+	echo 'echo prepared' >&3
+	wait_for prepared shell.out
+	snapshot_of shell shell.snap --stop
+	start again restore --name again shell.snap <orders
+	for ((i = 0; i < 200; i++)); do
+		! "$mote" ps | grep -q '^again ' || break
+		sleep 0.02
+	done
+	snapshot_of again again.snap --base shell.snap --stop
+	exec 3>&-
+	try "$mote" diff shell.snap again.snap
+	expect_in out ' kit data'
+	expect_not_in out 'page tables'
+}
+
 # Of a file that may not be written nothing is recorded, and it starts all the same.
 test_working_set_of_a_read_only_file() {
 	local before
