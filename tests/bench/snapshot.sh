@@ -35,7 +35,7 @@ milliseconds() { # COMMAND...
 }
 
 # The median of some numbers, one a line.
-middle() {
+median_of_lines() {
 	sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
 }
 
@@ -154,7 +154,7 @@ redis_measure() {
 		redis_count start
 		first+=("$(redis_to_instruction)")
 	done
-	redis_first=$(printf '%s\n' "${first[@]}" | middle) redis_floor=$(printf '%s\n' "${floors[@]}" | middle)
+	redis_first=$(printf '%s\n' "${first[@]}" | median_of_lines) redis_floor=$(printf '%s\n' "${floors[@]}" | median_of_lines)
 	redis_count answer
 	print_start redis
 	"${redis_inside[@]}" "$pairs" -n "$(((rounds + 3) / 4))" -r floor \
@@ -266,10 +266,10 @@ take_full() {
 	done
 	rm -f "$out/full.copy"
 	take_end
-	take_full=$(printf '%s\n' "${full[@]}" | middle)
-	take_copy=$(printf '%s\n' "${copies[@]}" | middle)
+	take_full=$(printf '%s\n' "${full[@]}" | median_of_lines)
+	take_copy=$(printf '%s\n' "${copies[@]}" | median_of_lines)
 	printf 'full: %s KiB, written in %s ms, cp %s ms, fsync %s ms more\n' "$(($(stat -c %s "$out/full.snap") / 1024))" \
-		"$take_full" "$take_copy" "$(printf '%s\n' "${syncs[@]}" | middle)"
+		"$take_full" "$take_copy" "$(printf '%s\n' "${syncs[@]}" | median_of_lines)"
 }
 
 # Of a guest that was started from that one and has changed 256 of its 25,600 pages.
@@ -285,9 +285,9 @@ take_differential() {
 		times+=("$written") syncs+=("$synced")
 	done
 	take_end
-	take_differential=$(printf '%s\n' "${times[@]}" | middle)
+	take_differential=$(printf '%s\n' "${times[@]}" | median_of_lines)
 	printf 'differential: %s KiB, written in %s ms, fsync %s ms more\n' "$(($(stat -c %s "$out/differential.snap") / 1024))" \
-		"$take_differential" "$(printf '%s\n' "${syncs[@]}" | middle)"
+		"$take_differential" "$(printf '%s\n' "${syncs[@]}" | median_of_lines)"
 }
 
 bench_take() {
