@@ -310,9 +310,25 @@ hypercall_turn:
 	mov %rsi, %rdi
 	mov %rdx, %rsi
 	mov %rcx, %rdx
+	mov %eax, %r9d
 	cmp %eax, %eax
 	in $MOTE_HYPERCALL_PORT, %eax
-	cltq
+	/*
+	 * A start from a snapshot, perhaps after one that has locked all memory by protection keys, which
+	 * KVM may leave in the processor (guestkit/selectors.h): nothing is touched before they are open.
+	 */
+	cmp $MOTE_HC_SNAPSHOT, %r9d
+	jne 1f
+	mov %eax, %r8d
+	xor %ecx, %ecx
+	xgetbv
+	test $0x200, %eax /* XCR0.PKRU */
+	jz 2f
+	xor %eax, %eax
+	xor %edx, %edx
+	wrpkru
+2:	mov %r8d, %eax
+1:	cltq
 	ret
 	.size hypercall_turn, . - hypercall_turn
 

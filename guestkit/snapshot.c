@@ -132,6 +132,8 @@ static void renew_fpu(void)
 		fpu_trim(thread->fpu);
 }
 
+_Static_assert(MOTE_HC_SNAPSHOT == MOTE_HC_snapshot, "entry.S knows it by its number");
+
 /* The area of a thread holds nothing while it runs, or was the last to run. */
 static int64_t call(enum mote_snapshot_point point, size_t problems)
 {

@@ -94,6 +94,9 @@
 #define MOTE_RUN_PREEMPTED_RSP    64
 #define MOTE_RUN_PREEMPTED_RFLAGS 72
 
+/* The number of the hypercall `snapshot`, for the kit's entry.S. */
+#define MOTE_HC_SNAPSHOT 13
+
 /* ELF note of kit.elf: owner "Mote", type MOTE_NOTE_KIT, descriptor struct mote_kit_note. */
 #define MOTE_NOTE_OWNER "Mote"
 #define MOTE_NOTE_KIT   1
