@@ -549,10 +549,19 @@ static __attribute__((noinline)) bool deliver(struct context *context)
 	return act_on_all(context) || is_changed;
 }
 
+/* A sleep ended for a signal that another thread has taken meanwhile: nobody is to hear of it. */
+static __attribute__((noinline)) bool sleep_on(struct context *context)
+{
+	if (!is_restartable(context) || signal_thread->is_final)
+		return false;
+	restart_call(context);
+	return true;
+}
+
 bool signal_deliver(struct context *context)
 {
 	if (!(signal_pending() & ~signal_thread->blocked) && !signal_thread->has_saved_mask &&
 	    !thread_current->is_dying)
-		return false;
+		return is_interrupted(context) && sleep_on(context);
 	return deliver(context);
 }

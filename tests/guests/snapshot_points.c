@@ -411,8 +411,9 @@ static void test_listen(const char *how, int family)
 	while (wait_for_connection(fd, how) < 0 && errno == EINTR)
 		;
 	client = accept(fd, NULL, NULL);
-	check("a connection came",
-	      client >= 0 && read(client, text, 5) == 5 && !strcmp(text, "hello"));
+	if (client < 0 || read(client, text, 5) != 5)
+		printf("%d: %s\n", client, strerror(errno));
+	check("a connection came", !strcmp(text, "hello"));
 	printf("restores %ld\n", mote_restores(NULL));
 	pthread_join(connector, NULL);
 }
