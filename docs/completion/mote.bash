@@ -119,7 +119,7 @@ _mote() {
 			--trace-no-pages --timeout --core --dump-dtb --cpu --cpus --console --disk --share --vsock --net --hostname --entropy --balloon --name --label --snapshot --snapshot-at --snapshot-clock --snapshot-continue --key-file --force --allow-wx --verify --kit --help'
 		;;
 	restore)
-		_mote_program '--root --env --stats --stats=json --timeout --core --console --disk --share --vsock --net
+		_mote_program '--root --env --stats --stats=json --timeout --trace --trace-no-pages --core --console --disk --share --vsock --net
 			--hostname --entropy --balloon --name --label --key-file --verify --verify-reset --symbols --serve-on --count -n --help'
 		;;
 	build) _mote_program '--mem --root --entry --env --cwd --share --disk --net --vsock --output -o --help' ;;
