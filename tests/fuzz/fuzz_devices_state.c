@@ -137,7 +137,7 @@ static void restore(const void *bytes, size_t size)
 		if (!err.code)
 			abort();
 	} else {
-		devices_serve(&adopted);
+		devices_serve(&adopted, false);
 		devices_generation_flags(&adopted);
 	}
 	/* Those that were made anew; elsewhere the process ends with them. */
