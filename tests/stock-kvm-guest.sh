@@ -252,6 +252,18 @@ test_reset_canary() {
 	expect_status 0
 }
 
+# One that uses no more than every processor has starts here; one of another processor is refused.
+test_moved() {
+	[ -d "$top/moved" ] || skip "there was no KVM where the lab was filled"
+	status=0
+	"$mote" restore "$top/moved/baseline.snap" >out 2>err || status=$?
+	[ "$status" -eq 0 ] || fail "status $status: $(cat err)"
+	grep -q 'Hello from a microVM!' out || fail "no answer"
+	status=0
+	"$mote" restore "$top/moved/host.snap" >out 2>err || status=$?
+	[ "$status" -eq 0 ] || grep -q '^mote: cannot start from .*CPU' err || fail "status $status: $(cat err)"
+}
+
 # ---- the processor ----
 
 test_cpu_baseline() {

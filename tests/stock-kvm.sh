@@ -108,6 +108,13 @@ if [ -x "$lab/images/lua" ]; then
 	done
 fi
 
+# Snapshots that were taken here, on another KVM and another processor.
+if [ -w /dev/kvm ]; then
+	mkdir "$lab/moved"
+	"$BUILD/mote" run --cpu=baseline --snapshot "$lab/moved/baseline.snap" --snapshot-at=main "$BUILD/images/hello"
+	"$BUILD/mote" run --snapshot "$lab/moved/host.snap" --snapshot-at=main "$BUILD/images/hello"
+fi
+
 # A root image: some files, a directory of many, a link, and the Lua scripts.
 if command -v mkfs.erofs >/dev/null; then
 	mkdir -p "$lab/tree/many" "$lab/tree/etc"

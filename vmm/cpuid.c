@@ -27,7 +27,7 @@ _Static_assert(offsetof(struct cpuid, entries) == offsetof(struct kvm_cpuid2, en
 	(1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23 | ECX_XSAVE | ECX_OSXSAVE | \
 	 ECX_HYPERVISOR)
 /* FPU DE PSE TSC MSR PAE CX8 SEP PGE CMOV PAT CLFSH MMX FXSR SSE SSE2 */
-#define EDX_BASELINE 0x0789a17fu
+#define EDX_BASELINE 0x0789a17du
 /* Leaf 7 */
 #define EBX7_FSGSBASE 1u
 #define ECX7_PKU      (1u << 3)

@@ -12,9 +12,10 @@ void cpuid_identify(char vendor[12], uint32_t *signature);
  * cpuid_check_compatible() - Check that this host can give all features that a guest has seen.
  * @wanted: of the guest: hostile
  * @host:   filtered for the same model of CPU
+ * @model:  of CPU_BASELINE the vendor does not count: it has no features of one vendor alone
  * @name:   of the snapshot, for messages
  */
-int cpuid_check_compatible(struct cpuid *wanted, struct cpuid *host, const char *name,
-                           struct mote_error *err);
+int cpuid_check_compatible(struct cpuid *wanted, struct cpuid *host, enum cpu_model model,
+                           const char *name, struct mote_error *err);
 
 #endif

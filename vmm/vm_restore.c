@@ -154,7 +154,9 @@ static int take_cpuid(struct vm *vm, struct mote_error *err)
 	memcpy(wanted.entries, section->bytes, section->size);
 	cpuid_filter(&vm->cpuid, (enum cpu_model)vm->snapshot->machine->cpu_model,
 	             vm->snapshot->machine->tsc_khz);
-	if (cpuid_check_compatible(&wanted, &vm->cpuid, vm->options->restore_path, err))
+	if (cpuid_check_compatible(&wanted, &vm->cpuid,
+	                           (enum cpu_model)vm->snapshot->machine->cpu_model,
+	                           vm->options->restore_path, err))
 		return -1;
 	vm->cpuid = wanted;
 	if (cpuid_xcr0(&wanted) != vm->snapshot->machine->xcr0)

@@ -46,6 +46,9 @@
 /* The size of memory is known later: of a snapshot's or an application image's. */
 #define CANDIDATES_SIZE (RUN_MEMORY_MAX / MOTE_PAGE_SIZE / 8)
 
+/* XSTATE_BV in struct kvm_xsave: its low half; the high one is 0 for what guests can have. */
+#define XSAVE_FEATURES (512 / 4)
+
 struct vm_save {
 	enum kvm_backend backend;
 	int pagemap; /* /proc/self/pagemap */
@@ -324,6 +327,9 @@ static int read_vcpu(struct vm *vm, struct mote_error *err)
 	if (ioctl(vm->kvm.vcpu, KVM_GET_SREGS, &machine->sregs) < 0 ||
 	    ioctl(vm->kvm.vcpu, KVM_GET_XSAVE, &vm->save->xsave) < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot read the vCPU's state");
+	/* kvm-pvm leaves the host's XCR0 in force: what the guest's CPUID has no word of is not
+	 * its. */
+	vm->save->xsave.region[XSAVE_FEATURES] &= (uint32_t)machine->xcr0;
 	machine->regs = vm->kvm.run->s.regs.regs;
 	machine->regs.rax = MOTE_SNAPSHOT_RESTORED;
 	machine->page_table = machine->sregs.cr3;
