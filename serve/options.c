@@ -315,11 +315,12 @@ static int read_all(struct server *server, struct common *common, char *mote, in
 int serve_options_parse(struct server *server, char *mote, int argc, char **argv)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	struct common common = {.workers_min = processors > 0 ? (unsigned)processors : 1,
+	/* A thread waits for its worker, so that fewer of either leave processors idle. */
+	struct common common = {.workers_min = processors > 0 ? 2 * (unsigned)processors : 2,
 	                        .queue_max = 1024};
 	int status;
 
-	common.workers_max = 4 * common.workers_min;
+	common.workers_max = 2 * common.workers_min;
 	*server = (struct server){.address = (char *)"127.0.0.1:8080",
 	                          .threads = common.workers_min,
 	                          .body_max = 1 << 20,

@@ -230,11 +230,12 @@ static struct string_list join(const struct string_list *list, size_t count,
 	for (; count; count--)
 		size += strlen(list->strings + size) + 1;
 	made = heap_alloc(size + others->size);
-	if (!made)
-		no_memory();
-	memcpy(made, list->strings, size);
-	memcpy(made + size, others->strings + dropped, others->size - dropped);
-	return (struct string_list){made, size + others->size - dropped};
+	if (made) {
+		memcpy(made, list->strings, size);
+		memcpy(made + size, others->strings + dropped, others->size - dropped);
+		return (struct string_list){made, size + others->size - dropped};
+	}
+	no_memory();
 }
 
 /*
