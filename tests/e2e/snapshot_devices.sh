@@ -9,7 +9,7 @@ inside=()
 pids=()
 
 cleanup() {
-	[ ${#pids[@]} -eq 0 ] || kill -9 "${pids[@]}" 2>/dev/null || true
+	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
 	[ ${#inside[@]} -eq 0 ] || ip netns delete "$space" 2>/dev/null || true
 }
 trap cleanup EXIT
