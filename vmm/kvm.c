@@ -35,7 +35,7 @@ static int failed(struct mote_error *err, const char *step)
 
 /* #syscalls:load ioctl(KVM_CREATE_VM) ioctl(KVM_CREATE_VCPU) ioctl(KVM_ENABLE_CAP) */
 /* #syscalls:load ioctl(KVM_GET_VCPU_MMAP_SIZE) mmap */
-int kvm_create(struct kvm *kvm, uint64_t ram_size, struct mote_error *err)
+int kvm_create(struct kvm *kvm, uint64_t ram_size, bool is_native, struct mote_error *err)
 {
 	struct kvm_enable_cap local_apic = {.cap = KVM_CAP_SPLIT_IRQCHIP};
 	int size;
@@ -49,9 +49,11 @@ int kvm_create(struct kvm *kvm, uint64_t ram_size, struct mote_error *err)
 	 * again at the end (docs/decisions/007-no-irqchip.md). A KVM that cannot do without is as
 	 * good.
 	 */
-	/* KVM may put a page of its own at the APIC\'s address, where more RAM than this would lie.
+	/*
+	 * Hardware that virtualises the APIC has KVM put a page of its own at its address, where
+	 * more RAM than this would lie. There is none such where KVM runs CPL 3 as it is.
 	 */
-	if (ram_size <= LOCAL_APIC_PAGE)
+	if (ram_size <= LOCAL_APIC_PAGE || is_native)
 		ioctl(kvm->vm, KVM_ENABLE_CAP, &local_apic);
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0);
 	if (kvm->vcpu < 0)

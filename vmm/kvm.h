@@ -38,8 +38,9 @@ int kvm_open(struct kvm *kvm, struct mote_error *err);
 /**
  * kvm_create() - Make the VM, still without memory, and its vCPU.
  * @ram_size: bytes that it may get later: decides whether KVM emulates a local APIC
+ * @is_native: see struct cpuid
  */
-int kvm_create(struct kvm *kvm, uint64_t ram_size, struct mote_error *err);
+int kvm_create(struct kvm *kvm, uint64_t ram_size, bool is_native, struct mote_error *err);
 
 /**
  * kvm_add_ram() - Make RAM usable for the guest up to @end by one more slot.

@@ -485,7 +485,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 {
 	if (guest_memory_create(&vm->memory, vm->options->memory_bytes, err) ||
 	    trace_prepare(vm, err) || populate_start(vm, err) ||
-	    kvm_create(&vm->kvm, vm->memory.size, err))
+	    kvm_create(&vm->kvm, vm->memory.size, vm->cpuid.is_native, err))
 		return -1;
 	vm->root_gpa = choose_root_gpa(vm);
 	if (vm->root && kvm_add_read_only_slot(&vm->kvm, VM_ROOT_SLOT, vm->root_gpa, vm->root,
