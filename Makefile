@@ -262,7 +262,7 @@ install: all
 	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/libexec/mote
 	install -m 644 $(BUILD)/kit.elf $(DESTDIR)$(PREFIX)/lib/mote
 	install -m 644 -D images/python/mote.py $(DESTDIR)$(PREFIX)/lib/mote/python/mote.py
-	for file in images/functions/*/*; do \
+	for file in images/functions/test.sh images/functions/*/*; do \
 		install -D $$file $(DESTDIR)$(PREFIX)/share/mote/functions/$${file#images/functions/}; done
 	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1

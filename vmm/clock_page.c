@@ -17,7 +17,7 @@ uint64_t clock_host_tsc(void)
 	return __rdtsc();
 }
 
-static uint64_t now(clockid_t id)
+uint64_t clock_host_ns(clockid_t id)
 {
 	struct timespec time;
 
@@ -120,7 +120,7 @@ uint64_t clock_page_monotonic(const struct clock_page *clock)
 void clock_page_refresh(struct clock_page *clock)
 {
 	volatile struct mote_clock *page = clock->page;
-	uint64_t monotonic = now(CLOCK_MONOTONIC) + (uint64_t)clock->monotonic_offset;
+	uint64_t monotonic = clock_host_ns(CLOCK_MONOTONIC) + (uint64_t)clock->monotonic_offset;
 	uint64_t tsc = clock_host_tsc();
 	/* A TSC that went back (a host that was moved) shows nothing. */
 	uint64_t shown = tsc >= clock->written_at ? shown_at(clock, tsc) : clock->shown_monotonic;
@@ -138,9 +138,9 @@ void clock_page_refresh(struct clock_page *clock)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	page->tsc = tsc + clock->tsc_offset;
 	page->monotonic = clock->shown_monotonic;
-	page->realtime_offset =
-	        now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC) - (uint64_t)clock->monotonic_offset;
-	page->boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC) -
+	page->realtime_offset = clock_host_ns(CLOCK_REALTIME) - clock_host_ns(CLOCK_MONOTONIC) -
+	                        (uint64_t)clock->monotonic_offset;
+	page->boottime_offset = clock_host_ns(CLOCK_BOOTTIME) - clock_host_ns(CLOCK_MONOTONIC) -
 	                        (uint64_t)clock->monotonic_offset +
 	                        (uint64_t)clock->boottime_offset;
 	page->multiplier = clock->multiplier;

@@ -4,6 +4,7 @@
 #define MOTE_VMM_CLOCK_PAGE_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "vmm/guest_memory.h"
 #include "vmm/kvm.h"
@@ -38,6 +39,9 @@ void clock_page_refresh_if_old(struct clock_page *clock);
 
 /* CLOCK_MONOTONIC as the guest reads it now, in ns. */
 uint64_t clock_page_monotonic(const struct clock_page *clock);
+
+/* A clock of the host's, in ns. */
+uint64_t clock_host_ns(clockid_t id);
 
 /* Host TSC, for time stamps. */
 uint64_t clock_host_tsc(void);

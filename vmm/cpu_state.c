@@ -147,33 +147,41 @@ static int failed(struct mote_error *err, const char *step)
 	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot set up the vCPU: %s", step);
 }
 
-static int set_msrs(const struct kvm *kvm, uint64_t syscall_entry)
+static int set_msrs(const struct kvm *kvm, const uint64_t values[CPU_STATE_MSRS])
 {
 	struct {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entries[3];
-	} msrs = {.head = {.nmsrs = 3},
-	          .entries = {{.index = MSR_STAR, .data = MOTE_STAR},
-	                      {.index = MSR_LSTAR, .data = syscall_entry},
-	                      {.index = MSR_SYSCALL_MASK, .data = MOTE_FMASK}}};
+		struct kvm_msr_entry entries[CPU_STATE_MSRS];
+	} msrs = {.head = {.nmsrs = CPU_STATE_MSRS},
+	          .entries = {{.index = MSR_STAR, .data = values[0]},
+	                      {.index = MSR_LSTAR, .data = values[1]},
+	                      {.index = MSR_SYSCALL_MASK, .data = values[2]}}};
 
-	return ioctl(kvm->vcpu, KVM_SET_MSRS, &msrs) == 3 ? 0 : -1;
+	return ioctl(kvm->vcpu, KVM_SET_MSRS, &msrs) == CPU_STATE_MSRS ? 0 : -1;
 }
 
 /* #syscalls:load ioctl(KVM_SET_CPUID2) */
 /* #syscalls:load ioctl(KVM_SET_XCRS) ioctl(KVM_SET_MSRS) */
-int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
-                  struct mote_error *err)
+int cpu_state_set_features(const struct kvm *kvm, struct cpuid *cpuid, uint64_t xcr0,
+                           const uint64_t msrs[CPU_STATE_MSRS], struct mote_error *err)
 {
-	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = cpuid_xcr0(cpuid)}}};
-	struct kvm_regs *regs = &kvm->run->s.regs.regs;
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = xcr0}}};
 
 	if (ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0)
 		return failed(err, "KVM_SET_CPUID2");
 	if (ioctl(kvm->vcpu, KVM_SET_XCRS, &xcrs) < 0)
 		return failed(err, "KVM_SET_XCRS");
-	if (set_msrs(kvm, start->syscall_entry))
-		return failed(err, "KVM_SET_MSRS");
+	return set_msrs(kvm, msrs) ? failed(err, "KVM_SET_MSRS") : 0;
+}
+
+int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
+                  struct mote_error *err)
+{
+	const uint64_t msrs[CPU_STATE_MSRS] = {MOTE_STAR, start->syscall_entry, MOTE_FMASK};
+	struct kvm_regs *regs = &kvm->run->s.regs.regs;
+
+	if (cpu_state_set_features(kvm, cpuid, cpuid_xcr0(cpuid), msrs, err))
+		return -1;
 	/* General and special registers go in with the first KVM_RUN. */
 	set_sregs(&kvm->run->s.regs.sregs, start->page_table);
 	memset(regs, 0, sizeof *regs);

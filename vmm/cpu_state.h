@@ -22,6 +22,13 @@ struct cpu_start {
 	uint64_t syscall_entry; /* MSR_LSTAR */
 };
 
+/* System-call MSRs, in this order: STAR, LSTAR, SFMASK. */
+#define CPU_STATE_MSRS 3
+
+/* Give the vCPU its features, XCR0 and system-call MSRs: what its registers do not hold. */
+int cpu_state_set_features(const struct kvm *kvm, struct cpuid *cpuid, uint64_t xcr0,
+                           const uint64_t msrs[CPU_STATE_MSRS], struct mote_error *err);
+
 /* Give the vCPU its features, control registers, system-call MSRs and first registers. */
 int cpu_state_set(const struct kvm *kvm, struct cpuid *cpuid, const struct cpu_start *start,
                   struct mote_error *err);

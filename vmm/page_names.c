@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "vmm/loader.h"
-#include "vmm/siphash.h"
+#include "vmm/vm_save.h"
 
 #define SYMBOLS_MOST 4000000u
 #define SEGMENTS_MAX 64
@@ -111,15 +111,14 @@ static void load_application(struct page_names *names, const struct snapshot *sn
 /* The kit in this mote, if it is the snapshot's: the others are not at hand. */
 static void load_kit(struct page_names *names, const struct snapshot *snapshot)
 {
-	const uint64_t key[2] = {0, 0};
 	struct code_image image = {.bias = 0};
 	struct mote_error unused;
 	struct elf_file kit;
-	uint64_t id[2];
+	uint8_t id[16];
 
 	if (kit_open(&kit, NULL, &unused))
 		return;
-	siphash_128(key, kit.source.bytes, kit.source.size, id);
+	vm_identify(kit.source.bytes, kit.source.size, id);
 	if (memcmp(id, snapshot->machine->kit_id, sizeof id) != 0)
 		return;
 	image.elf = kit.source.bytes;

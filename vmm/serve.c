@@ -24,9 +24,6 @@
 #include "vmm/vm_reset.h"
 #include "vmm/worker_wire.h"
 
-#define RUN_GPA(field) \
-	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
-
 struct vm_serve {
 	int socket;
 	mote_gpa_t buffer; /* of the function, for requests: what the snapshot's run page says */
@@ -182,10 +179,10 @@ static int place_request(struct vm *vm, const struct worker_message *head, size_
 	if (deadline && deadline < TICK_LATEST_NS)
 		tick_look(vm);
 	if (head->exits &&
-	    guest_write(&vm->memory, RUN_GPA(generation.flags), &flags, sizeof flags))
+	    guest_write(&vm->memory, VM_RUN_GPA(generation.flags), &flags, sizeof flags))
 		return -1;
 	return guest_write(&vm->memory, serve->buffer, serve->message + sizeof *head, size) ||
-	                       guest_write(&vm->memory, RUN_GPA(generation.request), &bytes,
+	                       guest_write(&vm->memory, VM_RUN_GPA(generation.request), &bytes,
 	                                   sizeof bytes)
 	               ? -1
 	               : 0;
@@ -240,7 +237,8 @@ int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *e
 	struct worker_message head;
 	ssize_t size;
 
-	if (guest_read(&vm->memory, RUN_GPA(function_buffer), &serve->buffer, sizeof serve->buffer))
+	if (guest_read(&vm->memory, VM_RUN_GPA(function_buffer), &serve->buffer,
+	               sizeof serve->buffer))
 		return mote_error_set(err, MOTE_STATUS_FAILED, "the snapshot has been cut");
 	if (!serve->buffer.value)
 		return mote_error_set(

@@ -96,6 +96,7 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 
 /* ---- ticks ---- */
 
+/* #syscalls:run clock_gettime */
 static uint64_t now(void)
 {
 	struct timespec time;
@@ -258,19 +259,10 @@ int stop_poll_calls(struct pollfd *fds, nfds_t count)
 	return poll_once(fds, count, UINT64_MAX, false);
 }
 
-/* #syscalls:run clock_gettime */
-static uint64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* The same, with calls served between. */
 static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
 {
-	uint64_t start = monotonic(), left = timeout_ns;
+	uint64_t start = now(), left = timeout_ns;
 
 	for (;;) {
 		uint64_t part =
@@ -286,7 +278,7 @@ static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns,
 			return -1;
 		}
 		if (timeout_ns != UINT64_MAX) {
-			uint64_t passed = monotonic() - start;
+			uint64_t passed = now() - start;
 
 			left = passed < timeout_ns ? timeout_ns - passed : 0;
 		}

@@ -29,9 +29,6 @@
 
 #define RFLAGS_RESUME (1ull << 16)
 
-#define RUN_GPA(field) \
-	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
-
 /* The run page is the guest's to write: what is there is a wish, and a wrong one harms it alone. */
 static void set_field(struct vm *vm, mote_gpa_t gpa, const void *value, size_t size)
 {
@@ -70,8 +67,8 @@ static void choose_next(struct vm *vm, const struct mote_run *page, bool may_kee
 	else
 		stop_set_tick(delay);
 	vm->tick.next = next = now + delay;
-	set_field(vm, RUN_GPA(slicing), &slicing, sizeof slicing);
-	set_field(vm, RUN_GPA(next_tick), &next, sizeof next);
+	set_field(vm, VM_RUN_GPA(slicing), &slicing, sizeof slicing);
+	set_field(vm, VM_RUN_GPA(next_tick), &next, sizeof next);
 }
 
 int tick_init(struct vm *vm, struct mote_error *err)
@@ -79,7 +76,7 @@ int tick_init(struct vm *vm, struct mote_error *err)
 	uint64_t next = clock_page_monotonic(&vm->clock) + LATEST_NS;
 
 	vm->tick.quiet_slices = QUIET_SLICES;
-	set_field(vm, RUN_GPA(next_tick), &next, sizeof next);
+	set_field(vm, VM_RUN_GPA(next_tick), &next, sizeof next);
 	return stop_init_tick(LATEST_NS, err);
 }
 
@@ -119,10 +116,10 @@ void tick_lead(struct vm *vm)
 	/* Registers may not change while an exit is to be completed. */
 	if (vm->kvm.run->exit_reason != KVM_EXIT_INTR || is_in_kit(vm, regs->rip) ||
 	    has_exception(vm)) {
-		set_field(vm, RUN_GPA(preempt_wanted), &wanted, sizeof wanted);
+		set_field(vm, VM_RUN_GPA(preempt_wanted), &wanted, sizeof wanted);
 		return;
 	}
-	set_field(vm, RUN_GPA(preempted), preempted, sizeof preempted);
+	set_field(vm, VM_RUN_GPA(preempted), preempted, sizeof preempted);
 	regs->rip = vm->kit_note.preempt_entry;
 	regs->rflags = MOTE_PREEMPT_RFLAGS;
 	vm->kvm.run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;

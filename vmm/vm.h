@@ -3,6 +3,8 @@
 #ifndef MOTE_VMM_VM_H
 #define MOTE_VMM_VM_H
 
+#include <stddef.h>
+
 #include "vmm/app_image.h"
 #include "vmm/clock_page.h"
 #include "vmm/cpuid.h"
@@ -122,6 +124,10 @@ int vm_create(struct vm *vm, const struct run_options *options, struct mote_erro
 
 /* hypercall.c: serve the hypercall the vCPU stopped at; the result goes into its EAX. */
 int vm_hypercall(struct vm *vm, struct mote_error *err);
+
+/* Where a field of the run page is. */
+#define VM_RUN_GPA(field) \
+	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
 
 /* The run page as the guest last wrote it (a copy: it is hostile). */
 void vm_read_run_page(const struct vm *vm, struct mote_run *run);

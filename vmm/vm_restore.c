@@ -20,12 +20,12 @@
 #include "snapshot/snapshot.h"
 #include "vmm/confine.h"
 #include "vmm/console.h"
+#include "vmm/cpu_state.h"
 #include "vmm/cpuid_compat.h"
 #include "vmm/crash.h"
 #include "vmm/devices_snapshot.h"
 #include "vmm/root_image.h"
 #include "vmm/serve.h"
-#include "vmm/siphash.h"
 #include "vmm/start_tree.h"
 #include "vmm/trace.h"
 #include "vmm/trace_format.h"
@@ -33,9 +33,6 @@
 #include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
 #include "vmm/working_set.h"
-
-#define RUN_GPA(field) \
-	((mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA + offsetof(struct mote_run, field)})
 
 /* ---- before confinement ---- */
 
@@ -119,8 +116,7 @@ static int check_root(const struct vm *vm, struct mote_error *err)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
 	const char *path = vm->snapshot->sections[SNAPSHOT_ROOT].bytes;
-	const uint64_t key[2] = {0, 0};
-	uint64_t id[2] = {0, 0};
+	uint8_t id[16];
 
 	if (!machine->root_size && !vm->root_size)
 		return 0;
@@ -131,8 +127,7 @@ static int check_root(const struct vm *vm, struct mote_error *err)
 		        err, MOTE_STATUS_CANNOT_RUN,
 		        "cannot start from %s: it needs its root image again: --root %s",
 		        vm->options->restore_path, path && *path ? path : "IMAGE");
-	siphash_128(key, vm->root, vm->root_size < MOTE_PAGE_SIZE ? vm->root_size : MOTE_PAGE_SIZE,
-	            id);
+	vm_identify_root(vm, id);
 	if (machine->root_size != vm->root_size || memcmp(id, machine->root_id, sizeof id))
 		return refuse(vm, err, "--root is not the image that it was taken with");
 	if (!is_page(machine->root_gpa) || machine->root_gpa < machine->ram_size ||
@@ -196,26 +191,20 @@ static int read_snapshot(struct vm *vm, struct mote_error *err)
 
 /* ---- the machine ---- */
 
-static uint64_t now(clockid_t id)
-{
-	struct timespec time;
-
-	clock_gettime(id, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 /* CLOCK_MONOTONIC goes on where it was, or counts what has passed; CLOCK_BOOTTIME always does. */
 static void set_clock(struct vm *vm)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
-	uint64_t realtime = now(CLOCK_REALTIME), monotonic = now(CLOCK_MONOTONIC);
+	uint64_t realtime = clock_host_ns(CLOCK_REALTIME),
+	         monotonic = clock_host_ns(CLOCK_MONOTONIC);
 	uint64_t frozen = realtime > machine->realtime ? realtime - machine->realtime : 0;
 	uint64_t shown = machine->monotonic + (machine->advances ? frozen : 0);
 
 	vm->clock.monotonic_offset = (int64_t)(shown - monotonic);
 	vm->clock.boottime_offset =
 	        (int64_t)(machine->boottime_offset + (machine->advances ? 0 : frozen) -
-	                  (now(CLOCK_BOOTTIME) - monotonic - (uint64_t)vm->clock.monotonic_offset));
+	                  (clock_host_ns(CLOCK_BOOTTIME) - monotonic -
+	                   (uint64_t)vm->clock.monotonic_offset));
 }
 
 void vm_restore_clock(struct vm *vm)
@@ -247,35 +236,17 @@ static int add_slots(struct vm *vm, struct mote_error *err)
 	                : 0;
 }
 
-static int failed(struct mote_error *err, const char *step)
-{
-	return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot set up the vCPU: %s", step);
-}
-
-/* #syscalls:load ioctl(KVM_SET_CPUID2) ioctl(KVM_SET_XCRS) ioctl(KVM_SET_MSRS) */
 /* #syscalls:load ioctl(KVM_SET_XSAVE) */
 int vm_restore_vcpu(struct vm *vm, struct mote_error *err)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
-	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = machine->xcr0}}};
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[SNAPSHOT_MSRS];
-	} msrs = {.head = {.nmsrs = SNAPSHOT_MSRS},
-	          .entries = {{.index = 0xc0000081, .data = machine->msrs[0]},
-	                      {.index = 0xc0000082, .data = machine->msrs[1]},
-	                      {.index = 0xc0000084, .data = machine->msrs[2]}}};
 	struct kvm_run *run = vm->kvm.run;
-	int vcpu = vm->kvm.vcpu;
 
-	if (ioctl(vcpu, KVM_SET_CPUID2, &vm->cpuid) < 0)
-		return failed(err, "KVM_SET_CPUID2");
-	if (ioctl(vcpu, KVM_SET_XCRS, &xcrs) < 0)
-		return failed(err, "KVM_SET_XCRS");
-	if (ioctl(vcpu, KVM_SET_MSRS, &msrs) != SNAPSHOT_MSRS)
-		return failed(err, "KVM_SET_MSRS");
-	if (ioctl(vcpu, KVM_SET_XSAVE, vm->snapshot->sections[SNAPSHOT_XSAVE].bytes) < 0)
-		return failed(err, "KVM_SET_XSAVE");
+	if (cpu_state_set_features(&vm->kvm, &vm->cpuid, machine->xcr0, machine->msrs, err))
+		return -1;
+	if (ioctl(vm->kvm.vcpu, KVM_SET_XSAVE, vm->snapshot->sections[SNAPSHOT_XSAVE].bytes) < 0)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot set up the vCPU: KVM_SET_XSAVE");
 	run->s.regs.regs = machine->regs;
 	run->s.regs.sregs = machine->sregs;
 	run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -286,12 +257,11 @@ int vm_restore_vcpu(struct vm *vm, struct mote_error *err)
 void vm_restore_symbols(struct vm *vm)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
-	const uint64_t key[2] = {0, 0};
-	uint64_t id[2];
+	uint8_t id[16];
 
 	if (vm->kit_bytes || !vm->kit.source.bytes || vm->kit.source.size != machine->kit_size)
 		return;
-	siphash_128(key, vm->kit.source.bytes, vm->kit.source.size, id);
+	vm_identify(vm->kit.source.bytes, vm->kit.source.size, id);
 	if (!memcmp(id, machine->kit_id, sizeof id))
 		vm->kit_bytes = vm->kit.source.bytes;
 }
@@ -336,8 +306,8 @@ int vm_new_generation(struct vm *vm, struct mote_error *err)
 		return -1;
 	memcpy(generation.id, random, sizeof generation.id);
 	memcpy(generation.seed, random + sizeof generation.id, sizeof generation.seed);
-	if (guest_write(&vm->memory, RUN_GPA(generation), &generation, sizeof generation) ||
-	    guest_write(&vm->memory, RUN_GPA(snapshot_wanted), &wanted, sizeof wanted))
+	if (guest_write(&vm->memory, VM_RUN_GPA(generation), &generation, sizeof generation) ||
+	    guest_write(&vm->memory, VM_RUN_GPA(snapshot_wanted), &wanted, sizeof wanted))
 		return refuse(vm, err, "it has been cut");
 	memcpy(vm->generation, generation.id, sizeof vm->generation);
 	vm->generation_flags = generation.flags;
@@ -350,7 +320,7 @@ bool vm_check_generation(struct vm *vm)
 	uint8_t taken[sizeof vm->generation];
 
 	vm->must_take_generation = false;
-	if (!guest_read(&vm->memory, RUN_GPA(generation.taken), taken, sizeof taken) &&
+	if (!guest_read(&vm->memory, VM_RUN_GPA(generation.taken), taken, sizeof taken) &&
 	    !memcmp(taken, vm->generation, sizeof taken))
 		return true;
 	crash_unexpected_exit(vm, "goes on from a snapshot without taking its new generation");

@@ -178,10 +178,7 @@ void vm_save_want(struct vm *vm, bool is_outside)
 		return;
 	if (vm->options->snapshot_path && !save->is_taken)
 		wanted |= vm->options->points;
-	guest_write(&vm->memory,
-	            (mote_gpa_t){MOTE_RUN_VA - MOTE_WINDOW_VA +
-	                         offsetof(struct mote_run, snapshot_wanted)},
-	            &wanted, sizeof wanted);
+	guest_write(&vm->memory, VM_RUN_GPA(snapshot_wanted), &wanted, sizeof wanted);
 }
 
 /* ---- what is saved ---- */
@@ -250,16 +247,7 @@ static int complete_exit(struct vm *vm, int32_t result, struct mote_error *err)
 	return 0;
 }
 
-static uint64_t now(clockid_t id)
-{
-	struct timespec time;
-
-	clock_gettime(id, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/* Identity only: what it guards against is a mistake (docs/snapshot-format.md). */
-static void identify(const void *bytes, size_t size, uint8_t id[16])
+void vm_identify(const void *bytes, size_t size, uint8_t id[16])
 {
 	const uint64_t key[2] = {0, 0};
 	uint64_t hash[2] = {0, 0};
@@ -267,6 +255,11 @@ static void identify(const void *bytes, size_t size, uint8_t id[16])
 	if (bytes)
 		siphash_128(key, bytes, size, hash);
 	memcpy(id, hash, sizeof hash);
+}
+
+void vm_identify_root(const struct vm *vm, uint8_t id[16])
+{
+	vm_identify(vm->root, vm->root_size < MOTE_PAGE_SIZE ? vm->root_size : MOTE_PAGE_SIZE, id);
 }
 
 /* What a VM that was restored has from the one before, and does not know itself. */
@@ -305,16 +298,15 @@ static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 	        .application_bias = vm->application.bias,
 	        .application_gpa = vm->application.gpa,
 	        .monotonic = clock_page_monotonic(&vm->clock),
-	        .realtime = now(CLOCK_REALTIME),
-	        .boottime_offset = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC) -
+	        .realtime = clock_host_ns(CLOCK_REALTIME),
+	        .boottime_offset = clock_host_ns(CLOCK_BOOTTIME) - clock_host_ns(CLOCK_MONOTONIC) -
 	                           (uint64_t)vm->clock.monotonic_offset +
 	                           (uint64_t)vm->clock.boottime_offset,
 	        .msrs = {MOTE_STAR, vm->kit_note.syscall_entry, MOTE_FMASK},
 	};
 	cpuid_identify(machine->cpu_vendor, &machine->cpu_signature);
-	identify(vm->kit_bytes, vm->kit.source.size, machine->kit_id);
-	identify(vm->root, vm->root_size < MOTE_PAGE_SIZE ? vm->root_size : MOTE_PAGE_SIZE,
-	         machine->root_id);
+	vm_identify(vm->kit_bytes, vm->kit.source.size, machine->kit_id);
+	vm_identify_root(vm, machine->root_id);
 	if (vm->snapshot)
 		carry_over(machine, vm->snapshot->machine);
 }

@@ -67,4 +67,15 @@ int vm_save_write(struct vm *vm, int fd, enum mote_snapshot_point point,
  */
 int vm_save_finish(struct vm *vm, struct mote_error *err);
 
+/**
+ * vm_identify() - What a snapshot tells a file by.
+ * @bytes: NULL: all zeros
+ *
+ * Identity only: what it guards against is a mistake (docs/snapshot-format.md).
+ */
+void vm_identify(const void *bytes, size_t size, uint8_t id[16]);
+
+/* The same of the root image: of its first page, which has its superblock. */
+void vm_identify_root(const struct vm *vm, uint8_t id[16]);
+
 #endif
