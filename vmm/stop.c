@@ -97,7 +97,7 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 /* ---- ticks ---- */
 
 /* #syscalls:run clock_gettime */
-static uint64_t now(void)
+static uint64_t monotonic(void)
 {
 	struct timespec time;
 
@@ -130,12 +130,12 @@ void stop_set_tick(uint64_t delay_ns)
 	                                             .tv_nsec = (long)(delay_ns % NS_PER_S)}};
 
 	timer_settime(state.tick, 0, &when, NULL);
-	state.tick_at = now() + delay_ns;
+	state.tick_at = monotonic() + delay_ns;
 }
 
 uint64_t stop_tick_due(void)
 {
-	uint64_t present = now();
+	uint64_t present = monotonic();
 
 	return state.tick_at > present ? state.tick_at - present : 0;
 }
@@ -262,7 +262,7 @@ int stop_poll_calls(struct pollfd *fds, nfds_t count)
 /* The same, with calls served between. */
 static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
 {
-	uint64_t start = now(), left = timeout_ns;
+	uint64_t start = monotonic(), left = timeout_ns;
 
 	for (;;) {
 		uint64_t part =
@@ -278,7 +278,7 @@ static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns,
 			return -1;
 		}
 		if (timeout_ns != UINT64_MAX) {
-			uint64_t passed = now() - start;
+			uint64_t passed = monotonic() - start;
 
 			left = passed < timeout_ns ? timeout_ns - passed : 0;
 		}
