@@ -40,9 +40,25 @@ net_stream() { # to|from ADDRESS
 	"${net_inside[@]}" timeout 20 "$out/stream" "$1" "$2" $net_seconds
 }
 
-net_redis() { # ADDRESS
-	"${net_inside[@]}" timeout 60 redis-benchmark -h "$1" -t get -n 100000 -c 50 --csv 2>/dev/null |
-		sed -n 's/^"GET","\([0-9.]*\)".*/\1/p'
+net_redis() { # get|set ADDRESS
+	"${net_inside[@]}" timeout 60 redis-benchmark -h "$2" -t "$1" -n 100000 -c 50 --csv 2>/dev/null |
+		sed -n "s/^\"${1^^}\",\"\([0-9.]*\)\".*/\1/p"
+}
+
+# The file of 1 KiB that the image has, by 50 connections that are kept.
+net_nginx() { # ADDRESS
+	"${net_inside[@]}" wrk -t1 -c50 "-d${net_seconds}s" "http://$1/1k" | awk '
+		/^Requests\/sec/ { rate = $2 }
+		/Non-2xx|Socket errors/ { bad = 1 }
+		END { if (!bad) print rate }'
+}
+
+# The image's configuration and file, for the native server.
+net_nginx_conf() {
+	mkdir -p "$out/srv"
+	{ seq 100000000 100002000 || true; } 2>/dev/null | head -c 1024 >"$out/srv/1k"
+	sed -e "s|/srv|$out/srv|" -e "s|/run/nginx.pid|$out/nginx.pid|" -e 's|mime.types|/etc/nginx/&|' \
+		images/nginx/nginx.conf >"$out/nginx.conf"
 }
 
 # A limit is a ratio, or a number that is enough, whichever is lower.
@@ -64,9 +80,18 @@ bench_net() {
 	if command -v redis-server >/dev/null && [ -e "$build/images/redis.erofs" ]; then
 		net_guest_command=(--root "$build/images/redis.erofs" /usr/bin/redis-server -- --save '' --appendonly no --protected-mode no)
 		net_native_command=(redis-server --save '' --appendonly no --protected-mode no)
-		! net_measure net_redis || net_judge "Redis GET, 50 connections" 0.5 0 1/s
+		! net_measure net_redis get || net_judge "Redis GET, 50 connections" 0.5 0 1/s
+		! net_measure net_redis set || net_judge "Redis SET, 50 connections" 0.5 0 1/s
 	else
 		not_run "net: Redis" "redis-server or the image of Redis is missing"
+	fi
+	if command -v nginx >/dev/null && command -v wrk >/dev/null && [ -e "$build/images/nginx.erofs" ]; then
+		net_nginx_conf
+		net_guest_command=(--root "$build/images/nginx.erofs" /usr/sbin/nginx)
+		net_native_command=(nginx -c "$out/nginx.conf")
+		! net_measure net_nginx || net_judge "nginx, 1 KiB, 50 connections" 0.3 0 1/s
+	else
+		not_run "net: nginx" "nginx, wrk or the image of nginx is missing"
 	fi
 	ip netns delete "$net_space"
 	ip netns delete "$net_space-peer"
