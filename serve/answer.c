@@ -156,7 +156,12 @@ static const char *read_text_header(struct answer *answer, char *line, uint64_t 
 	return NULL;
 }
 
-const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size)
+bool answer_has_text_head(const unsigned char *bytes, size_t size)
+{
+	return memmem(bytes, size, "\n\r\n", 3) || memmem(bytes, size, "\n\n", 2);
+}
+
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all)
 {
 	char *at = (char *)bytes, *end = at + size, *line = size ? take_line(&at, end) : NULL;
 	uint64_t length = MOTE_FUNCTION_STREAM;
@@ -180,7 +185,9 @@ const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t
 	answer->body_here = (size_t)(end - at);
 	if (length < answer->body_here)
 		answer->body_here = (size_t)length;
-	answer->body_size = answer->body_here;
+	answer->body_size = is_all ? answer->body_here : length;
+	if (!is_all)
+		return NULL;
 	/* A HEAD request's has a length and no body. */
 	return length != MOTE_FUNCTION_STREAM && length > answer->body_here && answer->body_here
 	               ? "its body is not as long as it says"

@@ -34,9 +34,12 @@ struct answer {
 const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size, bool is_all);
 
 /**
- * answer_read_text() - The same of an answer in HTTP/1.0 text, as servers write it, up to its end.
+ * answer_read_text() - The same of an answer in HTTP/1.0 text, as servers write it.
  * @bytes: changed: strings get their ends
  */
-const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size);
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all);
+
+/* Whether such an answer has come as far as the end of its headers. */
+bool answer_has_text_head(const unsigned char *bytes, size_t size);
 
 #endif

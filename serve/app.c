@@ -66,7 +66,7 @@ static int run(const char *path, char *const *arguments)
 /* Run the program up to its first request. */
 static int make_snapshot(struct app *app)
 {
-	char *arguments[10] = {(char *)"mote", (char *)"run", (char *)"--snapshot-at=serve",
+	char *arguments[12] = {(char *)"mote", (char *)"run", (char *)"--snapshot-at=serve",
 	                       (char *)"--snapshot", app->snapshot};
 	unsigned count = 5;
 	int status;
@@ -74,6 +74,10 @@ static int make_snapshot(struct app *app)
 	if (app->memory) {
 		arguments[count++] = (char *)"--mem";
 		arguments[count++] = app->memory;
+	}
+	if (app->key_file) {
+		arguments[count++] = (char *)"--key-file";
+		arguments[count++] = app->key_file;
 	}
 	arguments[count++] = app->file;
 	status = run(app->mote, arguments);
@@ -96,6 +100,10 @@ int app_prepare(struct app *app)
 	const char *directory = getenv("TMPDIR");
 
 	pthread_mutex_init(&app->lock, NULL);
+	if (app->key_file) {
+		app->options[app->option_count++] = (char *)"--key-file";
+		app->options[app->option_count++] = app->key_file;
+	}
 	if (begins_with(app->file, SNAPSHOT_MAGIC)) {
 		app->snapshot = app->file;
 		return 0;

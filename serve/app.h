@@ -20,6 +20,7 @@ struct app {
 	char *options[APP_OPTIONS_MAX]; /* of mote restore */
 	unsigned option_count;
 	char *memory; /* --mem of its guests; NULL: the default */
+	char *key_file; /* that the snapshot is authenticated by; NULL: it is not */
 	bool speaks_http; /* it serves a port itself: requests and answers are HTTP text */
 	int log; /* descriptor that takes what guests write to stdout and stderr */
 

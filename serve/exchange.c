@@ -10,6 +10,8 @@
 
 #include "serve/app.h"
 
+#define ROUNDS 16 /* messages of a worker that are waited for in a row */
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec time;
@@ -205,14 +207,15 @@ static void fail_as_worker_says(struct exchange *exchange, uint32_t failure)
 /* A piece. The first one has a head, which tells whether the lengths add up in the end. */
 static void add_piece(struct exchange *exchange, const unsigned char *from, size_t size)
 {
-	if (size > exchange->answer_max - exchange->pieces.size)
+	if (size > exchange->answer_max - exchange->taken)
 		exchange_fail(exchange, 502, "the answer is larger than --max-answer");
 	else if (bytes_add(&exchange->pieces, from, size))
 		exchange_fail(exchange, 503, "no memory for the answer");
+	exchange->taken += size;
 }
 
-/* All pieces together are one answer, whose head may have been written before its end. */
-static void settle_lengths(struct bytes *pieces)
+/* What has come is one piece, whose head may have been written before its end. */
+static void settle_lengths(struct bytes *pieces, bool is_all)
 {
 	struct mote_function_answer head;
 	size_t body;
@@ -223,29 +226,66 @@ static void settle_lengths(struct bytes *pieces)
 	if (pieces->size - sizeof head < head.strings)
 		return;
 	body = pieces->size - sizeof head - head.strings;
-	if (head.body_size == MOTE_FUNCTION_STREAM)
+	if (is_all && head.body_size == MOTE_FUNCTION_STREAM)
 		head.body_size = body;
-	if (head.body_size == body)
-		head.body = (uint32_t)body;
+	head.body = (uint32_t)body;
 	memcpy(pieces->at, &head, sizeof head);
 }
 
-static void finish(struct exchange *exchange)
+static void read_answer(struct exchange *exchange, bool is_all)
 {
 	struct bytes *pieces = &exchange->pieces;
 	const char *wrong;
 
-	if (exchange->is_over)
-		return;
 	exchange->is_over = true;
 	if (exchange->app->speaks_http) {
-		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size);
+		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size, is_all);
 	} else {
-		settle_lengths(pieces);
-		wrong = answer_read(&exchange->answer, pieces->at, pieces->size, true);
+		settle_lengths(pieces, is_all);
+		wrong = answer_read(&exchange->answer, pieces->at, pieces->size, is_all);
 	}
 	if (wrong)
 		exchange_fail(exchange, 502, wrong);
+}
+
+/* The last piece has come. */
+static void finish(struct exchange *exchange)
+{
+	uint64_t body;
+
+	if (!exchange->is_over) {
+		read_answer(exchange, true);
+		return;
+	}
+	body = exchange->body_sent + exchange->pieces.size - exchange->passed;
+	if (!exchange->failed && exchange->answer.body_size != MOTE_FUNCTION_STREAM &&
+	    exchange->answer.body_size != body)
+		exchange_fail(exchange, 502, "its body is not as long as it says");
+}
+
+/* Bytes have come, and the next ones will take their time: what is there can be sent. */
+static int begin_stream(struct worker *worker)
+{
+	struct exchange *exchange = worker->exchange;
+	const struct bytes *pieces = &exchange->pieces;
+	bool is_full = pieces->size >= EXCHANGE_HELD;
+
+	if (exchange->is_streamed)
+		return EXCHANGE_STREAMS;
+	/* An answer without a body mostly has its end close by. */
+	if (!is_full && (!strcmp(exchange->method, "HEAD") ||
+	                 (exchange->app->speaks_http &&
+	                  !answer_has_text_head(pieces->at, pieces->size))))
+		return 0;
+	read_answer(exchange, false);
+	if (!exchange->failed && exchange->answer.body_size != MOTE_FUNCTION_STREAM &&
+	    exchange->answer.body_size > exchange->answer_max)
+		exchange_fail(exchange, 502, "the answer is larger than --max-answer");
+	if (exchange->failed)
+		return -1;
+	exchange->is_streamed = true;
+	exchange->worker = worker;
+	return EXCHANGE_STREAMS;
 }
 
 /* Of an exchange that is over already, what still comes is dropped. */
@@ -258,10 +298,10 @@ static int serve_message(struct worker *worker, const struct worker_message *hea
 	case WORKER_READY: return 0;
 	case WORKER_WANT_BODY: return exchange ? send_body(exchange, worker) : -1;
 	case WORKER_ANSWER:
-		if (!exchange)
+		if (!exchange || !size)
 			return -1;
 		add_piece(exchange, payload, size);
-		return exchange->is_over ? -1 : 0;
+		return exchange->failed ? -1 : 0;
 	case WORKER_LAST:
 		if (!exchange)
 			return -1;
@@ -283,18 +323,22 @@ static int serve_message(struct worker *worker, const struct worker_message *hea
 
 int exchange_serve(struct worker *worker, bool waits)
 {
+	struct exchange *exchange = worker->exchange;
+	uint64_t before = exchange ? exchange->taken : 0;
 	struct worker_message head;
 	size_t size;
-	int status;
+	int status, rounds = 0;
 
-	while ((status = worker_take(worker, waits, &head, &size)) > 0) {
+	while ((status = worker_take(worker, waits && rounds++ < ROUNDS, &head, &size)) > 0) {
 		status = serve_message(worker, &head, size);
-		if (status)
+		if (status || (exchange && exchange->pieces.size >= EXCHANGE_HELD))
 			break;
 	}
-	if (status < 0 && worker->exchange && !worker->exchange->is_over)
-		exchange_fail(worker->exchange, 502, "the process of the function is gone");
-	worker->requests += status > 0;
+	if (!status && exchange && exchange->taken > before)
+		status = begin_stream(worker);
+	if (status < 0 && exchange && !exchange->failed)
+		exchange_fail(exchange, 502, "the process of the function is gone");
+	worker->requests += status == 1;
 	return status;
 }
 

@@ -11,13 +11,21 @@
 #include "serve/answer.h"
 #include "serve/worker.h"
 
+/* Bytes of an answer that are gathered before it is sent, at most, and a piece. */
+#define EXCHANGE_HELD 0x40000u
+
+#define EXCHANGE_STREAMS 2 /* of exchange_serve() */
+
+struct server;
+
 struct bytes {
 	unsigned char *at;
 	size_t size, room;
 };
 
 struct exchange {
-	struct exchange *next; /* in its app's queue */
+	struct exchange *next; /* in its app's queue, or in the server's streams */
+	struct server *server;
 	struct app *app;       /* NULL: none is routed there */
 	struct MHD_Connection *connection;
 	char *target; /* path and query */
@@ -31,7 +39,8 @@ struct exchange {
 	bool is_too_large, has_no_memory;
 
 	struct bytes pieces; /* of the answer, as they came */
-	size_t answer_max;
+	uint64_t taken;      /* bytes of the answer, as far as it came */
+	uint64_t answer_max;
 	unsigned exits;
 
 	/* When it is over: status 0: @answer is good. */
@@ -39,6 +48,14 @@ struct exchange {
 	unsigned failed; /* status of HTTP to be sent instead of an answer */
 	const char *why;
 	struct answer answer;
+
+	/* An answer of which only the beginning is in @answer (serve/stream.c): */
+	bool is_streamed;
+	struct worker *worker; /* that makes the rest; NULL: there is none */
+	size_t passed;         /* of @pieces, to the client */
+	uint64_t body_sent;    /* bytes in all */
+	uint64_t send_until;   /* CLOCK_MONOTONIC ns */
+	int client;            /* socket */
 };
 
 /* Append: 0, or -1 without memory. */
@@ -57,7 +74,8 @@ int exchange_send(struct exchange *exchange, struct worker *worker);
  * exchange_serve() - Take what a worker has sent, as far as it is there.
  * @waits: for a moment, if it is not
  *
- * Return: 0: more is to come; 1: its exchange is over; -1: it is over, and the worker is of no use.
+ * Return: 0: more is to come; 1: its exchange is over; -1: it is over, and the worker is of no use;
+ * EXCHANGE_STREAMS: there are bytes to be sent, and the rest of the answer will take its time.
  */
 int exchange_serve(struct worker *worker, bool waits);
 

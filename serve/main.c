@@ -13,6 +13,9 @@
 #include "serve/options.h"
 #include "serve/server.h"
 
+#define CONNECTIONS 20000
+#define SPARE_FILES 256   /* for all that is neither a connection nor a worker */
+
 /* Where mote is, as seen from the directory of mote-serve: built, and installed. */
 static char *find_mote(void)
 {
@@ -33,15 +36,27 @@ static char *find_mote(void)
 	return NULL;
 }
 
-/* As many connections as are allowed need a descriptor each. */
-static void raise_file_limit(void)
+/* Each connection needs a descriptor, and so do workers, two while they are started. */
+static void raise_file_limit(struct server *server)
 {
-	struct rlimit limit;
+	uint64_t others = SPARE_FILES, most;
+	struct rlimit limit = {0};
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	for (unsigned i = 0; i < server->app_count; i++)
+		others += 2 * server->apps[i]->workers_max;
+	most = limit.rlim_cur > others ? limit.rlim_cur - others : 1;
+	if (!server->connections_max && most > CONNECTIONS)
+		most = CONNECTIONS;
+	if (server->connections_max > most)
+		fprintf(stderr,
+		        "mote serve: at most %llu connections: the limit of open files is %llu "
+		        "(ulimit -n)\n",
+		        (unsigned long long)most, (unsigned long long)limit.rlim_cur);
+	if (!server->connections_max || server->connections_max > most)
+		server->connections_max = (uint32_t)most;
 }
 
 /* SIGHUP: what the configuration file says now. A file that is wrong changes nothing. */
@@ -72,7 +87,7 @@ int main(int argc, char **argv)
 	}
 	if (serve_options_listen(&server))
 		return 125;
-	raise_file_limit();
+	raise_file_limit(&server);
 	signal(SIGPIPE, SIG_IGN);
 	/* In all threads; workers are started with them blocked, too, and end with their sockets. */
 	sigemptyset(&set);

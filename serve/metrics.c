@@ -32,6 +32,11 @@ void metrics_answer(struct metrics *metrics, unsigned status, unsigned exits)
 	add(&metrics->exits, exits);
 }
 
+void metrics_cut(struct metrics *metrics)
+{
+	add(&metrics->cut, 1);
+}
+
 void metrics_run(struct metrics *metrics, const struct worker_message *end)
 {
 	metrics_time(metrics, METRICS_RUN, end->ns);
@@ -72,6 +77,8 @@ void metrics_print(const struct metrics *metrics, const char *app, FILE *out)
 	for (unsigned i = 2; i < 6; i++)
 		fprintf(out, "mote_responses_total{app=\"%s\",code=\"%uxx\"} %llu\n", app, i,
 		        (unsigned long long)get(&metrics->by_status[i]));
+	fprintf(out, "mote_answers_cut_total{app=\"%s\"} %llu\n", app,
+	        (unsigned long long)get(&metrics->cut));
 	fprintf(out, "mote_resets_total{app=\"%s\"} %llu\n", app,
 	        (unsigned long long)get(&metrics->resets));
 	fprintf(out, "mote_reset_pages_total{app=\"%s\"} %llu\n", app,

@@ -22,12 +22,14 @@ struct metrics_times {
 struct metrics {
 	struct metrics_times phases[METRICS_PHASES];
 	uint64_t by_status[6]; /* hundreds */
-	uint64_t pages, exits, resets;
+	uint64_t pages, exits, resets, cut;
 };
 
-/* Both may be called by any thread. */
+/* All may be called by any thread. */
 void metrics_time(struct metrics *metrics, enum metrics_phase phase, uint64_t ns);
 void metrics_answer(struct metrics *metrics, unsigned status, unsigned exits);
+/* An answer whose end did not reach the client. */
+void metrics_cut(struct metrics *metrics);
 /* What a worker says of a run, and of the reset before it. */
 void metrics_run(struct metrics *metrics, const struct worker_message *end);
 

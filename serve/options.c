@@ -20,7 +20,7 @@
 
 struct common {
 	unsigned workers_min, workers_max, queue_max;
-	char *memory;
+	char *memory, *key_file;
 };
 
 static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -68,13 +68,13 @@ static int read_size(const char *name, const char *text, size_t *value)
 	return 0;
 }
 
-static int read_seconds(const char *text, uint64_t *ns)
+static int read_seconds(const char *name, const char *text, uint64_t *ns)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end || !(seconds >= 0 && seconds <= 1e6))
-		return refuse("--timeout '%.64s' is not a time in seconds", text);
+		return refuse("--%s '%.64s' is not a time in seconds", name, text);
 	*ns = (uint64_t)(seconds * 1e9);
 	return 0;
 }
@@ -179,6 +179,7 @@ static void settle(struct server *server, const struct common *common)
 		app->workers_max = common->workers_max;
 		app->queue_max = common->queue_max;
 		app->memory = common->memory;
+		app->key_file = common->key_file;
 		app->log = STDERR_FILENO;
 	}
 }
@@ -187,10 +188,14 @@ enum { OPTION_LISTEN = 256,
        OPTION_ROUTE,
        OPTION_POOL,
        OPTION_TIMEOUT,
+       OPTION_SEND_TIMEOUT,
        OPTION_MAX_MEMORY,
        OPTION_MAX_BODY,
        OPTION_MAX_ANSWER,
        OPTION_CONCURRENCY,
+       OPTION_MAX_CONNECTIONS,
+       OPTION_IDLE_TIMEOUT,
+       OPTION_KEY_FILE,
        OPTION_CONFIG,
        OPTION_THREADS,
        OPTION_LOG,
@@ -202,10 +207,14 @@ static const struct option options[] = {
         {"route", required_argument, NULL, OPTION_ROUTE},
         {"pool", required_argument, NULL, OPTION_POOL},
         {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+        {"send-timeout", required_argument, NULL, OPTION_SEND_TIMEOUT},
         {"max-memory", required_argument, NULL, OPTION_MAX_MEMORY},
         {"max-body", required_argument, NULL, OPTION_MAX_BODY},
         {"max-answer", required_argument, NULL, OPTION_MAX_ANSWER},
         {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
+        {"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
+        {"idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT},
+        {"key-file", required_argument, NULL, OPTION_KEY_FILE},
         {"config", required_argument, NULL, OPTION_CONFIG},
         {"threads", required_argument, NULL, OPTION_THREADS},
         {"log", required_argument, NULL, OPTION_LOG},
@@ -235,7 +244,9 @@ static int apply(struct server *server, struct common *common, int option, char 
 	case OPTION_LISTEN: server->address = value; return 0;
 	case OPTION_ROUTE: return add_route(server, value, mote);
 	case OPTION_POOL: return read_pool(value, common);
-	case OPTION_TIMEOUT: return read_seconds(value, &server->timeout_ns);
+	case OPTION_TIMEOUT: return read_seconds("timeout", value, &server->timeout_ns);
+	case OPTION_SEND_TIMEOUT:
+		return read_seconds("send-timeout", value, &server->send_timeout_ns);
 	case OPTION_MAX_MEMORY: common->memory = value; return 0;
 	case OPTION_MAX_BODY: return read_size("max-body", value, &server->body_max);
 	case OPTION_MAX_ANSWER: return read_size("max-answer", value, &server->answer_max);
@@ -244,9 +255,24 @@ static int apply(struct server *server, struct common *common, int option, char 
 			return -1;
 		common->queue_max = (unsigned)number;
 		return 0;
-	case OPTION_THREADS:
-		if (read_number("threads", value, 256, &number) || !number)
+	case OPTION_MAX_CONNECTIONS:
+		if (read_number("max-connections", value, 1000000, &number))
 			return -1;
+		if (!number)
+			return refuse("--max-connections '%.64s': at least one", value);
+		server->connections_max = (uint32_t)number;
+		return 0;
+	case OPTION_IDLE_TIMEOUT:
+		if (read_number("idle-timeout", value, 1000000, &number))
+			return -1;
+		server->idle_timeout_s = (unsigned)number;
+		return 0;
+	case OPTION_KEY_FILE: common->key_file = value; return 0;
+	case OPTION_THREADS:
+		if (read_number("threads", value, 256, &number))
+			return -1;
+		if (!number)
+			return refuse("--threads '%.64s': at least one", value);
 		server->threads = (unsigned)number;
 		return 0;
 	case OPTION_LOG: return read_log(server, value);
@@ -326,7 +352,8 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 	                          .body_max = 1 << 20,
 	                          .answer_max = 16 << 20,
 	                          .timeout_ns = 10000000000u,
-	                          .connections_max = 20000,
+	                          .send_timeout_ns = 60000000000u,
+	                          .idle_timeout_s = 60,
 	                          .log_format = LOG_TEXT,
 	                          .listener = -1,
 	                          .log = stderr};

@@ -24,6 +24,8 @@
 #include "serve/exchange.h"
 #include "serve/log.h"
 #include "serve/process.h"
+#include "serve/server_internal.h"
+#include "serve/stream.h"
 
 #define EVENTS      64
 #define TRIES       4 /* workers that may turn out to be gone, for one request */
@@ -31,8 +33,7 @@
 
 /* ---- workers ---- */
 
-/* The finisher takes over. */
-static void watch(struct server *server, struct worker *worker, int operation)
+void server_watch(struct server *server, struct worker *worker, int operation)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = worker};
 
@@ -46,8 +47,7 @@ static void resume(struct exchange *exchange)
 		MHD_resume_connection(exchange->connection);
 }
 
-/* A worker is done with its exchange: give it the next one that waits. */
-static void go_on(struct server *server, struct worker *worker, bool is_of_use)
+void server_go_on(struct server *server, struct worker *worker, bool is_of_use)
 {
 	struct app *app = worker->app;
 	struct exchange *next;
@@ -62,7 +62,7 @@ static void go_on(struct server *server, struct worker *worker, bool is_of_use)
 	while ((next = app_release(worker))) {
 		metrics_time(&app->metrics, METRICS_QUEUE, monotonic_ns() - next->arrived);
 		if (!exchange_send(next, worker)) {
-			watch(server, worker, EPOLL_CTL_ADD);
+			server_watch(server, worker, EPOLL_CTL_ADD);
 			return;
 		}
 		exchange_fail(next, 502, "the process of the function is gone");
@@ -77,14 +77,16 @@ static void go_on(struct server *server, struct worker *worker, bool is_of_use)
 static void finish_one(struct server *server, struct worker *worker)
 {
 	struct exchange *exchange = worker->exchange;
-	int status = exchange_serve(worker, false);
+	bool is_streamed = exchange && exchange->is_streamed; /* its own thread takes what there is */
+	int status = is_streamed ? EXCHANGE_STREAMS : exchange_serve(worker, false);
 
 	if (!status) {
-		watch(server, worker, EPOLL_CTL_MOD);
+		server_watch(server, worker, EPOLL_CTL_MOD);
 		return;
 	}
 	epoll_ctl(server->events, EPOLL_CTL_DEL, worker->socket, NULL);
-	go_on(server, worker, status > 0);
+	if (status != EXCHANGE_STREAMS)
+		server_go_on(server, worker, status > 0);
 	if (exchange)
 		resume(exchange);
 }
@@ -118,6 +120,7 @@ static void *finisher(void *argument)
 		for (int i = 0; i < count; i++)
 			finish_one(server, events[i].data.ptr);
 		log_flush(server->log);
+		stream_cut_late(server);
 		end_retired(server);
 	}
 	return NULL;
@@ -191,10 +194,11 @@ static void dispatch(struct server *server, struct exchange *exchange)
 	if (!status) {
 		exchange->is_suspended = true;
 		MHD_suspend_connection(exchange->connection);
-		watch(server, worker, EPOLL_CTL_ADD);
+		server_watch(server, worker, EPOLL_CTL_ADD);
 		return;
 	}
-	go_on(server, worker, status > 0);
+	if (status != EXCHANGE_STREAMS)
+		server_go_on(server, worker, status > 0);
 }
 
 /* ---- answers ---- */
@@ -237,9 +241,11 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 
 	if (exchange->failed)
 		return send_failure(server, exchange);
-	response = MHD_create_response_from_buffer(answer->body_here,
-	                                           (void *)(uintptr_t)answer->body,
-	                                           MHD_RESPMEM_PERSISTENT);
+	if (exchange->is_streamed)
+		response = stream_begin(server, exchange);
+	else
+		response = MHD_create_response_from_buffer(
+		        answer->body_here, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
 	for (unsigned i = 0; i < answer->header_count; i++)
@@ -247,6 +253,8 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 		                        answer->headers[i].value);
 	result = MHD_queue_response(exchange->connection, answer->status, response);
 	MHD_destroy_response(response);
+	if (exchange->is_streamed)
+		return result; /* stream_end() counts it */
 	metrics_answer(&exchange->app->metrics, answer->status, exchange->exits);
 	metrics_time(&exchange->app->metrics, METRICS_TOTAL, monotonic_ns() - exchange->arrived);
 	log_request(server->log, server->log_format, exchange, answer->status, answer->body_here);
@@ -267,11 +275,16 @@ static enum MHD_Result send_metrics(struct server *server, struct MHD_Connection
 	fputs("# HELP mote_request_seconds Time of requests by phase.\n"
 	      "# TYPE mote_request_seconds histogram\n"
 	      "# TYPE mote_responses_total counter\n"
+	      "# TYPE mote_answers_cut_total counter\n"
 	      "# TYPE mote_resets_total counter\n"
 	      "# TYPE mote_reset_pages_total counter\n"
 	      "# TYPE mote_exits_total counter\n"
-	      "# TYPE mote_workers gauge\n# TYPE mote_queued gauge\n",
+	      "# TYPE mote_workers gauge\n# TYPE mote_queued gauge\n"
+	      "# TYPE mote_connections gauge\n"
+	      "# TYPE mote_connections_refused_total counter\n",
 	      out);
+	fprintf(out, "mote_connections %u\nmote_connections_refused_total %u\n",
+	        server->connections, server->connections_refused);
 	pthread_rwlock_rdlock(&server->routes);
 	for (unsigned i = 0; i < server->app_count; i++) {
 		const struct app *app = server->apps[i];
@@ -298,14 +311,37 @@ static enum MHD_Result send_output(const struct server *server, struct MHD_Conne
 
 /* ---- libmicrohttpd's side ---- */
 
+/* All that it serves need a descriptor, and so do workers that are started meanwhile. */
+static enum MHD_Result may_connect(void *cls, const struct sockaddr *address, socklen_t length)
+{
+	struct server *server = cls;
+
+	(void)address, (void)length;
+	if (__atomic_load_n(&server->connections, __ATOMIC_RELAXED) < server->connections_max)
+		return MHD_YES;
+	__atomic_fetch_add(&server->connections_refused, 1, __ATOMIC_RELAXED);
+	return MHD_NO;
+}
+
+static void count_connection(void *cls, struct MHD_Connection *connection, void **context,
+                             enum MHD_ConnectionNotificationCode code)
+{
+	struct server *server = cls;
+
+	(void)connection, (void)context;
+	__atomic_fetch_add(&server->connections,
+	                   code == MHD_CONNECTION_NOTIFY_STARTED ? 1u : UINT32_MAX,
+	                   __ATOMIC_RELAXED);
+}
+
 /* The first that is heard of a request: its target as it was sent. */
 static void *begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct exchange *exchange = calloc(1, sizeof *exchange);
 
-	(void)cls;
 	if (!exchange)
 		return NULL;
+	exchange->server = cls;
 	exchange->connection = connection;
 	exchange->target = strdup(uri);
 	exchange->arrived = monotonic_ns();
@@ -315,9 +351,14 @@ static void *begin(void *cls, const char *uri, struct MHD_Connection *connection
 static void end(void *cls, struct MHD_Connection *connection, void **context,
                 enum MHD_RequestTerminationCode code)
 {
-	(void)cls, (void)connection, (void)code;
-	if (*context)
-		exchange_free(*context);
+	struct exchange *exchange = *context;
+
+	(void)connection;
+	if (!exchange)
+		return;
+	if (exchange->is_streamed)
+		stream_end(cls, exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	exchange_free(exchange);
 	*context = NULL;
 }
 
@@ -406,6 +447,7 @@ int server_reload(struct server *server, struct server *fresh)
 	server->body_max = fresh->body_max;
 	server->answer_max = fresh->answer_max;
 	server->timeout_ns = fresh->timeout_ns;
+	server->send_timeout_ns = fresh->send_timeout_ns;
 	server->log_format = fresh->log_format;
 	pthread_rwlock_unlock(&server->routes);
 	return 0;
@@ -414,6 +456,7 @@ int server_reload(struct server *server, struct server *fresh)
 int server_start(struct server *server)
 {
 	pthread_rwlock_init(&server->routes, NULL);
+	pthread_mutex_init(&server->streams_lock, NULL);
 	server->events = epoll_create1(EPOLL_CLOEXEC);
 	if (server->events < 0 || pthread_create(&server->finisher, NULL, finisher, server)) {
 		fprintf(stderr, "mote serve: cannot start a thread: %s\n", strerror(errno));
@@ -421,10 +464,13 @@ int server_start(struct server *server)
 	}
 	server->daemon = MHD_start_daemon(
 	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-	        NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
+	        may_connect, server, handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
 	        MHD_OPTION_THREAD_POOL_SIZE, server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
-	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_CONNECTION_LIMIT,
-	        server->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 60u, MHD_OPTION_END);
+	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_NOTIFY_CONNECTION,
+	        count_connection, server, MHD_OPTION_CONNECTION_LIMIT,
+	        /* divided among the threads, which do not get equal shares */
+	        server->connections_max * server->threads, MHD_OPTION_CONNECTION_TIMEOUT,
+	        server->idle_timeout_s, MHD_OPTION_END);
 	if (server->daemon)
 		return 0;
 	fprintf(stderr, "mote serve: cannot start the HTTP server: %s\n", strerror(errno));

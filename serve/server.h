@@ -25,7 +25,10 @@ struct server {
 	size_t body_max;      /* bytes of a request's body */
 	size_t answer_max;    /* bytes of an answer */
 	uint64_t timeout_ns;  /* of a request; 0: none */
-	uint32_t connections_max;
+	uint64_t send_timeout_ns; /* of an answer that is sent while it is made; 0: none */
+	uint32_t connections_max; /* one more is hung up on */
+	uint32_t connections, connections_refused;
+	unsigned idle_timeout_s; /* of a connection on which nothing moves; 0: none */
 	enum log_format log_format;
 	FILE *log;
 	/* For measuring, without a VM: answer this to everything; or what this program writes. */
@@ -34,6 +37,8 @@ struct server {
 	struct MHD_Daemon *daemon;
 	int events; /* epoll of the workers whose answer nobody waits for at once */
 	pthread_t finisher;
+	pthread_mutex_t streams_lock;
+	struct exchange *streams; /* answers that are sent while they are made */
 	volatile bool is_stopping;
 };
 

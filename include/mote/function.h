@@ -203,6 +203,16 @@ __attribute__((format(printf, 2, 3))) static inline int mote_print(struct mote_r
 	return mote_write(request, text, (size_t)length);
 }
 
+/* Send what has been written so far, the headers as well: for answers that take their time. */
+static inline int mote_flush(struct mote_request *request)
+{
+	if (!request->has_begun || request->answer->body) {
+		request->answer->body_size = MOTE_FUNCTION_STREAM;
+		mote_flush_answer(request);
+	}
+	return request->has_failed ? -1 : 0;
+}
+
 /**
  * mote_read_body() - Take more of a body that did not come whole with the request.
  * @buffer: of MOTE_FUNCTION_BUFFER bytes

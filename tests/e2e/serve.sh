@@ -80,14 +80,83 @@ test_bodies() {
 }
 
 test_faults() {
-	faults --timeout 1 --max-answer 4M --max-memory 32M
-	for pair in crash:502 exit:502 spin:504 sleep:504 exhaust:507 garbage:502 much/1000:502; do
+	faults --timeout 1 --max-memory 32M
+	for pair in crash:502 exit:502 spin:504 sleep:504 exhaust:507 garbage:502; do
 		expect "/${pair%:*}" "$(status_of "/${pair%:*}")" "${pair#*:}"
 		expect "the request after /${pair%:*}" "$(ask /next)" 'GET /next -'
 	done
 	expect "a long answer" "$(ask /much/32 | wc -c)" 2097152
 	expect_in serve.log 'answer'
 	expect_in serve.log 'SIGSEGV|segmentation'
+}
+
+# Waits until no request is being answered, and prints how many answers were cut.
+cuts() { # WANTED
+	local i
+	for ((i = 0; i < 200; i++)); do
+		! ask /metrics | grep -qx "mote_answers_cut_total{app=\"/\"} $1" || return 0
+		sleep 0.05
+	done
+	fail "answers that were cut: $(ask /metrics | grep cut_total), not $1"
+}
+
+test_stream() {
+	faults --pool 1:1
+	ask /slowly/3/300 -N -D head >body &
+	wait_for 'line 0' body
+	! grep -q 'line 2' body || fail "it came as a whole"
+	wait $!
+	expect "lines" "$(cat body)" $'line 0\nline 1\nline 2'
+	expect_in head '^X-Begun: yes'
+	expect_in head '^Transfer-Encoding: chunked'
+	expect "HEAD" "$(ask /slowly/3/10 -I | head -n 1 | tr -d '\r')" 'HTTP/1.1 200 OK'
+	expect "HTTP/1.0" "$(ask /slowly/2/10 --http1.0)" $'line 0\nline 1'
+	expect "the request after them" "$(ask /next)" 'GET /next -'
+	cuts 0
+}
+
+# An error after the beginning was sent: the answer has no end.
+test_stream_is_cut() {
+	faults --pool 1:1 --timeout 1 --max-answer 4M
+	for path in /begin/crash /begin/spin; do
+		try curl -s -N --max-time 20 --unix-socket socket "http://localhost$path"
+		expect_status 18
+		expect_out 'the beginning'
+		expect "the request after $path" "$(ask /next)" 'GET /next -'
+	done
+	try curl -s --max-time 20 -o much --unix-socket socket http://localhost/much/1000
+	expect_status 18
+	[ "$(stat -c %s much)" -lt 4194305 ] || fail "more than --max-answer"
+	cuts 3
+	kill "$server"
+	wait "$server" || true
+	server=
+	expect_in serve.log '/begin/crash" 200 14 .*: the function crashed'
+	expect_in serve.log '/begin/spin" 200 14 .*: the function took too long'
+	expect_in serve.log '/much/1000" 200 .*larger than --max-answer'
+}
+
+# Nothing of a long answer is kept: not where the client is fast, and not where it is slow.
+test_stream_of_a_gigabyte() {
+	faults --pool 1:1 --max-answer 1100M --timeout 20
+	expect "bytes" "$(ask /much/16384 --max-time 40 | wc -c)" 1073741824
+	local peak
+	peak=$(awk '/VmHWM/ {print $2}' "/proc/$server/status")
+	[ "$peak" -lt 40000 ] || fail "the server grew to $peak KiB"
+}
+
+# A client that does not read holds up its own worker, for as long as --send-timeout says; that is
+# not counted as the function's time.
+test_stream_to_slow_clients() {
+	faults --pool 1:1 --max-answer 1G --timeout 1 --send-timeout 3
+	python3 "$root/tests/tools/serve-clients.py" slow-reader socket /much/4000 >slow
+	expect_in slow '^cut after (2|3|4)\.[0-9] s'
+	expect "the request after it" "$(ask /next)" 'GET /next -'
+	python3 "$root/tests/tools/serve-clients.py" leave socket /much/4000
+	expect "the request after one that left" "$(ask /next)" 'GET /next -'
+	cuts 2
+	ask /much/100 --limit-rate 4M | wc -c >bytes
+	expect "bytes at a slow pace" "$(cat bytes)" 6553600
 }
 
 test_worker_is_killed() {

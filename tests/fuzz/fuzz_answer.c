@@ -30,7 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bytes = malloc(size);
 	memcpy(bytes, data + 1, size - 1);
 	size--;
-	if (!(is_text ? answer_read_text(&answer, bytes, size)
+	if (is_text && !is_all && !answer_has_text_head(bytes, size)) {
+		free(bytes);
+		return 0;
+	}
+	if (!(is_text ? answer_read_text(&answer, bytes, size, is_all)
 	              : answer_read(&answer, bytes, size, is_all))) {
 		if (answer.status < 200 || answer.status > 599 || answer.body < bytes ||
 		    answer.body + answer.body_here > bytes + size ||

@@ -42,6 +42,19 @@ static void write_much(struct mote_request *request)
 		;
 }
 
+/* /slowly/COUNT/MILLISECONDS: lines, each sent as it is made. */
+static void write_slowly(struct mote_request *request)
+{
+	long count = 0, pause = 0;
+
+	sscanf(mote_path(request), "/slowly/%ld/%ld", &count, &pause);
+	mote_set_header(request, "X-Begun", "yes");
+	for (long i = 0; i < count && !mote_flush(request); i++) {
+		usleep((unsigned)pause * 1000);
+		mote_print(request, "line %ld\n", i);
+	}
+}
+
 static void echo(struct mote_request *request)
 {
 	static char more[MOTE_FUNCTION_BUFFER];
@@ -84,7 +97,17 @@ static void answer(struct mote_request *request)
 		leave_traces(request);
 	else if (!strncmp(path, "/much/", 6))
 		write_much(request);
-	else if (!strcmp(path, "/echo"))
+	else if (!strncmp(path, "/slowly/", 8))
+		write_slowly(request);
+	else if (!strncmp(path, "/begin/", 7)) {
+		mote_print(request, "the beginning\n");
+		mote_flush(request);
+		usleep(100000);
+		if (!strcmp(path, "/begin/crash"))
+			*nowhere = 1;
+		for (;;) /* /begin/spin */
+			;
+	} else if (!strcmp(path, "/echo"))
 		echo(request);
 	else if (!strcmp(path, "/status"))
 		mote_status(request, 418);
