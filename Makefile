@@ -58,7 +58,7 @@ KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgene
 NET_CFLAGS := $(KIT_CFLAGS) -Iguestkit/net -isystem $(LWIP)/src/include
 LWIP_FAST  := core/inet_chksum core/pbuf core/tcp_in core/tcp_out core/ipv4/ip4
 
-VMM_SRC := $(wildcard vmm/*.c virtio/*.c snapshot/*.c)
+VMM_SRC := $(wildcard vmm/*.c virtio/*.c snapshot/*.c libmote/*.c)
 SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o
@@ -91,6 +91,7 @@ help:
 	@echo 'clean           remove what was built; keeps downloaded sources'
 
 include images/images.mk
+include libmote/libmote.mk
 include tests/tests.mk
 
 # ---- third-party sources ----
@@ -114,7 +115,9 @@ $(BUILD)/blake2/config.h: $(BLAKE2_STAMP)
 $(BUILD)/host/snapshot/auth.o: HOST_CFLAGS += $(BLAKE2_FLAGS)
 $(BUILD)/unit/snapshot/auth.o: UNIT_CFLAGS += $(BLAKE2_FLAGS)
 $(BUILD)/packer/snapshot/auth.o: PACKER_CFLAGS += $(BLAKE2_FLAGS)
+$(BUILD)/libmote/snapshot/auth.o: LIB_CFLAGS += $(BLAKE2_FLAGS)
 $(BUILD)/host/snapshot/auth.o $(BUILD)/unit/snapshot/auth.o $(BUILD)/packer/snapshot/auth.o \
+	$(BUILD)/libmote/snapshot/auth.o \
 	$(BUILD)/fuzz/fuzz_snapshot: $(BUILD)/blake2/config.h
 
 $(XXHASH)/.stamp:
@@ -253,7 +256,7 @@ $(BUILD)/mote-cc: guestkit/mote-cc.in
 # ---- the rest ----
 
 .PHONY: install
-install: all
+install: all install-library
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mote/include/mote \
 		$(DESTDIR)$(PREFIX)/libexec/mote \
 		$(DESTDIR)$(PREFIX)/share/man/man1 \
@@ -264,7 +267,7 @@ install: all
 	install -m 644 -D images/python/mote.py $(DESTDIR)$(PREFIX)/lib/mote/python/mote.py
 	for file in images/functions/test.sh images/functions/*/*; do \
 		install -D $$file $(DESTDIR)$(PREFIX)/share/mote/functions/$${file#images/functions/}; done
-	install -m 644 include/mote/*.h $(DESTDIR)$(PREFIX)/lib/mote/include/mote
+	install -m 644 $(GUEST_HEADERS) $(DESTDIR)$(PREFIX)/lib/mote/include/mote
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/completion/mote.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mote
@@ -273,4 +276,4 @@ install: all
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name third_party -exec rm -rf {} +
 
--include $(VMM_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(SERVE_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(KIT_OBJ:.o=.d) $(PACKER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(PACK_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(SERVE_OBJ:.o=.d)

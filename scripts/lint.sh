@@ -48,7 +48,7 @@ run() { # NAME COMMAND...
 	fi
 }
 
-c_folders=(vmm packer measure guestkit virtio snapshot include tests tools images)
+c_folders=(vmm libmote packer measure guestkit virtio snapshot include tests tools images)
 # The flags of the makefile as far as an analyser needs them.
 common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt" -isystem "$BUILD/xxhash"
 	-isystem "$BUILD/third_party/libb2/src" -isystem "$BUILD/blake2")
@@ -78,7 +78,7 @@ tidy_files() {
 tidy() {
 	local failed=0
 	need clang-tidy
-	files vmm packer measure virtio snapshot tools -- c | tidy_files "${common[@]}" || failed=1
+	files vmm libmote packer measure virtio snapshot tools -- c | tidy_files "${common[@]}" || failed=1
 	files guestkit -- c | tidy_files "${common[@]}" "${kit[@]}" || failed=1
 	return "$failed"
 }
@@ -89,7 +89,7 @@ cpp_check() {
 		--suppressions-list=scripts/cppcheck.txt --platform=unix64 -j "$jobs_max"
 		-D_GNU_SOURCE -D__x86_64__ '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD")
 	need cppcheck
-	files vmm packer measure guestkit virtio snapshot tools tests/guests tests/bench images -- c |
+	files vmm libmote packer measure guestkit virtio snapshot tools tests/guests tests/bench images -- c |
 		cppcheck "${options[@]}" --file-list=-
 }
 

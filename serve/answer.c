@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "mote/function_wire.h"
+#include "serve/http_field.h"
 
 /* Strings one after the other, each with its NUL. */
 struct strings {
@@ -24,29 +25,6 @@ static const char *next(struct strings *strings)
 	strings->at += length + 1;
 	strings->left -= length + 1;
 	return text;
-}
-
-/* RFC 9110, 5.6.2: token. */
-static bool is_token(const char *text)
-{
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-
-	if (!*text)
-		return false;
-	for (; *text; text++)
-		if (!(*text >= '0' && *text <= '9') && !(*text >= 'a' && *text <= 'z') &&
-		    !(*text >= 'A' && *text <= 'Z') && !strchr(marks, *text))
-			return false;
-	return true;
-}
-
-/* RFC 9110, 5.5: no controls but the tab. */
-static bool is_value(const char *text)
-{
-	for (; *text; text++)
-		if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
-			return false;
-	return true;
 }
 
 static bool is_servers(const char *name)
@@ -67,7 +45,7 @@ static const char *read_headers(struct answer *answer, struct strings strings, u
 
 		if (!value)
 			return "its headers end early";
-		if (!is_token(name) || !is_value(value))
+		if (!http_is_token(name) || !http_is_value(value))
 			return "a header of it is none";
 		if (is_servers(name))
 			continue;
@@ -140,7 +118,7 @@ static const char *read_text_header(struct answer *answer, char *line, uint64_t 
 		return "a header of it is none";
 	*colon = '\0';
 	value = colon + 1 + strspn(colon + 1, " \t");
-	if (!is_token(line) || !is_value(value))
+	if (!http_is_token(line) || !http_is_value(value))
 		return "a header of it is none";
 	if (!strcasecmp(line, "Transfer-Encoding"))
 		return "its body is encoded for a connection that goes on";

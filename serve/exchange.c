@@ -2,10 +2,8 @@
 /* One HTTP request on its way to a worker, and its answer on the way back. */
 #include "serve/exchange.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "serve/app.h"
@@ -20,37 +18,7 @@ uint64_t monotonic_ns(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-int bytes_add(struct bytes *bytes, const void *from, size_t size)
-{
-	if (size > bytes->room - bytes->size) {
-		size_t room = bytes->room ? 2 * bytes->room : 2048;
-		unsigned char *at;
-
-		while (room - bytes->size < size)
-			room *= 2;
-		at = realloc(bytes->at, room);
-		if (!at)
-			return -1;
-		bytes->at = at;
-		bytes->room = room;
-	}
-	if (size)
-		memcpy(bytes->at + bytes->size, from, size);
-	bytes->size += size;
-	return 0;
-}
-
 /* ---- the request ---- */
-
-static int add_string(struct exchange *exchange, const char *text)
-{
-	return bytes_add(&exchange->request, text, strlen(text) + 1);
-}
-
-static struct mote_function_request *head_of(struct exchange *exchange)
-{
-	return (struct mote_function_request *)(void *)exchange->request.at;
-}
 
 static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
@@ -58,100 +26,28 @@ static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char
 	struct exchange *exchange = cls;
 
 	(void)kind;
-	exchange->has_no_memory |=
-	        add_string(exchange, name) || add_string(exchange, value ? value : "");
-	if (!exchange->has_no_memory)
-		head_of(exchange)->header_count++;
+	exchange->has_no_memory |= request_add_header(&exchange->request, exchange->app->speaks_http,
+	                                              name, value ? value : "");
 	return exchange->has_no_memory ? MHD_NO : MHD_YES;
-}
-
-/* ---- HTTP text, for programs that serve a port ---- */
-
-/* Put in when the body is there; as many digits as a size can have (RFC 9110, 8.6: leading zeros are
- * digits as others). */
-#define LENGTH_FIELD "Content-Length: "
-#define LENGTH_ZEROS "00000000000000000000"
-#define LENGTH_END   "\r\nConnection: close\r\n\r\n"
-
-static int add_text(struct exchange *exchange, const char *text)
-{
-	return bytes_add(&exchange->request, text, strlen(text));
-}
-
-/* Those that speak of the connection are not passed on, and the length is set anew. */
-static enum MHD_Result add_text_header(void *cls, enum MHD_ValueKind kind, const char *name,
-                                       const char *value)
-{
-	static const char *const own[] = {"Connection", "Content-Length", "Transfer-Encoding",
-	                                  "Expect",     "Keep-Alive",     "Upgrade"};
-	struct exchange *exchange = cls;
-
-	(void)kind;
-	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-		if (!strcasecmp(name, own[i]))
-			return MHD_YES;
-	exchange->has_no_memory |= add_text(exchange, name) || add_text(exchange, ": ") ||
-	                           add_text(exchange, value ? value : "") ||
-	                           add_text(exchange, "\r\n");
-	return exchange->has_no_memory ? MHD_NO : MHD_YES;
-}
-
-/* HTTP/1.0: the answer is not chunked, and ends with the connection. */
-static int begin_text(struct exchange *exchange)
-{
-	if (add_text(exchange, exchange->method) || add_text(exchange, " ") ||
-	    add_text(exchange, exchange->target) || add_text(exchange, " HTTP/1.0\r\n"))
-		return -1;
-	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_text_header, exchange);
-	return exchange->has_no_memory || add_text(exchange, LENGTH_FIELD LENGTH_ZEROS LENGTH_END)
-	               ? -1
-	               : 0;
-}
-
-static void complete_text(struct exchange *exchange)
-{
-	char digits[sizeof LENGTH_ZEROS];
-	size_t at = exchange->head_size - (sizeof LENGTH_END - 1) - (sizeof LENGTH_ZEROS - 1);
-
-	snprintf(digits, sizeof digits, "%020zu", exchange->request.size - exchange->head_size);
-	memcpy(exchange->request.at + at, digits, sizeof digits - 1);
-}
-
-/* ---- both ---- */
-
-static int begin_function(struct exchange *exchange)
-{
-	const struct mote_function_request head = {.deadline = exchange->timeout_ns};
-
-	if (bytes_add(&exchange->request, &head, sizeof head) ||
-	    add_string(exchange, exchange->method) || add_string(exchange, exchange->target))
-		return -1;
-	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_header, exchange);
-	if (exchange->has_no_memory)
-		return -1;
-	head_of(exchange)->strings = (uint32_t)(exchange->request.size - sizeof head);
-	return 0;
 }
 
 int exchange_begin(struct exchange *exchange)
 {
-	int status = exchange->app->speaks_http ? begin_text(exchange) : begin_function(exchange);
+	bool is_text = exchange->app->speaks_http;
 
+	if (request_begin(&exchange->request, is_text, exchange->method, exchange->target,
+	                  exchange->timeout_ns))
+		return -1;
+	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_header, exchange);
+	if (exchange->has_no_memory || request_end_head(&exchange->request, is_text))
+		return -1;
 	exchange->head_size = exchange->request.size;
-	return status;
+	return 0;
 }
 
 void exchange_complete(struct exchange *exchange)
 {
-	size_t body = exchange->request.size - exchange->head_size;
-	size_t room = MOTE_FUNCTION_BUFFER - exchange->head_size;
-
-	if (exchange->app->speaks_http) {
-		complete_text(exchange);
-		return;
-	}
-	head_of(exchange)->body_size = body;
-	head_of(exchange)->body = (uint32_t)(body < room ? body : room);
+	request_end(&exchange->request, exchange->app->speaks_http, exchange->head_size);
 }
 
 int exchange_send(struct exchange *exchange, struct worker *worker)

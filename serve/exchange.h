@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "serve/answer.h"
+#include "serve/request.h"
 #include "serve/worker.h"
 
 /* Bytes of an answer that are gathered before it is sent, at most, and a piece. */
@@ -17,11 +18,6 @@
 #define EXCHANGE_STREAMS 2 /* of exchange_serve() */
 
 struct server;
-
-struct bytes {
-	unsigned char *at;
-	size_t size, room;
-};
 
 struct exchange {
 	struct exchange *next; /* in its app's queue, or in the server's streams */
@@ -57,9 +53,6 @@ struct exchange {
 	uint64_t send_until;   /* CLOCK_MONOTONIC ns */
 	int client;            /* socket */
 };
-
-/* Append: 0, or -1 without memory. */
-int bytes_add(struct bytes *bytes, const void *from, size_t size);
 
 /* The head is complete: begin @exchange->request. */
 int exchange_begin(struct exchange *exchange);

@@ -3,26 +3,7 @@
 #ifndef MOTE_VMM_ERROR_H
 #define MOTE_VMM_ERROR_H
 
-/*
- * Exit statuses of the mote program, as container tools have them. A code in an error object is one
- * of these, so that main.c alone decides how the process ends.
- */
-enum mote_status {
-	MOTE_STATUS_TIMEOUT = 124,    /* the guest ran past --timeout */
-	MOTE_STATUS_FAILED = 125,     /* mote itself failed or was misused */
-	MOTE_STATUS_CANNOT_RUN = 126, /* the program exists and cannot be run */
-	MOTE_STATUS_NOT_FOUND = 127,  /* the program does not exist */
-	MOTE_STATUS_OUT_OF_MEMORY = 137,
-	MOTE_STATUS_SIGNAL_BASE = 128, /* plus the signal number: the guest crashed */
-};
-
-/* Long enough for a path, a reason and a remedy; longer text is cut, never overrun. */
-#define MOTE_ERROR_TEXT 1024
-
-struct mote_error {
-	int code; /* enum mote_status; 0: no error */
-	char text[MOTE_ERROR_TEXT];
-};
+#include "mote/mote.h" /* struct mote_error, and its codes */
 
 /**
  * mote_error_set() - Fill an error object.
