@@ -95,9 +95,24 @@ static int make_snapshot(struct app *app)
 	return -1;
 }
 
+/* Workers use descriptors below 10. */
+static int open_snapshot(struct app *app)
+{
+	int fd = open(app->snapshot, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	app->snapshot_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	if (fd >= 0)
+		close(fd);
+	if (app->snapshot_fd >= 0)
+		return 0;
+	fprintf(stderr, "mote serve: cannot open %s: %s\n", app->snapshot, strerror(errno));
+	return -1;
+}
+
 int app_prepare(struct app *app)
 {
 	const char *directory = getenv("TMPDIR");
+	int status;
 
 	pthread_mutex_init(&app->lock, NULL);
 	if (app->key_file) {
@@ -106,13 +121,12 @@ int app_prepare(struct app *app)
 	}
 	if (begins_with(app->file, SNAPSHOT_MAGIC)) {
 		app->snapshot = app->file;
-		return 0;
+		return open_snapshot(app);
 	}
 	if (asprintf(&app->snapshot, "%s/mote-serve-%d-%p.snap",
 	             directory && *directory ? directory : "/tmp", (int)getpid(),
 	             (void *)app) < 0)
 		return -1;
-	app->owns_snapshot = true;
 	/* Its root may be inside; a snapshot needs it again. */
 	if (begins_with(app->file, "\177ELF\2\1\1")) {
 		app->options[app->option_count++] = (char *)"--symbols";
@@ -122,7 +136,10 @@ int app_prepare(struct app *app)
 		app->options[app->option_count++] = (char *)"--root";
 		app->options[app->option_count++] = app->file;
 	}
-	return make_snapshot(app);
+	/* It needs no name any more: whatever becomes of this process, no file stays. */
+	status = make_snapshot(app) || open_snapshot(app) ? -1 : 0;
+	unlink(app->snapshot);
+	return status;
 }
 
 /* ---- workers ---- */
@@ -244,6 +261,7 @@ void app_stop(struct app *app)
 		app->idle = worker->next;
 		worker_end(worker);
 	}
-	if (app->owns_snapshot)
-		unlink(app->snapshot);
+	if (app->snapshot_fd >= 0)
+		close(app->snapshot_fd);
+	app->snapshot_fd = -1;
 }

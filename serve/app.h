@@ -16,7 +16,7 @@ struct app {
 	char *file;   /* as named: a program, an image or a snapshot */
 	char *mote;   /* path of the mote program */
 	char *snapshot;
-	bool owns_snapshot; /* made for this server; goes with it */
+	int snapshot_fd; /* of it: workers get this one, whatever has its name by then */
 	char *options[APP_OPTIONS_MAX]; /* of mote restore */
 	unsigned option_count;
 	char *memory; /* --mem of its guests; NULL: the default */

@@ -104,5 +104,5 @@ int main(int argc, char **argv)
 	while (sigwait(&set, &number) || number == SIGHUP)
 		reload(&server, mote, argc, argv);
 	server_stop(&server);
-	return 0;
+	_exit(0); /* with threads that still serve connections */
 }

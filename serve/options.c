@@ -156,6 +156,7 @@ static int add_app(struct server *server, const char *prefix, size_t length, cha
 		return refuse("no memory");
 	app->prefix = strndup(prefix, length);
 	app->file = file;
+	app->snapshot_fd = -1;
 	app->mote = mote;
 	server->apps[server->app_count++] = app;
 	return 0;

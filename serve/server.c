@@ -31,6 +31,9 @@
 #define TRIES       4 /* workers that may turn out to be gone, for one request */
 #define RETRY_AFTER "1"
 
+#define DRAIN_MS      60000
+#define DRAIN_STEP_MS 10
+
 /* ---- workers ---- */
 
 void server_watch(struct server *server, struct worker *worker, int operation)
@@ -109,12 +112,12 @@ static void end_retired(struct server *server)
 	pthread_rwlock_unlock(&server->routes);
 }
 
-static void *finisher(void *argument)
+static __attribute__((noreturn)) void *finisher(void *argument)
 {
 	struct server *server = argument;
 	struct epoll_event events[EVENTS];
 
-	while (!server->is_stopping) {
+	for (;;) {
 		int count = epoll_wait(server->events, events, EVENTS, 250);
 
 		for (int i = 0; i < count; i++)
@@ -123,7 +126,6 @@ static void *finisher(void *argument)
 		stream_cut_late(server);
 		end_retired(server);
 	}
-	return NULL;
 }
 
 /* ---- requests ---- */
@@ -203,22 +205,32 @@ static void dispatch(struct server *server, struct exchange *exchange)
 
 /* ---- answers ---- */
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
-                                 const char *text, size_t length, bool has_retry)
+/* The last one on its connection, where the server is about to end. */
+static enum MHD_Result queue_answer(const struct server *server, struct MHD_Connection *connection,
+                                    unsigned status, struct MHD_Response *response)
+{
+	enum MHD_Result result;
+
+	if (server->is_draining)
+		MHD_add_response_header(response, "Connection", "close");
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_text(const struct server *server, struct MHD_Connection *connection,
+                                 unsigned status, const char *text, size_t length, bool has_retry)
 {
 	struct MHD_Response *response =
 	        MHD_create_response_from_buffer(length, (void *)(uintptr_t)text,
 	                                        MHD_RESPMEM_MUST_COPY);
-	enum MHD_Result result;
 
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
 	if (has_retry)
 		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return result;
+	return queue_answer(server, connection, status, response);
 }
 
 static enum MHD_Result send_failure(struct server *server, struct exchange *exchange)
@@ -229,7 +241,7 @@ static enum MHD_Result send_failure(struct server *server, struct exchange *exch
 	log_request(server->log, server->log_format, exchange, exchange->failed, 0);
 	if (exchange->app)
 		metrics_answer(&exchange->app->metrics, exchange->failed, exchange->exits);
-	return send_text(exchange->connection, exchange->failed, text, (size_t)length,
+	return send_text(server, exchange->connection, exchange->failed, text, (size_t)length,
 	                 exchange->failed == 503);
 }
 
@@ -251,8 +263,7 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 	for (unsigned i = 0; i < answer->header_count; i++)
 		MHD_add_response_header(response, answer->headers[i].name,
 		                        answer->headers[i].value);
-	result = MHD_queue_response(exchange->connection, answer->status, response);
-	MHD_destroy_response(response);
+	result = queue_answer(server, exchange->connection, answer->status, response);
 	if (exchange->is_streamed)
 		return result; /* stream_end() counts it */
 	metrics_answer(&exchange->app->metrics, answer->status, exchange->exits);
@@ -295,7 +306,7 @@ static enum MHD_Result send_metrics(struct server *server, struct MHD_Connection
 	}
 	pthread_rwlock_unlock(&server->routes);
 	fclose(out);
-	result = send_text(connection, 200, text, length, false);
+	result = send_text(server, connection, 200, text, length, false);
 	free(text);
 	return result;
 }
@@ -305,8 +316,8 @@ static enum MHD_Result send_output(const struct server *server, struct MHD_Conne
 	char text[65536];
 	long length = process_answer(server->command, text, sizeof text);
 
-	return length < 0 ? send_text(connection, 502, "failed\n", 7, false)
-	                  : send_text(connection, 200, text, (size_t)length, false);
+	return length < 0 ? send_text(server, connection, 502, "failed\n", 7, false)
+	                  : send_text(server, connection, 200, text, (size_t)length, false);
 }
 
 /* ---- libmicrohttpd's side ---- */
@@ -415,11 +426,11 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		return MHD_YES;
 	}
 	if (server->fixed)
-		return send_text(connection, 200, server->fixed, strlen(server->fixed), false);
+		return send_text(server, connection, 200, server->fixed, strlen(server->fixed), false);
 	if (server->command)
 		return send_output(server, connection);
 	if (!exchange->app && !exchange->is_over)
-		return strcmp(url, "/metrics") ? send_text(connection, 200, "ok\n", 3, false)
+		return strcmp(url, "/metrics") ? send_text(server, connection, 200, "ok\n", 3, false)
 		                               : send_metrics(server, connection);
 	if (!exchange->is_over && !exchange->is_suspended) {
 		exchange_complete(exchange);
@@ -463,7 +474,7 @@ int server_start(struct server *server)
 		return -1;
 	}
 	server->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
 	        may_connect, server, handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
 	        MHD_OPTION_THREAD_POOL_SIZE, server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
 	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_NOTIFY_CONNECTION,
@@ -477,20 +488,27 @@ int server_start(struct server *server)
 	return -1;
 }
 
+/* Requests that have begun, of applications of before a reload as well. */
+static bool is_busy(struct server *server)
+{
+	unsigned count = 0;
+
+	pthread_rwlock_rdlock(&server->routes);
+	for (unsigned i = 0; i < server->app_count; i++)
+		count += __atomic_load_n(&server->apps[i]->exchanges, __ATOMIC_ACQUIRE);
+	for (unsigned i = 0; i < server->retired_count; i++)
+		count += __atomic_load_n(&server->retired[i]->exchanges, __ATOMIC_ACQUIRE);
+	pthread_rwlock_unlock(&server->routes);
+	return count;
+}
+
 void server_stop(struct server *server)
 {
+	server->is_draining = true;
 	MHD_quiesce_daemon(server->daemon);
-	for (int i = 0; i < 1000; i++) {
-		const union MHD_DaemonInfo *info =
-		        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-
-		if (!info || !info->num_connections)
-			break;
-		usleep(10000);
-	}
-	server->is_stopping = true;
-	pthread_join(server->finisher, NULL);
-	MHD_stop_daemon(server->daemon);
-	for (unsigned i = 0; i < server->app_count; i++)
-		app_stop(server->apps[i]);
+	for (int i = 0; i < DRAIN_MS && is_busy(server); i += DRAIN_STEP_MS)
+		usleep(DRAIN_STEP_MS * 1000);
+	/* Workers end with the process (PR_SET_PDEATHSIG), which libmicrohttpd's threads would only
+	 * hold up. */
+	log_flush(server->log);
 }

@@ -39,7 +39,7 @@ struct server {
 	pthread_t finisher;
 	pthread_mutex_t streams_lock;
 	struct exchange *streams; /* answers that are sent while they are made */
-	volatile bool is_stopping;
+	volatile bool is_draining;
 };
 
 /* Begin to answer: 0, or -1; what is wrong has been printed. */
@@ -53,7 +53,7 @@ int server_start(struct server *server);
  */
 int server_reload(struct server *server, struct server *fresh);
 
-/* No new connections; what has begun is finished, then workers and snapshots go. */
+/* No new connections; what has begun is finished, within a minute, so that the process can end. */
 void server_stop(struct server *server);
 
 #endif

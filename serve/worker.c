@@ -18,8 +18,6 @@
 
 extern char **environ;
 
-#define WORKER_SOCKET 3 /* its number in the process */
-
 /* The child gets no other descriptor than its socket and the standard ones (all are close-on-exec). */
 static int spawn(const struct app *app, int socket, pid_t *pid)
 {
@@ -46,6 +44,7 @@ static int spawn(const struct app *app, int socket, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&actions, app->log, 1);
 	posix_spawn_file_actions_adddup2(&actions, app->log, 2);
 	posix_spawn_file_actions_adddup2(&actions, socket, WORKER_SOCKET);
+	posix_spawn_file_actions_adddup2(&actions, app->snapshot_fd, WORKER_SNAPSHOT);
 	status = posix_spawn(pid, app->mote, &actions, &attributes, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);

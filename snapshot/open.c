@@ -2,6 +2,7 @@
 /* Opens a snapshot and the files that it builds on: before confinement, so it believes little. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -90,16 +91,18 @@ static int read_file(struct snapshot_layer *layer, struct mote_error *err)
 	return read_header(layer, err);
 }
 
-/* @path becomes the layer's. @above: what builds on it; NULL: it is the snapshot itself */
-static int open_layer(struct snapshot *snapshot, char *path, const char *above,
+/* @path becomes the layer's, and @fd if it is none of -1. @above: what builds on it; NULL: it is
+ * the snapshot itself */
+static int open_layer(struct snapshot *snapshot, char *path, int fd, const char *above,
                       struct mote_error *err)
 {
 	struct snapshot_layer *layer = &snapshot->layers[snapshot->layer_count++];
 
-	*layer = (struct snapshot_layer){.name = path, .fd = -1};
+	*layer = (struct snapshot_layer){.name = path, .fd = fd};
 	if (!path)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
-	layer->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		layer->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (layer->fd >= 0)
 		return read_file(layer, err);
 	if (above)
@@ -135,30 +138,34 @@ static bool copy_working_set(struct snapshot *snapshot)
 static void prepare_record(struct snapshot *snapshot)
 {
 	const struct snapshot_layer *layer = &snapshot->layers[0];
-	struct stat ours, again;
+	char path[32];
+	void *place;
 	int fd;
 
 	if (layer->size < SNAPSHOT_PARTS_OFFSET || copy_working_set(snapshot))
 		return;
-	fd = open(layer->name, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* The same file again, whatever has its name by now. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", layer->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (fstat(layer->fd, &ours) == 0 && fstat(fd, &again) == 0 && ours.st_dev == again.st_dev &&
-	    ours.st_ino == again.st_ino) {
-		void *place = mmap(NULL, SNAPSHOT_WORKING_SET_SIZE, PROT_READ | PROT_WRITE,
-		                   MAP_SHARED, fd, SNAPSHOT_WORKING_SET_OFFSET);
-
-		snapshot->record = place == MAP_FAILED ? NULL : place;
-	}
+	place = mmap(NULL, SNAPSHOT_WORKING_SET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	             SNAPSHOT_WORKING_SET_OFFSET);
+	snapshot->record = place == MAP_FAILED ? NULL : place;
 	close(fd);
 }
 
 int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error *err)
 {
+	return snapshot_open_at(snapshot, -1, path, err);
+}
+
+int snapshot_open_at(struct snapshot *snapshot, int fd, const char *path, struct mote_error *err)
+{
 	const struct snapshot_layer *layer = &snapshot->layers[0];
 
 	memset(snapshot, 0, sizeof *snapshot);
-	if (open_layer(snapshot, strdup(path), NULL, err))
+	if (open_layer(snapshot, strdup(path), fd, NULL, err))
 		return -1;
 	prepare_record(snapshot);
 	while (layer->header->base_name[0]) {
@@ -166,8 +173,8 @@ int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error
 			return cannot_use(err, layer->name, "its base is not a file of its folder");
 		if (snapshot->layer_count == SNAPSHOT_LAYERS_MAX)
 			return cannot_use(err, path, "it builds on too many others");
-		if (open_layer(snapshot, beside(layer->name, layer->header->base_name), layer->name,
-		               err))
+		if (open_layer(snapshot, beside(layer->name, layer->header->base_name), -1,
+		               layer->name, err))
 			return -1;
 		if (memcmp(layer->header->base_id, layer[1].header->id, 16) != 0)
 			return mote_error_set(err, MOTE_STATUS_CANNOT_RUN,

@@ -91,6 +91,9 @@ struct snapshot {
  */
 int snapshot_open(struct snapshot *snapshot, const char *path, struct mote_error *err);
 
+/* The same of a file that is open. @path: its name, in whose folder those are that it builds on */
+int snapshot_open_at(struct snapshot *snapshot, int fd, const char *path, struct mote_error *err);
+
 /**
  * snapshot_open_file() - Take one file, without those that it builds on: to be checked, not used.
  * @fd:   open for reading; snapshot_close() closes it

@@ -106,6 +106,13 @@ unit-test: $(UNIT_TESTS)
 test: all images guests $(CONFORMANCE) $(UNIT_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
+# mote serve for an hour at 80 % load
+SOAK_SECONDS := 3600
+
+.PHONY: soak
+soak: all guests
+	$(Q)BUILD=$(BUILD) tests/soak.sh $(SOAK_SECONDS)
+
 # ---- benchmarks ----
 
 $(BUILD)/bench/floor: tests/bench/floor.c $(UAPI)/.stamp

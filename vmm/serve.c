@@ -15,8 +15,10 @@
 #include "vmm/serve.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "vmm/crash.h"
@@ -44,6 +46,9 @@ int serve_open(struct vm *vm, struct mote_error *err)
 	if (!vm->serve)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for requests");
 	vm->serve->socket = (int)vm->options->serve_socket;
+	/* A guest that computes would notice the server's end no sooner than its own. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot end with the server");
 	return 0;
 }
 

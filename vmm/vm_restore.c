@@ -32,6 +32,7 @@
 #include "vmm/vm_create.h"
 #include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
+#include "vmm/worker_wire.h"
 #include "vmm/working_set.h"
 
 /* ---- before confinement ---- */
@@ -53,9 +54,10 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	vm->snapshot = calloc(1, sizeof *vm->snapshot);
 	if (!vm->snapshot)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a snapshot");
-	if (snapshot_open(vm->snapshot, options->restore_path, err) || vm_save_read_key(vm, err) ||
-	    kit_open(&vm->kit, NULL, err) || open_symbols(vm, err) || kvm_open(&vm->kvm, err) ||
-	    cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
+	if (snapshot_open_at(vm->snapshot, options->serve_socket ? WORKER_SNAPSHOT : -1,
+	                     options->restore_path, err) ||
+	    vm_save_read_key(vm, err) || kit_open(&vm->kit, NULL, err) || open_symbols(vm, err) ||
+	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
 	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
 	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
 	    serve_open(vm, err) || vm_reset_open(vm, err))

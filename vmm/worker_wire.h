@@ -10,6 +10,10 @@
 
 #include "mote/function_wire.h"
 
+/* Descriptors of the process: its end of the socket, and the snapshot, whatever has its name. */
+#define WORKER_SOCKET   3
+#define WORKER_SNAPSHOT 4
+
 enum worker_message_type {
 	/* from it, once: it is ready, for requests of which kind: enum worker_kind in `failure` */
 	WORKER_READY = 16,

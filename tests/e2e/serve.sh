@@ -36,6 +36,14 @@ expect() { # WHAT FOUND WANTED
 	[ "$2" = "$3" ] || fail "$1: '$2', not '$3'"
 }
 
+clients() { # WHAT [ARGUMENT]...
+	python3 "$root/tests/tools/serve-clients.py" "$1" socket "${@:2}"
+}
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
 faults() {
 	start --pool 1:2 "$@" "$guests/function_faults"
 }
@@ -149,10 +157,10 @@ test_stream_of_a_gigabyte() {
 # not counted as the function's time.
 test_stream_to_slow_clients() {
 	faults --pool 1:1 --max-answer 1G --timeout 1 --send-timeout 3
-	python3 "$root/tests/tools/serve-clients.py" slow-reader socket /much/4000 >slow
+	clients slow-reader /much/4000 >slow
 	expect_in slow '^cut after (2|3|4)\.[0-9] s'
 	expect "the request after it" "$(ask /next)" 'GET /next -'
-	python3 "$root/tests/tools/serve-clients.py" leave socket /much/4000
+	clients leave /much/4000
 	expect "the request after one that left" "$(ask /next)" 'GET /next -'
 	cuts 2
 	ask /much/100 --limit-rate 4M | wc -c >bytes
@@ -179,22 +187,176 @@ test_too_many_wait() {
 
 test_malformed_requests() {
 	faults
-	python3 - socket <<'PYTHON' || fail "a malformed request"
-import socket, sys
-for text in (b"GET\r\n\r\n", b"\0" * 5000, b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
-             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nshort", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n"):
-    client = socket.socket(socket.AF_UNIX)
-    client.settimeout(1)
-    client.connect(sys.argv[1])
-    try:
-        client.sendall(text)
-        client.shutdown(socket.SHUT_WR)
-        client.recv(4096)
-    except OSError:
-        pass
-    client.close()
-PYTHON
+	clients malformed || fail "a malformed request"
 	expect "the request after them" "$(ask /next)" 'GET /next -'
+}
+
+test_slow_clients() {
+	faults --idle-timeout 2
+	clients slow-writer 4 >line &
+	clients silent >silent
+	expect_in silent '^cut after (1|2|3)\.[0-9] s'
+	wait $!
+	expect "a request that took its time" "$(cat line)" 'HTTP/1.1 200 OK'
+	expect "the request after them" "$(ask /next)" 'GET /next -'
+}
+
+# 10,000 where the system allows that many descriptors.
+test_idle_connections() {
+	local count=10000
+	[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -gt 11000 ] || count=$(($(ulimit -Hn) - 1000))
+	faults
+	clients idle "$count" >idle
+	expect_in idle '^answered within [0-9]{1,3} ms beside'
+	expect "the request after them" "$(ask /next)" 'GET /next -'
+}
+
+test_too_many_connections() {
+	faults --max-connections 50
+	clients refused 50 >refused
+	expect_in refused '^refused after [0-9]{1,3} ms'
+	expect "refusals" "$(ask /metrics | sed -n 's/^mote_connections_refused_total //p')" 1
+}
+
+# What there is of two tenants' requests, which fill all of their memory, for the other one to find.
+test_isolation() {
+	start "$guests/function_tenant"
+	clients tenants "${ISOLATION_REQUESTS:-4000}" >tenants || fail "$(cat tenants)"
+	expect_in tenants ' clean in '
+}
+
+# The function of that test finds all that is to be found where nothing is put back.
+test_isolation_is_looked_for() {
+	local port found
+	need_tool curl
+	port=$(free_port)
+	(cd / && PORT=$port exec "$guests/function_tenant") >native.log 2>&1 &
+	server=$!
+	for _ in $(seq 50); do
+		! curl -s "http://127.0.0.1:$port/a/1/all" >/dev/null || break
+		sleep 0.1
+	done
+	found=$(curl -s "http://127.0.0.1:$port/b/2/all")
+	for what in 'mark in the heap' 'mark in a mapping' 'mark in variables' 'mark in stack' variable environment umask \
+		directory 'open files' handler timer; do
+		[[ $found == *"$what"* ]] || fail "not found: $what, but: $found"
+	done
+}
+
+test_soak() {
+	need_kvm
+	need_tool wrk
+	"$root/tests/soak.sh" "${SOAK_SECONDS:-6}" >soak || fail "$(cat soak)"
+	expect_in soak '^soak: passed'
+}
+
+test_key_file() {
+	need_kvm
+	head -c 32 /dev/urandom >key
+	head -c 32 /dev/urandom >other
+	chmod 600 key other
+	"$mote" run --snapshot fn.snap --key-file key "$guests/function_faults"
+	start --key-file key fn.snap
+	expect "an answer" "$(ask /x)" 'GET /x -'
+	kill "$server"
+	wait "$server" || true
+	server=
+	start --key-file key "$guests/function_faults"
+	expect "a snapshot of its own" "$(ask /x)" 'GET /x -'
+	try "$serve" --listen "unix:$PWD/second" --key-file other fn.snap
+	expect_status 125
+	expect_in err 'key'
+	try "$serve" --listen "unix:$PWD/second" --key-file missing "$guests/function_faults"
+	expect_status 125
+	expect_in err 'missing'
+}
+
+kill_workers() {
+	local worker
+	for worker in $(pgrep -P "$server"); do
+		kill -9 "$worker"
+	done
+}
+
+# Workers are started from the file that was there, until SIGHUP.
+test_snapshot_is_replaced() {
+	need_kvm
+	"$mote" run --snapshot fn.snap "$guests/function_faults"
+	"$mote" run --snapshot other.snap "$guests/function_tenant"
+	printf '{"routes": {"/": "fn.snap"}, "pool": "1:1"}' >config.json
+	start --config config.json
+	mv other.snap fn.snap
+	expect "an answer" "$(ask /x)" 'GET /x -'
+	kill_workers
+	expect "one of a new worker" "$(ask /x)" 'GET /x -'
+	kill -HUP "$server"
+	wait_for reloaded serve.log
+	ask /x >answer
+	expect_in answer '^clean '
+}
+
+test_snapshot_is_cut() {
+	need_kvm
+	"$mote" run --snapshot fn.snap "$guests/function_faults"
+	cp fn.snap whole.snap
+	printf '{"routes": {"/": "fn.snap"}, "pool": "1:1"}' >config.json
+	start --config config.json
+	expect "an answer" "$(ask /x)" 'GET /x -'
+	truncate -s 8192 fn.snap
+	kill_workers
+	expect "an answer without a snapshot" "$(status_of /x)" 502
+	expect "one more" "$(status_of /x)" 502
+	expect "health" "$(ask /healthz)" ok
+	kill -HUP "$server"
+	wait_for 'not reloaded' serve.log
+	mv whole.snap fn.snap
+	kill -HUP "$server"
+	wait_for '^mote serve: reloaded' serve.log
+	expect "an answer of the whole one" "$(ask /x)" 'GET /x -'
+}
+
+test_disk_is_full() {
+	need_kvm
+	need_tool curl
+	"$mote" run --snapshot fn.snap "$guests/function_faults"
+	mkdir tmp
+	export TMPDIR=$PWD/tmp
+	try bash -c 'ulimit -f 64; exec "$@"' bash "$serve" --listen "unix:$PWD/second" "$guests/function_faults"
+	expect_status 125
+	expect_in err 'cannot write'
+	[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
+	printf '{"routes": {"/": "fn.snap"}}' >config.json
+	(ulimit -f 64 && exec "$serve" --listen "unix:$PWD/socket" --config config.json 2>serve.log) &
+	server=$!
+	wait_for 'listening on' serve.log
+	printf '{"routes": {"/": "%s"}}' "$guests/function_faults" >config.json
+	kill -HUP "$server"
+	wait_for 'not reloaded' serve.log
+	expect "an answer of the old one" "$(ask /x)" 'GET /x -'
+	[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
+}
+
+# Its workers go with it, whatever they do, and no snapshot stays.
+test_server_is_killed() {
+	mkdir tmp
+	export TMPDIR=$PWD/tmp
+	faults --timeout 0
+	ask /spin &
+	sleep 0.5
+	local -a workers
+	mapfile -t workers < <(pgrep -P "$server")
+	[ "${#workers[@]}" -gt 0 ] || fail "no workers"
+	kill -9 "$server"
+	wait "$server" 2>/dev/null || true
+	server=
+	for _ in $(seq 50); do
+		kill -0 "${workers[@]}" 2>/dev/null || break
+		sleep 0.1
+	done
+	for worker in "${workers[@]}"; do
+		! grep -qa serve-on "/proc/$worker/cmdline" 2>/dev/null || fail "a worker is left"
+	done
+	[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
 }
 
 test_routes() {
@@ -214,6 +376,24 @@ test_drain() {
 	wait "$server" || fail "status $?"
 	server=
 	[ ! -S socket ] || ! ask /x >/dev/null || fail "it still answers"
+}
+
+# Connections on which nothing was asked are not waited for.
+test_drain_with_idle_connections() {
+	faults
+	python3 -c 'import socket, sys, time
+client = socket.socket(socket.AF_UNIX)
+client.connect("socket")
+client.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+client.recv(4096)
+print("asked", flush=True)
+client.recv(4096)' >asked &
+	wait_for asked asked
+	local began=$EPOCHREALTIME
+	kill -TERM "$server"
+	wait "$server" || fail "status $?"
+	server=
+	[ "$(since "$began")" -lt 2000 ] || fail "it took $(since "$began") ms to end"
 }
 
 test_a_snapshot() {
