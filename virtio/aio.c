@@ -78,13 +78,13 @@ static bool is_ready(struct aio *aio)
 	return aio->ring;
 }
 
-/* The address of a request is in its event: one of static storage says nothing of where the heap
- * and the stack are. */
+/* The address of a request is in its event: one of the thread's own storage says nothing of where
+ * the heap and the stack are. */
 /* #syscalls:disk io_submit */
 static bool submit(struct aio *aio, int file, const struct iovec *parts, int count, off_t offset,
                    uint64_t token)
 {
-	static struct iocb request;
+	static _Thread_local struct iocb request;
 	struct iocb *requests[] = {&request};
 
 	request = (struct iocb){.aio_data = token,
@@ -235,4 +235,13 @@ int64_t aio_end(struct aio *aio)
 	aio->next = (aio->next + 1) % aio->count;
 	__atomic_store_n(&aio->ring->head, aio->next, __ATOMIC_RELEASE);
 	return __atomic_load_n(&event->res, __ATOMIC_ACQUIRE);
+}
+
+void aio_close(struct aio *aio)
+{
+	if (aio->ring)
+		syscall(SYS_io_destroy, context_of(aio));
+	if (aio->ended)
+		close(aio->ended);
+	*aio = (struct aio){0};
 }

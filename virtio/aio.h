@@ -17,7 +17,7 @@
 
 struct aio_ring;
 
-/* All zeros at first. It takes a context of the kernel's at the first read, for good. */
+/* All zeros at first. It takes a context of the kernel's at the first read. */
 struct aio {
 	struct aio_ring *ring; /* NULL: none yet */
 	bool is_refused;       /* the kernel gives none */
@@ -52,5 +52,8 @@ bool aio_begin(struct aio *aio, void *place, int file, const struct iovec *parts
 
 /* Wait until the read that was begun is over. Return: its bytes, or a negative errno. */
 int64_t aio_end(struct aio *aio);
+
+/* Give the context back; no read is under way. A ring in shared memory is unmapped there. */
+void aio_close(struct aio *aio);
 
 #endif

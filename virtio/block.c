@@ -471,6 +471,17 @@ static int describe(const struct virtio_device *device, void *tree)
 	return *id ? fdt_property_string(tree, "mote,id", id) : 0;
 }
 
+static void close_block(struct virtio_device *device)
+{
+	struct block *block = block_of(device);
+
+	aio_close(&block->aio);
+	if (block->backing.file >= 0)
+		close(block->backing.file);
+	if (block->backing.direct_file >= 0)
+		close(block->backing.direct_file);
+}
+
 static const struct virtio_device_ops block_ops = {
         .name = "block",
         .id = VIRTIO_ID_BLOCK,
@@ -486,6 +497,7 @@ static const struct virtio_device_ops block_ops = {
         .save_bound = save_bound,
         .save = save,
         .load = load,
+        .close = close_block,
 };
 
 static uint8_t exponent(uint32_t ratio)

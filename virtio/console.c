@@ -50,7 +50,7 @@ static struct console *console_of(struct virtio_device *device)
 static bool is_stdout_ready(void)
 {
 	const struct timespec at_once = {0, 0};
-	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	struct pollfd out = {.fd = console_fd(STDOUT_FILENO), .events = POLLOUT};
 
 	return ppoll(&out, 1, &at_once, NULL) > 0;
 }
@@ -137,9 +137,10 @@ static unsigned poll_console(struct virtio_device *device, struct pollfd *polls)
 	unsigned count = 0;
 
 	if (virtqueue_has_work(&device->queues[RECEIVE]))
-		polls[count++] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+		polls[count++] = (struct pollfd){.fd = console_fd(STDIN_FILENO), .events = POLLIN};
 	if (console->is_stalled && virtqueue_has_work(&device->queues[SEND]))
-		polls[count++] = (struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT};
+		polls[count++] =
+		        (struct pollfd){.fd = console_fd(STDOUT_FILENO), .events = POLLOUT};
 	return count;
 }
 
@@ -150,8 +151,7 @@ static int polled(struct virtio_device *device, const struct pollfd *polls, unsi
 
 	for (unsigned i = 0; i < count && !status; i++) {
 		if (polls[i].revents)
-			status = polls[i].fd == STDIN_FILENO ? receive(console)
-			                                     : send(console, false);
+			status = polls[i].events & POLLIN ? receive(console) : send(console, false);
 	}
 	return status;
 }
@@ -284,7 +284,7 @@ struct virtio_device *virtio_console_create(const struct guest_memory *memory)
 
 	if (!console)
 		return NULL;
-	console->is_file = !fstat(STDOUT_FILENO, &status) && S_ISREG(status.st_mode);
+	console->is_file = !fstat(console_fd(STDOUT_FILENO), &status) && S_ISREG(status.st_mode);
 	console->config.max_nr_ports = 1;
 	if (measure(&console->config))
 		features |= VIRTIO_FEATURE(VIRTIO_CONSOLE_F_SIZE);

@@ -124,6 +124,11 @@ size_t fs_report_ties(const struct virtio_device *device, char *text, size_t siz
 	return fs_server_report_ties(&fs->server, fs->share->mount_point, text, size);
 }
 
+static void close_fs(struct virtio_device *device)
+{
+	fs_server_close(&((struct fs_device *)device)->server);
+}
+
 /* The rings of both queues fit into one page of the guest. */
 static const struct virtio_device_ops fs_ops = {
         .name = "fs",
@@ -138,6 +143,7 @@ static const struct virtio_device_ops fs_ops = {
         .save_bound = save_bound,
         .save = save,
         .load = load,
+        .close = close_fs,
 };
 
 struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
@@ -152,7 +158,6 @@ struct virtio_device *fs_open(const struct fs_share *share, unsigned int index,
 	}
 	virtio_device_init(&fs->device, &fs_ops, 0, memory);
 	fs->share = share;
-	umask(0); /* the modes of new files are the guest's to say */
 	snprintf((char *)fs->config.tag, sizeof fs->config.tag, "share%u", index);
 	fs->config.num_request_queues = 1;
 	if (fs_server_open(&fs->server, share->host_directory, share->is_read_only, share->cache,

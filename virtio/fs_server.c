@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -416,7 +415,6 @@ int fs_server_open(struct fs_server *server, const char *host_directory, bool re
 	if (open_root(server, host_directory, err) || open_tables(server, host_directory, err))
 		goto fail;
 	/* A write past RLIMIT_FSIZE is the guest's EFBIG, not the end of the process. */
-	signal(SIGXFSZ, SIG_IGN);
 	return 0;
 fail:
 	fs_server_close(server);

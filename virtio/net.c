@@ -452,6 +452,14 @@ static int describe(const struct virtio_device *device, void *tree)
 	return status;
 }
 
+static void close_net(struct virtio_device *device)
+{
+	struct net *net = net_of(device);
+
+	if (net->close)
+		net->close(net);
+}
+
 static const struct virtio_device_ops net_ops = {
         .name = "net",
         .id = VIRTIO_ID_NET,
@@ -469,6 +477,7 @@ static const struct virtio_device_ops net_ops = {
         .save = save,
         .load = load,
         .features_that_may_go = NET_OFFLOADS,
+        .close = close_net,
 };
 
 void net_init(struct net *net, const struct guest_memory *memory)

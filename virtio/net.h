@@ -21,6 +21,7 @@ struct net {
 	uint16_t mtu;
 	struct net_addresses addresses;
 	void (*report)(const char *why); /* the backend has gone: told once */
+	void (*close)(struct net *net);  /* what the backend holds; NULL: nothing */
 	bool has_chosen_addresses;       /* they are the user's choice, not the backend's */
 	/* What a restored device takes over from its snapshot, as the user has chosen no other. */
 	bool keeps_mac, keeps_addresses;

@@ -11,6 +11,7 @@
 struct net_passt {
 	struct net_backend backend; /* first */
 	int fd;                     /* connected stream socket */
+	int child;                  /* process that is passt; 0: none of ours */
 	int messages;               /* read end of a pipe that is passt's stderr; -1: none */
 	bool is_wrong;              /* what came is not what passt sends */
 	bool is_full;               /* it took no more: poll for output */

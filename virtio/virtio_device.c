@@ -4,6 +4,7 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <stdlib.h>
 
 const uint64_t virtio_ring_features = VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
                                       VIRTIO_FEATURE(VIRTIO_RING_F_EVENT_IDX) |
@@ -19,6 +20,13 @@ void virtio_device_init(struct virtio_device *device, const struct virtio_device
 		device->queues[i].size_max = ops->queue_size[i];
 		virtqueue_reset(&device->queues[i]);
 	}
+}
+
+void virtio_device_close(struct virtio_device *device)
+{
+	if (device && device->ops->close)
+		device->ops->close(device);
+	free(device);
 }
 
 void virtio_device_reset(struct virtio_device *device)

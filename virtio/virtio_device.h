@@ -75,6 +75,8 @@ struct virtio_device_ops {
 	size_t (*save_bound)(const struct virtio_device *device);
 	size_t (*save)(const struct virtio_device *device, void *to);
 	int (*load)(struct virtio_device *device, const void *from, size_t size);
+	/* Optional: close what it holds of the host, and free what it points to. */
+	void (*close)(struct virtio_device *device);
 	/* Of what a driver may have taken, what a restored device need not offer again. */
 	uint64_t features_that_may_go;
 };
@@ -110,6 +112,9 @@ struct virtio_device {
  */
 void virtio_device_init(struct virtio_device *device, const struct virtio_device_ops *ops,
                         uint64_t features, const struct guest_memory *memory);
+
+/* Close a device and free it: it is the first member of what was allocated. NULL is none. */
+void virtio_device_close(struct virtio_device *device);
 
 /* The driver has written 0 to Status, or the device is new. */
 void virtio_device_reset(struct virtio_device *device);

@@ -560,6 +560,16 @@ static int load(struct virtio_device *device, const void *from, size_t size)
 	                                                           : 0;
 }
 
+static void close_vsock(struct virtio_device *device)
+{
+	struct vsock *vsock = vsock_of(device);
+
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++)
+		vsock_forget(&vsock->connections[i]);
+	vsock_host_close(&vsock->host);
+	free(vsock->connections[0].ring);
+}
+
 static const struct virtio_device_ops vsock_ops = {
         .name = "vsock",
         .id = VIRTIO_ID_VSOCK,
@@ -575,6 +585,7 @@ static const struct virtio_device_ops vsock_ops = {
         .save_bound = save_bound,
         .save = save,
         .load = load,
+        .close = close_vsock,
 };
 
 struct virtio_device *vsock_create(const struct vsock_host *host, const struct guest_memory *memory)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BACKLOG     16
@@ -109,6 +110,7 @@ static int start_connector(struct vsock_host *host, const char *path, struct mot
 	 * that nobody finds it in our group. */
 	setpgid(child, child);
 	close(channel[1]);
+	host->child = child;
 	host->connector = channel[0];
 	fcntl(host->connector, F_SETFL, O_NONBLOCK);
 	return 0;
@@ -134,14 +136,16 @@ static bool is_stale(const struct sockaddr_un *address)
 
 static int bind_to(int fd, const struct sockaddr_un *address)
 {
-	mode_t mask = umask(0177);
-	int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
+	int result;
+
+	/* A socket's file gets the mode that the socket has, as far as the umask lets it. */
+	fchmod(fd, 0600);
+	result = bind(fd, (const struct sockaddr *)address, sizeof *address);
 
 	if (result && errno == EADDRINUSE && is_stale(address)) {
 		unlink(address->sun_path);
 		result = bind(fd, (const struct sockaddr *)address, sizeof *address);
 	}
-	umask(mask);
 	return result;
 }
 
@@ -172,6 +176,14 @@ int vsock_host_open(struct vsock_host *host, const char *path, struct mote_error
 		return -1;
 	}
 	return 0;
+}
+
+void vsock_host_close(struct vsock_host *host)
+{
+	close(host->connector);
+	while (waitpid(host->child, NULL, 0) < 0 && errno == EINTR)
+		;
+	close(host->listener);
 }
 
 /* ---- the VMM's side ---- */

@@ -18,10 +18,14 @@
 struct vsock_host {
 	int listener;  /* non-blocking */
 	int connector; /* non-blocking */
+	int child;     /* process of the connector */
 };
 
 /* Listen on @path, with mode 0600, and start the connector. */
 int vsock_host_open(struct vsock_host *host, const char *path, struct mote_error *err);
+
+/* The connector ends, and removes the socket: returns when it has. */
+void vsock_host_close(struct vsock_host *host);
 
 /* A connection of the host's, non-blocking; -1: there is none. */
 int vsock_host_accept(const struct vsock_host *host);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's console: the stdin, stdout and stderr of mote. */
+/* The guest's console: its stdin, stdout and stderr on the host. */
 #include "vmm/console.h"
 
 #include <errno.h>
@@ -13,31 +13,54 @@
 #include "mote/abi.h"
 #include "vmm/stop.h"
 
-#define KERNEL_TERMIOS_SIZE 36 /* struct termios of the kernel, which TCGETS speaks */
+/* Where nothing else would end a write it is made of pieces that do not block (pipe(7)). */
+#define PIECE 4096u
 
-/* By stream: each may be a terminal of its own. */
-static struct terminal {
-	unsigned char termios[KERNEL_TERMIOS_SIZE];
-	bool is_remembered;
-	bool is_changed; /* by the guest, since it was remembered */
-} terminals[STDERR_FILENO + 1];
+/* Of the VM that this thread runs; NULL: none. */
+static _Thread_local struct console_streams *current;
+
+void console_enter(struct console_streams *streams)
+{
+	streams->outer = current;
+	current = streams;
+}
+
+void console_leave(struct console_streams *streams)
+{
+	current = streams->outer;
+}
+
+int console_fd(int stream)
+{
+	return current ? current->fd[stream] : stream;
+}
 
 static bool is_stopped(void)
 {
 	int signal_number;
 
-	return stop_requested(&signal_number) != STOP_NONE;
+	return stop_requested(&signal_number) != STOP_NONE || stop_is_due();
+}
+
+/* -1: the guest has to stop, or to stand still, before there is. */
+static int wait_for_room(int fd)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+
+	return stop_poll(&out, 1, UINT64_MAX, false) < 0 && is_stopped() ? -1 : 0;
 }
 
 /* #syscalls:run write */
 int64_t console_write(int stream, const void *buffer, size_t length)
 {
-	struct pollfd out = {.fd = stream, .events = POLLOUT};
+	size_t piece = stop_is_shared() && length > PIECE ? PIECE : length;
 
 	if (stream != STDOUT_FILENO && stream != STDERR_FILENO)
 		return -EBADF;
+	if (stop_is_shared() && wait_for_room(console_fd(stream)))
+		return -EINTR;
 	for (;;) {
-		ssize_t written = write(stream, buffer, length);
+		ssize_t written = write(console_fd(stream), buffer, piece);
 
 		if (written >= 0)
 			return written;
@@ -48,7 +71,7 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 		if (errno != EAGAIN)
 			return -errno;
 		/* Somebody else made our output non-blocking; the guest did not ask for that. */
-		if (stop_poll(&out, 1, UINT64_MAX, false) < 0 && is_stopped())
+		if (wait_for_room(console_fd(stream)))
 			return -EINTR;
 	}
 }
@@ -71,7 +94,7 @@ void console_report(const char *text, size_t length)
 /* #syscalls:run read */
 int64_t console_read(void *buffer, size_t length, uint32_t flags)
 {
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct pollfd in = {.fd = console_fd(STDIN_FILENO), .events = POLLIN};
 	bool blocks = flags & MOTE_CONSOLE_BLOCK;
 	int ready = stop_poll(&in, 1, blocks ? UINT64_MAX : 0, blocks);
 	ssize_t got;
@@ -80,32 +103,31 @@ int64_t console_read(void *buffer, size_t length, uint32_t flags)
 		return -errno;
 	if (ready == 0)
 		return -EAGAIN;
-	got = read(STDIN_FILENO, buffer, length);
+	got = read(in.fd, buffer, length);
 	return got < 0 ? -errno : got;
 }
 
 /* #syscalls:load fstat ioctl(TCGETS) */
 uint32_t console_kind(int stream)
 {
+	int fd = console_fd(stream);
 	unsigned char termios[64];
 	struct stat status;
 
-	if (fstat(stream, &status))
+	if (fstat(fd, &status))
 		return 0;
-	return status.st_mode >> 12 |
-	       (S_ISCHR(status.st_mode) && ioctl(stream, TCGETS, termios) == 0
-	                ? MOTE_CONSOLE_IS_TERMINAL
-	                : 0);
+	return status.st_mode >> 12 | (S_ISCHR(status.st_mode) && ioctl(fd, TCGETS, termios) == 0
+	                                       ? MOTE_CONSOLE_IS_TERMINAL
+	                                       : 0);
 }
 
 /* #syscalls:load ioctl(TCGETS) */
 void console_remember_terminals(void)
 {
 	for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
-		struct terminal *terminal = &terminals[stream];
-
-		terminal->is_changed = false;
-		terminal->is_remembered = ioctl(stream, TCGETS, terminal->termios) == 0;
+		current->terminal[stream].is_changed = false;
+		current->terminal[stream].is_remembered =
+		        ioctl(console_fd(stream), TCGETS, current->terminal[stream].termios) == 0;
 	}
 }
 
@@ -115,12 +137,13 @@ void console_remember_terminals(void)
 void console_restore_terminals(void)
 {
 	for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
-		struct terminal *terminal = &terminals[stream];
+		const unsigned char *termios = current->terminal[stream].termios;
 
-		if (terminal->is_changed && terminal->is_remembered &&
-		    ioctl(stream, TCSETSW, terminal->termios) && errno == EINTR)
-			ioctl(stream, TCSETS, terminal->termios);
-		terminal->is_changed = false;
+		if (current->terminal[stream].is_changed &&
+		    current->terminal[stream].is_remembered &&
+		    ioctl(console_fd(stream), TCSETSW, termios) && errno == EINTR)
+			ioctl(console_fd(stream), TCSETS, termios);
+		current->terminal[stream].is_changed = false;
 	}
 }
 
@@ -143,13 +166,14 @@ int64_t console_control(int stream, uint32_t operation, void *block)
 	case MOTE_CONSOLE_SET_TERMIOS:
 	case MOTE_CONSOLE_SET_TERMIOS_DRAIN:
 	case MOTE_CONSOLE_SET_TERMIOS_FLUSH:
-		terminals[stream].is_changed = true;
+		if (current)
+			current->terminal[stream].is_changed = true;
 		__attribute__((fallthrough));
 	case MOTE_CONSOLE_GET_TERMIOS:
 	case MOTE_CONSOLE_GET_WINDOW_SIZE:
-		return ioctl(stream, requests[operation], block) ? -errno : 0;
+		return ioctl(console_fd(stream), requests[operation], block) ? -errno : 0;
 	case MOTE_CONSOLE_GET_READABLE:
-		return ioctl(stream, FIONREAD, &readable) ? -errno : readable;
+		return ioctl(console_fd(stream), FIONREAD, &readable) ? -errno : readable;
 	default: return -EINVAL;
 	}
 }

@@ -59,13 +59,14 @@ int control_open(struct vm *vm, struct mote_error *err)
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
 		control->connections[i] = (struct control_connection){
 		        .fd = -1, .line = control->lines[i], .files = {-1, -1}};
+	control->listener = -1;
+	vm->control = control;
 	if (control_directory_open(&directory, err))
 		return -1;
 	control->listener = control_directory_listen(&directory, options->name, err);
 	control_directory_close(&directory);
 	if (control->listener < 0 || arm(control->listener, err))
 		return -1;
-	vm->control = control;
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
 	vm->devices.needs.files += 1 + CONTROL_CONNECTIONS * (1 + CONTROL_FILES_MAX);
 	return 0;
@@ -119,9 +120,16 @@ void control_look(struct vm *vm)
 
 	stop_serve_calls(stop_patience() != 0);
 	patience = stop_patience();
-	if (control_wants_snapshot(vm))
-		tick_lead(vm);
 	/* The next look is a tick. */
 	if (patience && vm->tick.next > clock_page_monotonic(&vm->clock) + patience)
 		tick_look(vm);
+}
+
+void control_end(struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
+		control_close(&control->connections[i]);
+	if (control->listener >= 0)
+		close(control->listener);
+	free(control);
 }

@@ -177,15 +177,15 @@ static bool is_key_of(size_t command, const char *key)
 void control_execute(struct control *control, struct control_connection *connection, char *line,
                      size_t length)
 {
-	static struct json request;
+	struct json *request = &control->request;
 	const char *reason, *name;
 	size_t index = 0;
 
-	if (json_parse(&request, line, length, &reason)) {
+	if (json_parse(request, line, length, &reason)) {
 		control_refuse(control, connection, reason);
 		return;
 	}
-	name = json_string(&request, "command");
+	name = json_string(request, "command");
 	while (index < COMMANDS && (!name || strcmp(name, commands[index].name) != 0))
 		index++;
 	if (index == COMMANDS) {
@@ -193,11 +193,11 @@ void control_execute(struct control *control, struct control_connection *connect
 		               name ? "there is no such command" : "\"command\" wants a string");
 		return;
 	}
-	for (unsigned i = 0; i < request.count; i++) {
-		if (!is_key_of(index, request.fields[i].key)) {
+	for (unsigned i = 0; i < request->count; i++) {
+		if (!is_key_of(index, request->fields[i].key)) {
 			control_refuse(control, connection, "the command takes no such key");
 			return;
 		}
 	}
-	commands[index].call(control, connection, &request);
+	commands[index].call(control, connection, request);
 }

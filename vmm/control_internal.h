@@ -44,10 +44,14 @@ struct control {
 	struct control_connection connections[CONTROL_CONNECTIONS];
 	struct pollfd polls[1 + CONTROL_CONNECTIONS];
 	char lines[CONTROL_CONNECTIONS][CONTROL_REQUEST_MAX];
+	struct json request; /* that is being executed */
 	char answer[CONTROL_ANSWER_MAX];
 };
 
 uint64_t control_now(void);
+
+/* Close all of it; its name stays, for the next one to take over. */
+void control_end(struct control *control);
 
 /* control_connections.c: the answer in control->answer goes out with a line end. One that does not
  * fit into the socket's buffer at once ends the connection. */

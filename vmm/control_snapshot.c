@@ -30,7 +30,7 @@ bool control_wants_snapshot(const struct vm *vm)
 static void forget(struct control *control)
 {
 	control->snapshot.client = NULL;
-	vm_save_want(control->vm, false);
+	vm_save_want(control->vm);
 }
 
 /* The client has its answer, or is told why there is none; it may ask for something else then. */
@@ -106,7 +106,7 @@ void control_call_snapshot(struct control *control, struct control_connection *c
 	control->snapshot.pauses = is_true(request, "pause");
 	connection->is_waiting = true;
 	control->has_news = true;
-	vm_save_want(control->vm, true);
+	vm_save_want(control->vm);
 }
 
 void control_check_snapshot(struct control *control)

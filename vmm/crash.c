@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -137,7 +138,7 @@ static void try_backtrace(void *ctx)
 	                                    code_image(&vm->kit, vm->kit_bytes)};
 	struct unwind_registers registers = unwind_registers(work->crash);
 	struct guest_reader reader = {.read = read_guest, .ctx = vm};
-	static struct backtrace_frame frames[BACKTRACE_MAX];
+	struct backtrace_frame frames[BACKTRACE_MAX];
 	size_t count = backtrace_collect(images, 2, &registers, &reader, frames, BACKTRACE_MAX);
 
 	backtrace_print(frames, count, emit, NULL);
@@ -203,6 +204,15 @@ static void find_mappings(struct core_map *map)
 	}
 }
 
+int crash_prepare(struct vm *vm, struct mote_error *err)
+{
+	if (vm->core_fd < 0)
+		return 0;
+	vm->core_map = calloc(1, sizeof *vm->core_map);
+	return vm->core_map ? 0
+	                    : mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a core file");
+}
+
 /* Bases of FS and GS are among them: the guest sets those without us. */
 /* #syscalls:run ioctl(KVM_GET_SREGS) */
 static struct kvm_sregs special_registers(const struct vm *vm)
@@ -217,8 +227,8 @@ static struct kvm_sregs special_registers(const struct vm *vm)
 /* #syscalls:run ioctl(KVM_GET_XSAVE) */
 static void write_core(struct vm *vm, const struct mote_crash *crash)
 {
-	static struct core_map map;
-	static struct kvm_xsave xsave;
+	struct core_map *map = vm->core_map;
+	struct kvm_xsave xsave;
 	struct mote_error err;
 	struct core_description core = {
 	        .registers = unwind_registers(crash),
@@ -235,16 +245,17 @@ static void write_core(struct vm *vm, const struct mote_crash *crash)
 	        .xcr0 = cpuid_xcr0(&vm->cpuid),
 	};
 
-	if (vm->core_fd < 0)
+	if (!map)
 		return;
 	core.gs_base = special_registers(vm).gs.base;
 	if (ioctl(vm->kvm.vcpu, KVM_GET_XSAVE, &xsave) == 0) {
 		core.xsave = &xsave;
 		core.xsave_size = sizeof xsave;
 	}
-	map.vm = vm;
-	find_mappings(&map);
-	if (core_file_write(vm->core_fd, &core, map.segments, map.count, &err))
+	map->vm = vm;
+	map->count = map->bytes = 0;
+	find_mappings(map);
+	if (core_file_write(vm->core_fd, &core, map->segments, map->count, &err))
 		say("mote: %s\n", err.text);
 	else
 		say("mote: core written to %s\n", vm->options->core_path);
@@ -317,6 +328,7 @@ void crash_unexpected_exit(struct vm *vm, const char *what)
 	print_backtrace(vm, &crash);
 	write_core(vm, &crash);
 	vm->is_over = true;
+	vm->signal = 11;
 	vm->exit_status = MOTE_STATUS_SIGNAL_BASE + 11;
 }
 

@@ -20,4 +20,7 @@ void crash_unexpected_exit(struct vm *vm, const char *what);
  * @signal_number for the core. */
 void crash_stopped(struct vm *vm, const char *why, int signal_number);
 
+/* Where a core file is wanted, get what writing it takes; before confinement. */
+int crash_prepare(struct vm *vm, struct mote_error *err);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "virtio/balloon.h"
 #include "virtio/block.h"
@@ -29,10 +30,12 @@ static int out_of_memory(struct mote_error *err)
 
 static int add(struct devices *devices, struct virtio_device *device, struct mote_error *err)
 {
-	if (devices->count == MOTE_DEVICES_MAX)
+	if (devices->count == MOTE_DEVICES_MAX) {
+		virtio_device_close(device);
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "a microVM has at most %d devices; leave some out",
 		                      MOTE_DEVICES_MAX);
+	}
 	devices->list[devices->count++] = device;
 	return 0;
 }
@@ -118,8 +121,10 @@ static int open_disks(struct devices *devices, const struct disk_options *option
 		if (disk_open(&options->list[i], &backing, err))
 			return -1;
 		device = block_create(&backing, memory);
-		if (!device)
+		if (!device) {
+			close(backing.file);
 			return out_of_memory(err);
+		}
 		devices->needs.groups |= CONFINE_DISK;
 		if (add(devices, device, err))
 			return -1;
@@ -142,6 +147,14 @@ int devices_open(struct devices *devices, const struct run_options *options,
 		return 0;
 	devices->polls = calloc(DEVICES_POLL_MAX, sizeof *devices->polls);
 	return devices->polls ? 0 : out_of_memory(err);
+}
+
+void devices_close(struct devices *devices)
+{
+	for (unsigned i = 0; i < devices->count; i++)
+		virtio_device_close(devices->list[i]);
+	free(devices->polls);
+	*devices = (struct devices){.count = 0};
 }
 
 /* ---- describing them ---- */

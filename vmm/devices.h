@@ -41,6 +41,9 @@ struct devices {
 int devices_open(struct devices *devices, const struct run_options *options,
                  const struct guest_memory *memory, struct mote_error *err);
 
+/* Close and free them all. */
+void devices_close(struct devices *devices);
+
 /* Bytes that devices_place() takes: whole pages. */
 uint64_t devices_rings_size(const struct devices *devices);
 

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "virtio/net_tap.h"
 #include "vmm/console.h"
 #include "vmm/passt.h"
 
 struct network {
-	struct net net; /* first */
+	struct net net;     /* first */
+	enum net_kind kind; /* NET_NONE: there is no backend */
 	union {
 		struct net_tap tap;
 		struct net_passt passt;
@@ -24,6 +26,16 @@ static void report(const char *why)
 	int length = snprintf(line, sizeof line, "mote: the guest's network is down: %s\n", why);
 
 	console_report(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+}
+
+static void close_backend(struct net *net)
+{
+	struct network *network = (struct network *)(void *)net;
+
+	if (network->kind == NET_TAP && network->tap.fd >= 0)
+		close(network->tap.fd);
+	if (network->kind == NET_USER)
+		passt_stop(&network->passt);
 }
 
 static int open_backend(struct network *network, const struct net_options *options,
@@ -39,9 +51,12 @@ static int open_backend(struct network *network, const struct net_options *optio
 		net->has_chosen_addresses =
 		        addresses->has_ipv4 || addresses->has_ipv6 || addresses->dns_count;
 		net->keeps_addresses = !net->has_chosen_addresses;
+		network->kind = NET_TAP;
 		return net_tap_open(&network->tap, options->tap, err);
 	}
 	net->backend = &network->passt.backend;
+	network->kind = NET_USER;
+	network->passt.fd = network->passt.messages = -1;
 	return passt_start(options, &network->passt, &net->addresses, err);
 }
 
@@ -82,8 +97,12 @@ struct net *devices_open_net(const struct net_options *options, const struct gue
 		out_of_memory(err);
 		return NULL;
 	}
-	if (open_backend(network, options, err))
+	if (open_backend(network, options, err)) {
+		close_backend(net);
+		free(network);
 		return NULL;
+	}
+	net->close = close_backend;
 	net->mtu = choose_mtu(options, net->backend);
 	memcpy(net->mac, options->has_mac ? options->mac : net->backend->mac, sizeof net->mac);
 	net->keeps_mac = !options->has_mac;

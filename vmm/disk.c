@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -120,8 +119,6 @@ int disk_open(const struct disk_option *disk, struct block_backing *backing, str
 	                                  .is_read_only = disk->is_read_only};
 	if (disk->id)
 		memcpy(backing->id, disk->id, strnlen(disk->id, BLOCK_ID));
-	/* A write beyond RLIMIT_FSIZE is to fail, not to end this process. */
-	signal(SIGXFSZ, SIG_IGN);
 	backing->file = open_file(disk, 0, err);
 	if (backing->file < 0 || lock(disk, backing->file, err) || measure(disk, backing, err))
 		goto out;

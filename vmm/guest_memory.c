@@ -24,9 +24,16 @@ int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_
 		return mote_error_errno(err, MOTE_STATUS_FAILED,
 		                        "cannot reserve %llu MiB of guest memory",
 		                        (unsigned long long)(size >> 20));
-	*memory = (struct guest_memory){.size = size};
+	*memory = (struct guest_memory){.size = size, .mapping = host, .mapping_size = size + room};
 	memory->host = room ? host + (-(uint64_t)host & (MOTE_HUGE_PAGE_SIZE - 1)) : host;
 	return 0;
+}
+
+void guest_memory_close(struct guest_memory *memory)
+{
+	if (memory->mapping)
+		munmap(memory->mapping, memory->mapping_size);
+	*memory = (struct guest_memory){0};
 }
 
 static void note_touched(uint64_t *touched, uint64_t first, uint64_t last)

@@ -16,6 +16,8 @@
 struct guest_memory {
 	unsigned char *host; /* mapping of guest-physical [0, size) */
 	uint64_t size;       /* bytes, whole pages */
+	void *mapping;       /* what it lies in, of @mapping_size */
+	uint64_t mapping_size;
 	/* RAM that no file lies under, and that may be discarded: there, and only there, it reads
 	 * as zeros afterwards. Nothing at first. */
 	struct mote_range free;
@@ -34,6 +36,9 @@ struct guest_memory {
  * @size: bytes, whole pages
  */
 int guest_memory_create(struct guest_memory *memory, uint64_t size, struct mote_error *err);
+
+/* Unmap it, and what was mapped into it. */
+void guest_memory_close(struct guest_memory *memory);
 
 /**
  * guest_range() - The one accessor: host address of guest-physical [gpa, gpa + length).

@@ -25,12 +25,18 @@ struct hypercall {
 	uint64_t argument[3];
 };
 
+/* What was interrupted for those who run the guest, who does not notice. */
+static int64_t later(int64_t result)
+{
+	return result == -EINTR && stop_is_due() ? VM_LATER : result;
+}
+
 static int64_t call_console_write(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t length = call->argument[2] < TRANSFER_MAX ? call->argument[2] : TRANSFER_MAX;
 	const void *from = guest_range(&vm->memory, (mote_gpa_t){call->argument[1]}, length);
 
-	return from ? console_write((int)call->argument[0], from, length) : -EFAULT;
+	return from ? later(console_write((int)call->argument[0], from, length)) : -EFAULT;
 }
 
 static int64_t call_console_read(struct vm *vm, const struct hypercall *call)
@@ -38,7 +44,7 @@ static int64_t call_console_read(struct vm *vm, const struct hypercall *call)
 	uint64_t length = call->argument[1] < TRANSFER_MAX ? call->argument[1] : TRANSFER_MAX;
 	void *to = guest_range(&vm->memory, (mote_gpa_t){call->argument[0]}, length);
 
-	return to ? console_read(to, length, (uint32_t)call->argument[2]) : -EFAULT;
+	return to ? later(console_read(to, length, (uint32_t)call->argument[2])) : -EFAULT;
 }
 
 static int64_t call_console_control(struct vm *vm, const struct hypercall *call)
@@ -70,11 +76,10 @@ static int64_t call_exit(struct vm *vm, const struct hypercall *call)
 
 	vm->is_over = true;
 	if (status & MOTE_EXIT_OUT_OF_MEMORY)
-		vm->exit_status = MOTE_STATUS_OUT_OF_MEMORY;
+		vm->signal = MOTE_STATUS_OUT_OF_MEMORY - MOTE_STATUS_SIGNAL_BASE;
 	else if (status & MOTE_EXIT_SIGNAL)
-		vm->exit_status = MOTE_STATUS_SIGNAL_BASE + (int)(status & 0x7f);
-	else
-		vm->exit_status = (int)(status & 0xff);
+		vm->signal = (int)(status & 0x7f);
+	vm->exit_status = vm->signal ? MOTE_STATUS_SIGNAL_BASE + vm->signal : (int)(status & 0xff);
 	return 0;
 }
 
@@ -112,7 +117,7 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 		deadline = vm->run_deadline;
 
 	do {
-		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+		polls[0] = (struct pollfd){.fd = console_fd(STDIN_FILENO), .events = POLLIN};
 		count = devices_poll(&vm->devices, first);
 		ready = stop_poll(polls, first + count, time_until(vm, deadline),
 		                  events & MOTE_EVENT_WINDOW || is_window_of_device(vm, events));
@@ -128,8 +133,10 @@ static int64_t wait_on_host(struct vm *vm, uint64_t deadline, uint64_t events)
 		tell_window(vm, events);
 		happened |= devices_take_events(&vm->devices, events);
 	}
-	if (control_wants_snapshot(vm))
+	if (vm_wants_snapshot(vm))
 		happened |= MOTE_EVENT_SNAPSHOT;
+	if (ready < 0 && !happened && stop_is_due())
+		return VM_LATER;
 	if (ready < 0 && !happened)
 		return events & MOTE_EVENT_WINDOW && stop_take_window_change()
 		               ? (int64_t)MOTE_EVENT_WINDOW
@@ -153,7 +160,7 @@ static int64_t call_wait(struct vm *vm, const struct hypercall *call)
 	tell_window(vm, events);
 	devices_serve(&vm->devices, is_notification);
 	happened = devices_take_events(&vm->devices, events);
-	if (control_wants_snapshot(vm))
+	if (vm_wants_snapshot(vm))
 		happened |= MOTE_EVENT_SNAPSHOT;
 	if (happened || is_notification)
 		result = (int64_t)happened;
@@ -202,6 +209,7 @@ static int64_t call_crash(struct vm *vm, const struct hypercall *call)
 		return -EINVAL;
 	crash_report(vm, &crash);
 	vm->is_over = true;
+	vm->signal = (int)crash.signal;
 	vm->exit_status = MOTE_STATUS_SIGNAL_BASE + (int)crash.signal;
 	return 0;
 }
@@ -288,7 +296,8 @@ int vm_hypercall(struct vm *vm, struct mote_error *err)
 	struct hypercall call = {.number = regs->rax,
 	                         .argument = {regs->rdi, regs->rsi, regs->rdx}};
 	uint64_t offset = run->io.data_offset;
-	int32_t result = -ENOSYS;
+	int64_t value = -ENOSYS;
+	int32_t result;
 
 	if (run->io.port != MOTE_HYPERCALL_PORT || run->io.direction != KVM_EXIT_IO_IN ||
 	    run->io.size != sizeof result || run->io.count != 1) {
@@ -302,10 +311,16 @@ int vm_hypercall(struct vm *vm, struct mote_error *err)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "KVM gave a port access no data");
 	if (call.number < MOTE_HC_LIMIT && handlers[call.number]) {
 		vm->hypercalls[call.number]++;
-		result = (int32_t)handlers[call.number](vm, &call);
+		value = handlers[call.number](vm, &call);
+		if (value == VM_LATER) {
+			vm->hypercalls[call.number]--;
+			vm->pause.is_at_exit = true;
+			return 0;
+		}
 	} else {
 		vm->hypercalls[0]++;
 	}
+	result = (int32_t)value;
 	memcpy((unsigned char *)run + offset, &result, sizeof result);
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static sigjmp_buf *innermost;
+static _Thread_local sigjmp_buf *innermost;
 
 /* Not by the end of the handler, which would unblock the signal: hence SA_NODEFER. */
 static void handle(int signal_number, siginfo_t *info, void *context)
@@ -16,9 +16,14 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 	(void)context;
 	if (info->si_code <= 0)
 		return; /* somebody sent it */
-	if (!innermost)
-		_exit(MOTE_STATUS_FAILED);
-	siglongjmp(*innermost, 1);
+	lost_page_recover();
+	_exit(MOTE_STATUS_FAILED);
+}
+
+void lost_page_recover(void)
+{
+	if (innermost)
+		siglongjmp(*innermost, 1);
 }
 
 /* #syscalls:load rt_sigaction */

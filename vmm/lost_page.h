@@ -13,8 +13,13 @@
 
 #include "vmm/error.h"
 
-/* Make lost_page_guard() work; before the first use, before confinement. */
+/* Make lost_page_guard() work, by a handler that is the process's; before the first use, before
+ * confinement. */
 int lost_page_init(struct mote_error *err);
+
+/* For a handler of SIGBUS of somebody else's, in the thread that it came of: ends the guarded work;
+ * returns where there is none. That handler must have SA_NODEFER, or unblock the signal. */
+void lost_page_recover(void);
 
 /**
  * lost_page_guard() - Do some work that may read pages that are lost.

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -676,13 +677,12 @@ static int set_default_env(struct run_options *options, char *const *environment
 /* Room for the entries of one usual command line: the C library's heap costs four calls to set up.
  */
 static char *room[128];
-static bool room_is_taken;
+static atomic_flag room_is_taken = ATOMIC_FLAG_INIT;
 
 static char **take_room(size_t count)
 {
-	if (room_is_taken || count > sizeof room / sizeof room[0])
+	if (count > sizeof room / sizeof room[0] || atomic_flag_test_and_set(&room_is_taken))
 		return calloc(count, sizeof room[0]);
-	room_is_taken = true;
 	memset(room, 0, sizeof room);
 	return room;
 }
@@ -690,7 +690,7 @@ static char **take_room(size_t count)
 static void give_room(char **entries)
 {
 	if (entries == room)
-		room_is_taken = false;
+		atomic_flag_clear(&room_is_taken);
 	else
 		free(entries);
 }

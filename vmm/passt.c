@@ -15,8 +15,10 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define IPV4         "10.0.2.15"
@@ -217,13 +219,12 @@ static void compose(struct command *command, const struct net_options *net,
 /* ---- starting it ---- */
 
 /* Descriptors 0 to 2 are open (main.c): what is put in place there is none of ours. */
-static int spawn(const struct command *command, int socket_end, int messages)
+static int spawn(const struct command *command, int socket_end, int messages, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
 	char *words[ARGUMENTS_MAX + 1] = {NULL};
-	pid_t pid;
 	int status;
 
 	memcpy(words, command->words, command->count * sizeof words[0]);
@@ -239,7 +240,7 @@ static int spawn(const struct command *command, int socket_end, int messages)
 	                                              POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	status = posix_spawnp(&pid, words[0], &actions, &attributes, words, environ);
+	status = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return status;
@@ -250,27 +251,52 @@ int passt_start(const struct net_options *net, struct net_passt *passt,
 {
 	struct command command = {.count = 0};
 	const int buffer = SOCKET_BUFFER;
-	int ends[2], messages[2];
+	int ends[2], messages[2], failed;
+	pid_t child = 0;
 
 	for (unsigned i = 0; i < net->publish_count; i++)
 		if (check_port(&net->publish[i], err))
 			return -1;
 	compose(&command, net, addresses);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) ||
-	    pipe2(messages, O_CLOEXEC | O_NONBLOCK))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a socket for passt");
+	passt->fd = ends[0];
+	if (pipe2(messages, O_CLOEXEC | O_NONBLOCK)) {
+		close(ends[1]);
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a pipe for passt");
+	}
+	passt->messages = messages[0];
 	/* passt drops what does not fit into its end, and looks after it two seconds later. */
 	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-	errno = spawn(&command, ends[1], messages[1]);
-	if (errno) {
-		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot start passt");
-		return errno == ENOENT ? mote_error_hint(err, "--net user needs it: "
-		                                              "apt-get install passt")
-		                       : -1;
-	}
+	errno = spawn(&command, ends[1], messages[1], &child);
+	failed = errno;
 	close(ends[1]);
 	close(messages[1]);
-	if (net_passt_init(passt, ends[0], messages[0]))
+	errno = failed;
+	if (failed) {
+		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot start passt");
+		return failed == ENOENT ? mote_error_hint(err, "--net user needs it: "
+		                                               "apt-get install passt")
+		                        : -1;
+	}
+	failed = net_passt_init(passt, ends[0], messages[0]);
+	passt->child = child;
+	if (failed)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for the guest's network");
 	return 0;
+}
+
+/* passt ends with its one client. */
+void passt_stop(struct net_passt *passt)
+{
+	if (passt->fd >= 0)
+		close(passt->fd);
+	if (passt->messages >= 0)
+		close(passt->messages);
+	passt->fd = passt->messages = -1;
+	while (passt->child && waitpid(passt->child, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(passt->in);
+	free(passt->out);
+	passt->in = passt->out = NULL;
 }

@@ -19,4 +19,7 @@
 int passt_start(const struct net_options *net, struct net_passt *passt,
                 struct net_addresses *addresses, struct mote_error *err);
 
+/* Give back what passt_start() has got, in full or in part: returns when passt has ended. */
+void passt_stop(struct net_passt *passt);
+
 #endif

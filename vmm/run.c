@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
-#include "vmm/confine.h"
 #include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/crash.h"
@@ -20,7 +18,6 @@
 #include "vmm/trace.h"
 #include "vmm/vm.h"
 #include "vmm/vm_reset.h"
-#include "vmm/vm_restore.h"
 #include "vmm/vm_save.h"
 #include "vmm/working_set.h"
 
@@ -114,49 +111,67 @@ static int handle_exit(struct vm *vm, struct mote_error *err)
 }
 
 /* #syscalls:run ioctl(KVM_RUN) */
-static int run_loop(struct vm *vm, struct mote_error *err)
+static int enter_guest(struct vm *vm, struct mote_error *err)
 {
 	struct kvm_run *run = vm->kvm.run;
-	uint64_t entered = 0;
+	uint64_t entered = vm->trace ? clock_host_tsc() : 0;
 
-	while (!vm->is_over) {
-		if (vm->trace)
-			entered = clock_host_tsc();
-		if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
-			if (errno == EFAULT)
-				return lost_page_error(err, vm->image.name ? vm->image.name
-				                                           : vm->options->app);
-			if (errno != EINTR && errno != EAGAIN)
-				return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
-			/* The only place that clears it: a later signal sets it again. */
-			run->immediate_exit = 0;
-			run->exit_reason = KVM_EXIT_INTR;
-		}
-		if (vm->trace)
-			trace_left(vm, entered);
-		devices_finish(&vm->devices);
-		if (handle_exit(vm, err))
-			return -1;
-		clock_page_refresh_if_old(&vm->clock);
-		if (tick_serve(vm, err))
-			return -1;
-		if (vm->control)
-			control_look(vm);
-		if (!vm->is_over)
-			check_stop(vm);
-		if (!vm->is_over)
-			check_deadline(vm);
-		working_set_watch(vm, vm->is_over);
-		if (vm->trace)
-			trace_handled(vm);
+	if (ioctl(vm->kvm.vcpu, KVM_RUN, 0) < 0) {
+		if (errno == EFAULT)
+			return lost_page_error(err,
+			                       vm->image.name ? vm->image.name : vm->options->app);
+		if (errno != EINTR && errno != EAGAIN)
+			return mote_error_errno(err, MOTE_STATUS_FAILED, "KVM_RUN failed");
+		/* The only place that clears it: a later signal sets it again. */
+		run->immediate_exit = 0;
+		run->exit_reason = KVM_EXIT_INTR;
+		stop_interrupted_run();
 	}
+	if (vm->trace)
+		trace_left(vm, entered);
+	devices_finish(&vm->devices);
+	return 0;
+}
+
+/* After each exit: what is due beside it. */
+static int look_around(struct vm *vm, struct mote_error *err)
+{
+	clock_page_refresh_if_old(&vm->clock);
+	if (tick_serve(vm, err))
+		return -1;
+	if (vm->control)
+		control_look(vm);
+	if (vm_wants_snapshot(vm) && !vm->pause.why)
+		tick_lead(vm);
+	if (!vm->is_over)
+		check_stop(vm);
+	if (!vm->is_over)
+		check_deadline(vm);
+	working_set_watch(vm, vm->is_over);
+	if (vm->trace)
+		trace_handled(vm);
+	return 0;
+}
+
+int vm_loop(struct vm *vm, struct mote_error *err)
+{
+	while (!vm->is_over && !vm->pause.why && !stop_is_due()) {
+		if (vm->pause.is_at_exit)
+			vm->pause.is_at_exit = false;
+		else if (enter_guest(vm, err))
+			return -1;
+		if (handle_exit(vm, err) || look_around(vm, err))
+			return -1;
+	}
+	if (!vm->is_over)
+		return 0;
 	devices_finish(&vm->devices);
 	vm_mark(vm, VM_MOMENT_ENDED);
 	return 0;
 }
 
 /* What the guest has sent before it ended is not lost with it, if somebody takes it soon. */
-static void drain_devices(struct vm *vm)
+void vm_drain(struct vm *vm)
 {
 	const unsigned rounds = DRAIN_NS / DRAIN_ROUND_NS;
 
@@ -165,6 +180,8 @@ static void drain_devices(struct vm *vm)
 		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
 			break;
 }
+
+/* ---- a process for one VM ---- */
 
 static bool is_stopped(void)
 {
@@ -185,12 +202,11 @@ static bool is_to_verify(const struct vm *vm, uint64_t round)
  */
 static int run_rounds(struct vm *vm, struct mote_error *err)
 {
+	struct vm_event event;
 	int status;
 
-	vm_mark(vm, VM_MOMENT_RUN);
-	if (run_loop(vm, err))
+	if (vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
 		return -1;
-	drain_devices(vm);
 	status = vm->exit_status;
 	for (uint64_t round = 2; round <= vm->options->count; round++) {
 		if (is_stopped()) {
@@ -199,69 +215,45 @@ static int run_rounds(struct vm *vm, struct mote_error *err)
 			status = status ? status : vm->exit_status;
 			break;
 		}
-		if (vm_reset(vm, err) || (is_to_verify(vm, round) && vm_reset_verify(vm, err)) ||
-		    run_loop(vm, err))
+		if (vm_life_reset(vm, err) ||
+		    (is_to_verify(vm, round) && vm_reset_verify(vm, err)) ||
+		    vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
 			return -1;
-		drain_devices(vm);
 		status = status ? status : vm->exit_status;
 	}
 	vm->exit_status = status;
 	return 0;
 }
 
-static uint64_t process_cpu_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 struct run_work {
-	const struct run_options *options;
 	struct vm *vm;
 	struct mote_error *err;
 	int status;
 };
 
-static void create_and_run(void *ctx)
+static void run_all(void *ctx)
 {
 	struct run_work *work = ctx;
 	struct vm *vm = work->vm;
-	struct mote_error *err = work->err;
 
-	work->status = -1;
-	if (work->options->restore_path ? vm_restore(vm, work->options, err)
-	                                : vm_create(vm, work->options, err))
-		return;
-	console_remember_terminals();
-	if (stop_init(vm->kvm.run, vm->options->timeout_ns, err) || tick_init(vm, err) ||
-	    control_start(vm, err) || confine_enter(CONFINE_RUN, &vm->devices.needs, err))
-		return;
-	if (vm->snapshot)
-		tick_restart(vm);
-	if (vm->trace)
-		trace_begin(vm);
-	work->status = vm->serve ? serve_requests(vm, run_loop, err) : run_rounds(vm, err);
+	work->status =
+	        vm->serve ? serve_requests(vm, vm_loop, work->err) : run_rounds(vm, work->err);
 	if (!work->status)
-		work->status = vm_save_finish(vm, err);
+		work->status = vm_save_finish(vm, work->err);
 	if (!work->status && vm->trace)
-		work->status = trace_end(vm, err);
+		work->status = trace_end(vm, work->err);
 }
 
 int vm_run(const struct run_options *options, struct mote_error *err)
 {
-	static struct vm vm;
-	struct run_work work = {.options = options, .vm = &vm, .err = err};
+	static const struct vm_host host = {
+	        .streams = {0, 1, 2}, .owns_process = true, .confines = true};
+	static struct vm vm; /* not of the heap, which costs system calls */
+	struct run_work work = {.vm = &vm, .err = err};
 
-	if (options->trace_path &&
-	    trace_open(&vm, options->trace_path, !options->trace_no_pages, err))
+	if (vm_begin(&vm, options, &host, err))
 		return -1;
-	vm_mark(&vm, VM_MOMENT_MAIN);
-	vm.start_cpu_ns = process_cpu_ns();
-	if (lost_page_init(err))
-		return -1;
-	if (lost_page_guard(create_and_run, &work))
+	if (lost_page_guard(run_all, &work))
 		work.status = lost_page_error(err, options->app);
 	console_restore_terminals();
 	if (work.status)

@@ -27,7 +27,9 @@
 #include "vmm/worker_wire.h"
 
 struct vm_serve {
-	int socket;
+	int socket;        /* -1: requests are those of vm->call */
+	size_t next;       /* bytes of the request that was placed while the guest waits for one */
+	bool is_unwanted;  /* what is left of the answer */
 	mote_gpa_t buffer; /* of the function, for requests: what the snapshot's run page says */
 	bool is_answered;  /* its last piece has been sent */
 	bool is_gone;      /* the server is */
@@ -49,6 +51,17 @@ int serve_open(struct vm *vm, struct mote_error *err)
 	/* A guest that computes would notice the server's end no sooner than its own. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot end with the server");
+	return 0;
+}
+
+int serve_open_calls(struct vm *vm, struct mote_error *err)
+{
+	if (vm->serve)
+		return 0;
+	vm->serve = calloc(1, sizeof *vm->serve);
+	if (!vm->serve)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for requests");
+	vm->serve->socket = -1;
 	return 0;
 }
 
@@ -116,6 +129,19 @@ static struct worker_message end_of_run(const struct vm *vm, enum worker_message
 
 /* ---- the hypercall ---- */
 
+/* The bytes are in serve->message. */
+static int64_t give_to_call(struct vm *vm, size_t length, bool is_last)
+{
+	struct vm_serve *serve = vm->serve;
+	const struct vm_call *call = vm->call;
+
+	if (!call || serve->is_unwanted)
+		return -EPIPE;
+	serve->is_unwanted = call->answer(call->ctx, serve->message + sizeof(struct worker_message),
+	                                  length, is_last) != 0;
+	return 0;
+}
+
 static int64_t give(struct vm *vm, mote_gpa_t gpa, uint64_t length, enum worker_message_type type)
 {
 	struct vm_serve *serve = vm->serve;
@@ -126,6 +152,8 @@ static int64_t give(struct vm *vm, mote_gpa_t gpa, uint64_t length, enum worker_
 		return -EMSGSIZE;
 	if (guest_read(&vm->memory, gpa, serve->message + sizeof head, length))
 		return -EFAULT;
+	if (serve->socket < 0)
+		return give_to_call(vm, length, type == WORKER_LAST);
 	if (type == WORKER_LAST)
 		head = end_of_run(vm, type);
 	if (send_message(serve, &head, length)) {
@@ -138,12 +166,27 @@ static int64_t give(struct vm *vm, mote_gpa_t gpa, uint64_t length, enum worker_
 	return 0;
 }
 
+static int64_t take_body_of_call(struct vm *vm, mote_gpa_t gpa)
+{
+	const struct vm_call *call = vm->call;
+	ssize_t length;
+
+	if (!call || !call->body || !call->has_more_body)
+		return 0;
+	length = call->body(call->ctx, vm->serve->message, MOTE_FUNCTION_BUFFER);
+	if (length < 0 || length > (ssize_t)MOTE_FUNCTION_BUFFER)
+		return -EPIPE;
+	return guest_write(&vm->memory, gpa, vm->serve->message, (size_t)length) ? -EFAULT : length;
+}
+
 static int64_t take_body(struct vm *vm, mote_gpa_t gpa)
 {
 	struct vm_serve *serve = vm->serve;
 	struct worker_message head = {.type = WORKER_WANT_BODY};
 	ssize_t length;
 
+	if (serve->socket < 0)
+		return take_body_of_call(vm, gpa);
 	if (send_message(serve, &head, 0) || (length = take_message(serve, &head)) < 0 ||
 	    head.type != WORKER_BODY) {
 		vm->is_over = true;
@@ -154,6 +197,27 @@ static int64_t take_body(struct vm *vm, mote_gpa_t gpa)
 	return length;
 }
 
+void serve_answer_next(struct vm *vm, size_t size)
+{
+	vm->serve->next = size;
+}
+
+/* The guest stays at the call, and takes the next request from it. */
+static int64_t end_call(struct vm *vm, mote_gpa_t gpa, uint64_t length)
+{
+	struct vm_serve *serve = vm->serve;
+	int64_t result = (int64_t)serve->next;
+
+	serve->next = 0;
+	if (result)
+		return result;
+	result = give(vm, gpa, length, WORKER_LAST);
+	if (result == -EMSGSIZE || result == -EFAULT)
+		return result;
+	vm->pause.why = VM_PAUSE_REQUEST;
+	return VM_LATER;
+}
+
 int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t length)
 {
 	if (!vm->serve)
@@ -162,6 +226,8 @@ int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t l
 	case MOTE_FUNCTION_MORE: return give(vm, gpa, length, WORKER_ANSWER);
 	case MOTE_FUNCTION_BODY: return take_body(vm, gpa);
 	case MOTE_FUNCTION_NEXT: {
+		if (vm->serve->socket < 0)
+			return end_call(vm, gpa, length);
 		int64_t result = give(vm, gpa, length, WORKER_LAST);
 
 		vm->serve->is_answered |= !result;
@@ -174,12 +240,33 @@ int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t l
 
 /* ---- requests ---- */
 
-/* A request is there: put it where the function takes it from. */
+static int read_buffer(struct vm *vm)
+{
+	return guest_read(&vm->memory, VM_RUN_GPA(function_buffer), &vm->serve->buffer,
+	                  sizeof vm->serve->buffer);
+}
+
+/* Where the function takes it from. */
+static int place(struct vm *vm, const void *bytes, size_t size, bool has_more)
+{
+	uint32_t flags = vm->generation_flags | (has_more ? MOTE_GENERATION_MORE_BODY : 0);
+	uint64_t length = size;
+
+	if (has_more &&
+	    guest_write(&vm->memory, VM_RUN_GPA(generation.flags), &flags, sizeof flags))
+		return -1;
+	return guest_write(&vm->memory, vm->serve->buffer, bytes, size) ||
+	                       guest_write(&vm->memory, VM_RUN_GPA(generation.request), &length,
+	                                   sizeof length)
+	               ? -1
+	               : 0;
+}
+
+/* A request is there. */
 static int place_request(struct vm *vm, const struct worker_message *head, size_t size)
 {
 	struct vm_serve *serve = vm->serve;
-	uint64_t bytes = size, deadline = head->ns;
-	uint32_t flags = vm->generation_flags | (head->exits ? MOTE_GENERATION_MORE_BODY : 0);
+	uint64_t deadline = head->ns;
 
 	if (head->type != WORKER_REQUEST)
 		return -1;
@@ -187,14 +274,13 @@ static int place_request(struct vm *vm, const struct worker_message *head, size_
 	/* Else the tick that there is anyway comes before it. */
 	if (deadline && deadline < TICK_LATEST_NS)
 		tick_look(vm);
-	if (head->exits &&
-	    guest_write(&vm->memory, VM_RUN_GPA(generation.flags), &flags, sizeof flags))
-		return -1;
-	return guest_write(&vm->memory, serve->buffer, serve->message + sizeof *head, size) ||
-	                       guest_write(&vm->memory, VM_RUN_GPA(generation.request), &bytes,
-	                                   sizeof bytes)
-	               ? -1
-	               : 0;
+	return place(vm, serve->message + sizeof *head, size, head->exits != 0);
+}
+
+int serve_place(struct vm *vm, const void *bytes, size_t size, bool has_more)
+{
+	vm->serve->is_unwanted = false;
+	return read_buffer(vm) || !vm->serve->buffer.value ? -1 : place(vm, bytes, size, has_more);
 }
 
 /* The guest is over and has not answered. */
@@ -246,8 +332,7 @@ int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *e
 	struct worker_message head;
 	ssize_t size;
 
-	if (guest_read(&vm->memory, VM_RUN_GPA(function_buffer), &serve->buffer,
-	               sizeof serve->buffer))
+	if (read_buffer(vm))
 		return mote_error_set(err, MOTE_STATUS_FAILED, "the snapshot has been cut");
 	if (!serve->buffer.value)
 		return mote_error_set(

@@ -20,6 +20,21 @@ int serve_open(struct vm *vm, struct mote_error *err);
 int serve_requests(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *err),
                    struct mote_error *err);
 
+/**
+ * serve_place() - Put a request where the function takes it from.
+ * @size:     at most MOTE_FUNCTION_BUFFER
+ * @has_more: of its body
+ *
+ * Return: 0, or -1: the guest has no place for it.
+ */
+int serve_place(struct vm *vm, const void *bytes, size_t size, bool has_more);
+
+/* Get ready for requests of vm_life_call(): for the first one. */
+int serve_open_calls(struct vm *vm, struct mote_error *err);
+
+/* The guest may go on with the request that was placed, of @size bytes, at VM_PAUSE_REQUEST. */
+void serve_answer_next(struct vm *vm, size_t size);
+
 /* Serve the hypercall `serve`: what it returns. */
 int64_t serve_call(struct vm *vm, uint64_t operation, mote_gpa_t gpa, uint64_t length);
 

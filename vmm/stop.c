@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reasons from outside to stop a running guest.
+ * Reasons from outside to stop a running guest, where the process is the guest's alone.
  *
  * A handler notes the signal and sets kvm_run->immediate_exit, so that KVM_RUN returns with EINTR
  * whether it was running or about to be entered. For poll the signals are blocked but inside
- * ppoll().
+ * ppoll(). stop_shared.c has the other way, for programs that hold several VMs.
  */
 #include "vmm/stop.h"
 
@@ -12,38 +12,40 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/time.h>
-#include <time.h>
+
+#include "vmm/stop_shared.h"
 
 #define NS_PER_S    1000000000ull
 #define TICK_SIGNAL SIGRTMIN
 
-static struct {
-	struct kvm_run *run;
-	volatile sig_atomic_t reason;
-	volatile sig_atomic_t signal_number;
-	volatile sig_atomic_t window_changed;
-	volatile sig_atomic_t ticked;
-	volatile sig_atomic_t called;
-	timer_t tick;
-	uint64_t tick_at;         /* CLOCK_MONOTONIC ns */
-	bool (*serve)(void *ctx); /* calls; NULL: there are none */
-	void *ctx;
-	uint64_t patience_ns;
-} state;
+/* Of the VM that this thread runs; NULL: none. Handlers run in the one thread that there is. */
+static _Thread_local struct stop *current;
+
+/* Outside of any VM nothing happens. */
+static const struct stop nobody;
+
+static const struct stop *present_one(void)
+{
+	return current ? current : &nobody;
+}
 
 static void handle(int signal_number)
 {
+	struct stop *stop = current;
+
+	if (!stop)
+		return;
 	if (signal_number == TICK_SIGNAL) {
-		state.ticked = 1;
+		stop->ticked = 1;
 	} else if (signal_number == SIGIO) {
-		state.called = 1;
+		stop->called = 1;
 	} else if (signal_number == SIGWINCH) {
-		state.window_changed = 1;
-	} else if (!state.reason) {
-		state.signal_number = signal_number;
-		state.reason = signal_number == SIGALRM ? STOP_TIMEOUT : STOP_SIGNAL;
+		stop->window_changed = 1;
+	} else if (!stop->reason) {
+		stop->signal_number = signal_number;
+		stop->reason = signal_number == SIGALRM ? STOP_TIMEOUT : STOP_SIGNAL;
 	}
-	state.run->immediate_exit = 1;
+	stop->run->immediate_exit = 1;
 }
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGWINCH};
@@ -66,7 +68,7 @@ static bool is_ignored(int signal_number)
 
 /* #syscalls:load rt_sigaction setitimer */
 /* #syscalls:run rt_sigreturn */
-int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
+int stop_init(struct stop *stop, struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 {
 	struct sigaction action = {.sa_handler = handle};
 	struct itimerval timer = {
@@ -75,7 +77,8 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 	        .it_value = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                     .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)}};
 
-	state.run = run;
+	stop->run = run;
+	current = stop;
 	watched_set(&action.sa_mask);
 	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
 		if (!is_ignored(watched[i]) && sigaction(watched[i], &action, NULL))
@@ -92,6 +95,21 @@ int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err)
 	if (setitimer(ITIMER_REAL, &timer, NULL))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot set the time limit");
 	return 0;
+}
+
+void stop_enter(struct stop *stop)
+{
+	stop->outer = current;
+	current = stop;
+	if (stop->is_shared)
+		stop_shared_enter(stop);
+}
+
+void stop_leave(struct stop *stop)
+{
+	if (stop->is_shared)
+		stop_shared_leave(stop);
+	current = stop->outer;
 }
 
 /* ---- ticks ---- */
@@ -111,9 +129,11 @@ int stop_init_tick(uint64_t delay_ns, struct mote_error *err)
 	struct sigaction action = {.sa_handler = handle};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
 
+	if (current->is_shared)
+		return 0; /* each stop_enter() makes one */
 	watched_set(&action.sa_mask);
 	if (sigaction(TICK_SIGNAL, &action, NULL) ||
-	    timer_create(CLOCK_MONOTONIC, &event, &state.tick))
+	    timer_create(CLOCK_MONOTONIC, &event, &current->tick))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make a timer");
 	sigemptyset(&action.sa_mask);
 	sigaddset(&action.sa_mask, TICK_SIGNAL);
@@ -129,28 +149,34 @@ void stop_set_tick(uint64_t delay_ns)
 	const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(delay_ns / NS_PER_S),
 	                                             .tv_nsec = (long)(delay_ns % NS_PER_S)}};
 
-	timer_settime(state.tick, 0, &when, NULL);
-	state.tick_at = monotonic() + delay_ns;
+	if (!current)
+		return;
+	if (!current->is_shared || current->has_tick)
+		timer_settime(current->tick, 0, &when, NULL);
+	current->tick_at = monotonic() + delay_ns;
 }
 
 uint64_t stop_tick_due(void)
 {
 	uint64_t present = monotonic();
 
-	return state.tick_at > present ? state.tick_at - present : 0;
+	return present_one()->tick_at > present ? present_one()->tick_at - present : 0;
 }
 
 bool stop_take_tick(void)
 {
-	bool ticked = state.ticked;
+	bool ticked = current->ticked;
 
-	state.ticked = 0;
+	current->ticked = 0;
 	return ticked;
 }
 
 bool stop_has_news(void)
 {
-	return state.ticked || state.reason || state.window_changed || state.called;
+	const struct stop *stop = present_one();
+
+	return stop->ticked || stop->reason || stop->window_changed || stop->called ||
+	       stop->interrupted;
 }
 
 /* ---- calls ---- */
@@ -160,9 +186,9 @@ int stop_watch_calls(bool (*serve)(void *ctx), void *ctx, struct mote_error *err
 {
 	struct sigaction action = {.sa_handler = handle};
 
-	state.serve = serve;
-	state.ctx = ctx;
-	state.called = 1;
+	current->serve = serve;
+	current->ctx = ctx;
+	current->called = 1;
 	watched_set(&action.sa_mask);
 	if (sigaction(SIGIO, &action, NULL))
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot watch for signal %d",
@@ -175,53 +201,107 @@ int stop_watch_calls(bool (*serve)(void *ctx), void *ctx, struct mote_error *err
 
 void stop_set_patience(uint64_t ns)
 {
-	state.patience_ns = ns;
+	current->patience_ns = ns;
 }
 
 uint64_t stop_patience(void)
 {
-	return state.patience_ns;
+	return present_one()->patience_ns;
 }
 
 void stop_serve_calls(bool force)
 {
-	if (state.serve && (state.called || force))
-		(void)state.serve(state.ctx);
+	const struct stop *stop = present_one();
+
+	if (stop->serve && (stop->called || force))
+		(void)stop->serve(stop->ctx);
 }
 
 void stop_serve_while_blocked(void)
 {
-	stop_serve_calls(state.patience_ns != 0);
-	if (state.patience_ns)
-		stop_set_tick(state.patience_ns);
+	uint64_t patience = stop_patience();
+
+	stop_serve_calls(patience != 0);
+	if (patience)
+		stop_set_tick(patience);
 }
 
 void stop_take_call(void)
 {
-	state.called = 0;
+	current->called = 0;
 }
 
 void stop_request(int signal_number)
 {
-	if (state.reason)
+	if (current->reason)
 		return;
-	state.signal_number = signal_number;
-	state.reason = STOP_SIGNAL;
+	current->signal_number = signal_number;
+	current->reason = STOP_SIGNAL;
+}
+
+/* ---- interruptions ---- */
+
+void stop_interrupt(struct stop *stop)
+{
+	if (stop->is_shared)
+		stop_shared_interrupt(stop);
+	else if (!atomic_exchange(&stop->interrupted, true) && stop->run)
+		stop->run->immediate_exit = 1;
+}
+
+bool stop_is_due(void)
+{
+	const struct stop *stop = present_one();
+
+	return stop->interrupted || (stop->deadline && monotonic() >= stop->deadline);
+}
+
+bool stop_take_interrupt(void)
+{
+	return atomic_exchange(&current->interrupted, false);
+}
+
+void stop_set_deadline(uint64_t delay_ns)
+{
+	uint64_t present = monotonic();
+
+	current->deadline = delay_ns < UINT64_MAX - present ? present + delay_ns : 0;
+}
+
+uint64_t stop_deadline_due(void)
+{
+	uint64_t present;
+
+	if (!current->deadline)
+		return UINT64_MAX;
+	present = monotonic();
+	return current->deadline > present ? current->deadline - present : 0;
+}
+
+void stop_interrupted_run(void)
+{
+	if (current->is_shared)
+		stop_shared_collect(current);
+}
+
+bool stop_is_shared(void)
+{
+	return present_one()->is_shared;
 }
 
 /* ---- what was asked for ---- */
 
 enum stop_reason stop_requested(int *signal_number)
 {
-	*signal_number = state.signal_number;
-	return (enum stop_reason)state.reason;
+	*signal_number = present_one()->signal_number;
+	return (enum stop_reason)present_one()->reason;
 }
 
 bool stop_take_window_change(void)
 {
-	bool changed = state.window_changed;
+	bool changed = current->window_changed;
 
-	state.window_changed = 0;
+	current->window_changed = 0;
 	return changed;
 }
 
@@ -230,6 +310,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+	const struct stop *stop = present_one();
 	sigset_t blocked, before, during;
 	int status;
 
@@ -241,7 +322,8 @@ static int poll_once(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool
 	sigaddset(&during, TICK_SIGNAL); /* a guest that waits needs no ticks */
 	if (!heeds_window)
 		sigaddset(&during, SIGWINCH);
-	if (state.reason || state.called || (heeds_window && state.window_changed)) {
+	if (stop->reason || stop->called || stop->interrupted ||
+	    (heeds_window && stop->window_changed)) {
 		errno = EINTR;
 		status = -1;
 	} else {
@@ -265,15 +347,16 @@ static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns,
 	uint64_t start = monotonic(), left = timeout_ns;
 
 	for (;;) {
-		uint64_t part =
-		        state.patience_ns && state.patience_ns < left ? state.patience_ns : left;
+		uint64_t part = current->patience_ns && current->patience_ns < left
+		                        ? current->patience_ns
+		                        : left;
 		int status = poll_once(fds, count, part, heeds_window);
 		bool is_called = (status == 0 && part < left) ||
-		                 (status < 0 && errno == EINTR && state.called);
+		                 (status < 0 && errno == EINTR && current->called);
 
 		if (!is_called)
 			return status;
-		if (state.serve(state.ctx) || state.reason) {
+		if (current->serve(current->ctx) || current->reason) {
 			errno = EINTR;
 			return -1;
 		}
@@ -287,6 +370,8 @@ static int poll_and_serve(struct pollfd *fds, nfds_t count, uint64_t timeout_ns,
 
 int stop_poll(struct pollfd *fds, nfds_t count, uint64_t timeout_ns, bool heeds_window)
 {
-	return state.serve ? poll_and_serve(fds, count, timeout_ns, heeds_window)
-	                   : poll_once(fds, count, timeout_ns, heeds_window);
+	if (stop_is_shared())
+		return stop_shared_poll(current, fds, count, timeout_ns);
+	return present_one()->serve ? poll_and_serve(fds, count, timeout_ns, heeds_window)
+	                            : poll_once(fds, count, timeout_ns, heeds_window);
 }

@@ -5,8 +5,11 @@
 
 #include <linux/kvm.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "vmm/error.h"
 
@@ -16,14 +19,70 @@ enum stop_reason {
 	STOP_TIMEOUT, /* --timeout */
 };
 
+/* Of one VM. All zero: nothing has happened. */
+struct stop {
+	struct kvm_run *run;
+	volatile sig_atomic_t reason; /* enum stop_reason */
+	volatile sig_atomic_t signal_number;
+	volatile sig_atomic_t window_changed;
+	volatile sig_atomic_t ticked;
+	volatile sig_atomic_t called;
+	atomic_bool interrupted;
+	timer_t tick;
+	uint64_t tick_at;         /* CLOCK_MONOTONIC ns */
+	uint64_t deadline;        /* the same, of stop_set_deadline(); 0: none */
+	bool (*serve)(void *ctx); /* calls; NULL: there are none */
+	void *ctx;
+	uint64_t patience_ns;
+	struct stop *outer; /* that the thread had before */
+	/* stop_shared.c */
+	bool is_shared; /* the process is not the VM's alone */
+	bool has_tick;
+	int vcpu, wake;        /* descriptors: the vCPU, and an eventfd that ends polls */
+	atomic_int thread;     /* that is between stop_enter() and stop_leave(); 0: none */
+	atomic_int callers;    /* of stop_interrupt(), that may signal it */
+	sigset_t mask, pended; /* of the thread, before */
+};
+
 /**
- * stop_init() - Watch for signals and start the clock of --timeout.
+ * stop_init() - Watch for signals and start the clock of --timeout: of a process that is the VM's.
  * @run:        the vCPU's shared page: a signal makes the next or present KVM_RUN return
  * @timeout_ns: 0: none
  *
- * Signal handlers need global state; it is in stop.c, one guest a process.
+ * Makes @stop the one that all functions below are of.
  */
-int stop_init(struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err);
+int stop_init(struct stop *stop, struct kvm_run *run, uint64_t timeout_ns, struct mote_error *err);
+
+/*
+ * From now on, in this thread, all functions below are of this VM; until stop_leave(), which makes
+ * them be of the one before. In a program that holds several (stop_shared.h), the thread has a
+ * timer and other signals blocked in between.
+ */
+void stop_enter(struct stop *stop);
+void stop_leave(struct stop *stop);
+
+/* ---- of any thread, and in signal handlers ---- */
+
+/* Make a run, or a wait in the VMM, end: nothing else happens to the guest. */
+void stop_interrupt(struct stop *stop);
+
+/* ---- of the VM that the thread runs ---- */
+
+/* Whether the guest is to stand still for those who run it: they have interrupted it, or the time
+ * of stop_set_deadline() is over. */
+bool stop_is_due(void);
+bool stop_take_interrupt(void);
+
+/* UINT64_MAX: none */
+void stop_set_deadline(uint64_t delay_ns);
+/* ns until then; UINT64_MAX: none is set */
+uint64_t stop_deadline_due(void);
+
+/* KVM_RUN has returned EINTR: see why. */
+void stop_interrupted_run(void);
+
+/* Whether writes may not block, since nothing would end them. */
+bool stop_is_shared(void);
 
 /* Whether a signal has set immediate_exit for something that nobody has looked at yet. */
 bool stop_has_news(void);

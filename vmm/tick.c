@@ -61,6 +61,8 @@ static void choose_next(struct vm *vm, const struct mote_run *page, bool may_kee
 		delay = page->deadline > now + SOONEST_NS ? page->deadline - now : SOONEST_NS;
 	if (vm->run_deadline && vm->run_deadline < now + delay)
 		delay = vm->run_deadline > now + SOONEST_NS ? vm->run_deadline - now : SOONEST_NS;
+	if (stop_deadline_due() < delay)
+		delay = stop_deadline_due() > SOONEST_NS ? stop_deadline_due() : SOONEST_NS;
 	kept = may_keep ? stop_tick_due() : 0;
 	if (kept && kept <= delay)
 		delay = kept;

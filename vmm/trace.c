@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -104,22 +105,24 @@ static void add_moment(struct trace *trace, unsigned moment, uint64_t when)
 
 int trace_open(struct vm *vm, const char *path, bool has_pages, struct mote_error *err)
 {
-	static struct trace trace;
+	struct trace *trace = calloc(1, sizeof *trace);
 
-	trace.fd =
+	if (!trace)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a trace");
+	vm->trace = trace;
+	trace->fd =
 	        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
-	if (trace.fd < 0)
+	if (trace->fd < 0)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot create the trace %s",
 		                        path);
 	/* Touched now: a page fault of ours would be in the trace as time of the guest. */
-	trace.buffer = mmap(NULL, BUFFER_RECORDS * sizeof *trace.buffer, PROT_READ | PROT_WRITE,
-	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (trace.buffer == MAP_FAILED)
+	trace->buffer = mmap(NULL, BUFFER_RECORDS * sizeof *trace->buffer, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (trace->buffer == MAP_FAILED)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for a trace");
-	trace.has_pages = has_pages;
-	trace.pages.pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	trace->has_pages = has_pages;
+	trace->pages.pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	vm->backend = kvm_backend();
-	vm->trace = &trace;
 	return 0;
 }
 
@@ -325,4 +328,21 @@ int trace_end(struct vm *vm, struct mote_error *err)
 		return mote_error_set(err, MOTE_STATUS_FAILED, "the trace %s could not be written",
 		                      vm->options->trace_path);
 	return 0;
+}
+
+void trace_close(struct vm *vm)
+{
+	struct trace *trace = vm->trace;
+
+	vm->trace = NULL;
+	if (!trace)
+		return;
+	if (trace->fd >= 0)
+		close(trace->fd);
+	if (trace->pages.pagemap_fd >= 0)
+		close(trace->pages.pagemap_fd);
+	if (trace->buffer && trace->buffer != MAP_FAILED)
+		munmap(trace->buffer, BUFFER_RECORDS * sizeof *trace->buffer);
+	trace_pages_close(&trace->pages);
+	free(trace);
 }

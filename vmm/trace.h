@@ -44,4 +44,7 @@ void trace_handled(struct vm *vm);
 /* The guest is over: write what is left. Returns 0, or -1 when the file could not be written. */
 int trace_end(struct vm *vm, struct mote_error *err);
 
+/* Free and close what trace_open() and trace_prepare() have got. */
+void trace_close(struct vm *vm);
+
 #endif

@@ -42,6 +42,13 @@ int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *me
 	return 0;
 }
 
+void trace_pages_close(struct trace_pages *pages)
+{
+	if (pages->memory)
+		munmap(pages->page, pages->memory->size / MOTE_PAGE_SIZE * sizeof *pages->page);
+	pages->memory = NULL;
+}
+
 static void note_used(struct trace_pages *pages, uint64_t gpa, uint64_t va, uint32_t count)
 {
 	struct trace_page *page;

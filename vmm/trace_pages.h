@@ -29,6 +29,9 @@ struct trace_pages {
 int trace_pages_prepare(struct trace_pages *pages, const struct guest_memory *memory,
                         const uint64_t *end, int pagemap_fd, struct mote_error *err);
 
+/* Give that room back, if there is any. */
+void trace_pages_close(struct trace_pages *pages);
+
 /* Look at all of memory. What was found since the last sample belongs to this one. */
 void trace_pages_sample(struct trace_pages *pages);
 

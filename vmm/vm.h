@@ -7,15 +7,18 @@
 
 #include "vmm/app_image.h"
 #include "vmm/clock_page.h"
+#include "vmm/console.h"
 #include "vmm/cpuid.h"
 #include "vmm/devices.h"
 #include "vmm/kvm.h"
 #include "vmm/loader.h"
 #include "vmm/options.h"
+#include "vmm/stop.h"
+#include "vmm/vm_life.h"
 
 /* Moments on the host's side of a start, in order; the guest's are in struct mote_run. */
 enum vm_moment {
-	VM_MOMENT_MAIN,    /* vm_run() entered */
+	VM_MOMENT_MAIN,    /* vm_begin() entered */
 	VM_MOMENT_OPENED,  /* files and /dev/kvm are open */
 	VM_MOMENT_CREATED, /* VM and vCPU exist */
 	VM_MOMENT_LOADED,  /* guest memory is filled */
@@ -35,6 +38,17 @@ enum vm_exit_cause {
 	VM_EXIT_CAUSES
 };
 
+/* Why a guest that is not over stands still, by its own doing. */
+enum vm_pause {
+	VM_PAUSE_NONE,
+	VM_PAUSE_POINT,   /* at a snapshot point, in the hypercall `snapshot` */
+	VM_PAUSE_REQUEST, /* its last answer is given, in the hypercall `serve` */
+};
+
+/* What a hypercall returns that cannot be served now: the guest stays at it. */
+#define VM_LATER INT64_MIN
+
+struct core_map;
 struct control;
 struct snapshot;
 struct snapshot_key;
@@ -43,6 +57,8 @@ struct vm_save;
 struct trace;
 struct working_set;
 struct vm_serve;
+
+#define VM_MAPS_MAX 4
 
 /* What a generation takes: an id and a seed; and how many are drawn of the kernel at once. */
 #define VM_RANDOM_SIZE  48u
@@ -69,6 +85,13 @@ struct vm {
 
 	const void *root;             /* mapped root image; NULL: none */
 	uint64_t root_gpa, root_size; /* root_gpa: once the VM is made */
+
+	/* What was mapped of files and is to be unmapped: the root image, and those below. */
+	struct {
+		void *bytes;
+		size_t size;
+	} maps[VM_MAPS_MAX];
+	unsigned map_count;
 
 	/* The files of the application and the kit, mapped whole for backtraces. */
 	const unsigned char *application_bytes, *kit_bytes;
@@ -106,18 +129,55 @@ struct vm {
 	bool must_take_generation; /* the guest has not made a hypercall since then */
 	struct vm_serve *serve;    /* requests are served (serve.c); else NULL */
 	uint64_t run_deadline;     /* the guest's CLOCK_MONOTONIC ns at which it is over; 0: none */
-	const struct snapshot_key *key;  /* that snapshots are written and read with, or NULL */
-	struct vm_save *save;            /* a snapshot is wanted (vm_save.c); else NULL */
-	struct vm_reset *reset;          /* it starts more than once (vm_reset.c); else NULL */
+	struct snapshot_key *key;  /* that snapshots are written and read with, or NULL */
+	struct vm_save *save;      /* a snapshot is wanted (vm_save.c); else NULL */
+	struct vm_reset *reset;    /* it starts more than once (vm_reset.c); else NULL */
 	struct working_set *working_set; /* that is being recorded (working_set.c), else NULL */
 
 	struct control *control; /* where it has a name; else NULL (control.c) */
 
 	struct trace *trace; /* --trace (trace.c); else NULL */
 
+	struct core_map *core_map; /* room for what a core file has; NULL: none is wanted */
+
+	/* of its process (vm_life.c) */
+	struct vm_host host;
+	struct stop stop;
+	struct console_streams streams;
+	const struct vm_call *call; /* whose request the guest answers; else NULL */
+	struct {
+		bool is_at_exit; /* the last exit is to be served, once more, before it goes on */
+		enum vm_pause why;
+		enum mote_snapshot_point point; /* of VM_PAUSE_POINT */
+		mote_gpa_t problems;
+		uint64_t problems_size;
+		bool is_answered; /* the call that it stands at returns @answer */
+		int64_t answer;
+	} pause;
+	bool is_wanted_outside; /* a snapshot is, by vm_life_snapshot() */
+	bool has_run;           /* since it was made, or reset */
+	bool is_told;           /* that it is over */
+	bool is_broken;         /* vm_reset() has failed, or KVM_RUN */
+	bool has_entered;       /* owns_process: the thread is this VM's */
+	uint64_t resets;
+
 	bool is_over;
 	int exit_status; /* valid when is_over */
+	int signal;      /* that it died of; 0: none */
 };
+
+/* vm_life.c: vm_life_create() in room of the caller's, zeroed. */
+int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_host *host,
+             struct mote_error *err);
+
+/* run.c: run the guest until it is over, stands still by its own doing, or stop_is_due(). */
+int vm_loop(struct vm *vm, struct mote_error *err);
+
+/* run.c: after the guest's end, for what its devices hold. */
+void vm_drain(struct vm *vm);
+
+/* vm_close.c: free and close all that it holds, but not itself. */
+void vm_close(struct vm *vm);
 
 /* vm_create.c: make the VM and fill its memory, up to the first KVM_RUN. */
 int vm_create(struct vm *vm, const struct run_options *options, struct mote_error *err);

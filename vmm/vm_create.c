@@ -27,6 +27,7 @@
 #include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/cpu_state.h"
+#include "vmm/crash.h"
 #include "vmm/device_tree.h"
 #include "vmm/root_image.h"
 #include "vmm/root_lookup.h"
@@ -94,8 +95,10 @@ static int open_files(struct vm *vm, struct mote_error *err)
 
 	if (open_application(vm, err) || kit_open(&vm->kit, options->kit_path, err) ||
 	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
-	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
-	    devices_open(&vm->devices, options, &vm->memory, err))
+	    root_image_open(options->root, &vm->root, &vm->root_size, err))
+		return -1;
+	vm_keep_map(vm, vm->root, vm->root_size);
+	if (devices_open(&vm->devices, options, &vm->memory, err))
 		return -1;
 	return vm_open_outputs(vm, err);
 }
@@ -106,9 +109,8 @@ int vm_open_outputs(struct vm *vm, struct mote_error *err)
 
 	if (open_output(options->core_path, &vm->core_fd, "core file", err) ||
 	    open_output(options->dump_dtb_path, &vm->dump_fd, "device tree file", err) ||
-	    vm_save_prepare(vm, err) || control_open(vm, err))
+	    crash_prepare(vm, err) || vm_save_prepare(vm, err) || control_open(vm, err))
 		return -1;
-	vm->pagemap_fd = vm->statm_fd = vm->smaps_fd = -1;
 	if (options->stats != STATS_NONE) {
 		vm->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 		vm->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -118,18 +120,29 @@ int vm_open_outputs(struct vm *vm, struct mote_error *err)
 	return 0;
 }
 
+void vm_keep_map(struct vm *vm, const void *bytes, size_t size)
+{
+	if (!bytes || vm->map_count == VM_MAPS_MAX)
+		return;
+	vm->maps[vm->map_count].bytes = (void *)(uintptr_t)bytes;
+	vm->maps[vm->map_count++].size = size;
+}
+
 /* ---- after it ---- */
 
 /* The whole file, for backtraces after the guest has died; touched only then. */
 /* #syscalls:load mmap */
-const unsigned char *vm_map_whole(const struct elf_file *file)
+const unsigned char *vm_map_whole(struct vm *vm, const struct elf_file *file)
 {
 	void *bytes;
 
 	if (file->source.bytes)
 		return file->source.bytes;
 	bytes = mmap(NULL, file->source.size, PROT_READ, MAP_PRIVATE, file->source.fd, 0);
-	return bytes == MAP_FAILED ? NULL : bytes;
+	if (bytes == MAP_FAILED)
+		return NULL;
+	vm_keep_map(vm, bytes, file->source.size);
+	return bytes;
 }
 
 /* An absolute path that is there in the root is the root's, as container tools have it. */
@@ -144,6 +157,7 @@ static bool find_in_root(struct vm *vm)
 	if (vm->is_app_open)
 		close(vm->application.source.fd);
 	vm->is_app_open = false;
+	vm->application.source.fd = -1;
 	vm->root_program = app;
 	/* For backtraces; the kit puts it where the loader here would. */
 	header = (const Elf64_Ehdr *)(const void *)file.bytes;
@@ -200,7 +214,7 @@ static int open_image(struct vm *vm, struct mote_error *err)
 {
 	struct elf_source *source = &vm->application.source;
 	const struct app_section *program = &vm->image.sections[APP_SECTION_PROGRAM];
-	const unsigned char *bytes = vm_map_whole(&vm->application);
+	const unsigned char *bytes = vm_map_whole(vm, &vm->application);
 
 	if (!bytes)
 		return mote_error_errno(err, MOTE_STATUS_CANNOT_RUN, "cannot read %s",
@@ -256,7 +270,7 @@ static int read_headers(struct vm *vm, struct mote_error *err)
 {
 	if (kit_read(&vm->kit, &vm->kit_note, err))
 		return -1;
-	vm->kit_bytes = vm_map_whole(&vm->kit);
+	vm->kit_bytes = vm_map_whole(vm, &vm->kit);
 	if (find_in_root(vm))
 		return 0;
 	if (!vm->is_app_open)
@@ -271,7 +285,7 @@ static int read_headers(struct vm *vm, struct mote_error *err)
 	                   err))
 		return -1;
 	if (!vm->application_bytes)
-		vm->application_bytes = vm_map_whole(&vm->application);
+		vm->application_bytes = vm_map_whole(vm, &vm->application);
 	return read_interpreter(vm, err);
 }
 
@@ -477,7 +491,7 @@ static int fill_memory(struct vm *vm, struct mote_error *err)
 	                layout->next + (vm->memory.size >> 14) + MOTE_USABLE_FREE, err))
 		return -1;
 	boot.ram_usable = vm->kvm.ram_end;
-	vm_save_want(vm, false);
+	vm_save_want(vm);
 	return guest_write(&vm->memory, (mote_gpa_t){window_gpa(MOTE_BOOT_VA)}, &boot, sizeof boot);
 }
 
@@ -499,7 +513,8 @@ int vm_create(struct vm *vm, const struct run_options *options, struct mote_erro
 	struct cpu_start start;
 
 	vm->options = options;
-	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
+	if (open_files(vm, err) ||
+	    (vm->host.confines && confine_enter(CONFINE_LOAD, &vm->devices.needs, err)))
 		return -1;
 	vm_mark(vm, VM_MOMENT_OPENED);
 	if (read_headers(vm, err) || create_machine(vm, err))

@@ -12,6 +12,9 @@
 int vm_open_outputs(struct vm *vm, struct mote_error *err);
 
 /* All bytes of a file, for backtraces; touched only then. NULL: they cannot be had. */
-const unsigned char *vm_map_whole(const struct elf_file *file);
+const unsigned char *vm_map_whole(struct vm *vm, const struct elf_file *file);
+
+/* A mapping of a file is the VM's, which ends with it. */
+void vm_keep_map(struct vm *vm, const void *bytes, size_t size);
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "mote/abi.h"
+#include "mote/function_wire.h"
 #include "vmm/error.h"
 #include "vmm/options.h"
 

@@ -19,7 +19,7 @@
 
 int vm_reset_open(struct vm *vm, struct mote_error *err)
 {
-	if (vm->options->count == 1 && !vm->serve)
+	if (vm->options->count == 1 && !vm->serve && vm->host.owns_process)
 		return 0;
 	vm->reset = calloc(1, sizeof *vm->reset);
 	if (!vm->reset)
@@ -83,10 +83,10 @@ int vm_reset(struct vm *vm, struct mote_error *err)
 	vm_restore_clock(vm);
 	tick_restart(vm);
 	vm->is_over = false;
-	vm->exit_status = 0;
+	vm->exit_status = vm->signal = 0;
 	if (vm_new_generation(vm, err))
 		return -1;
-	vm_save_want(vm, control_wants_snapshot(vm));
+	vm_save_want(vm);
 	return 0;
 }
 

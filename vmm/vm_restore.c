@@ -58,8 +58,10 @@ static int open_files(struct vm *vm, struct mote_error *err)
 	                     options->restore_path, err) ||
 	    vm_save_read_key(vm, err) || kit_open(&vm->kit, NULL, err) || open_symbols(vm, err) ||
 	    kvm_open(&vm->kvm, err) || cpuid_supported(&vm->kvm, &vm->cpuid, err) ||
-	    root_image_open(options->root, &vm->root, &vm->root_size, err) ||
-	    devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
+	    root_image_open(options->root, &vm->root, &vm->root_size, err))
+		return -1;
+	vm_keep_map(vm, vm->root, vm->root_size);
+	if (devices_open(&vm->devices, options, &vm->memory, err) || vm_open_outputs(vm, err) ||
 	    serve_open(vm, err) || vm_reset_open(vm, err))
 		return -1;
 	working_set_prepare(vm);
@@ -187,7 +189,7 @@ static int read_snapshot(struct vm *vm, struct mote_error *err)
 	vm->application.bias = machine->application_bias;
 	vm->application.gpa = machine->application_gpa;
 	if (vm->application.source.fd >= 0)
-		vm->application_bytes = vm_map_whole(&vm->application);
+		vm->application_bytes = vm_map_whole(vm, &vm->application);
 	return 0;
 }
 
@@ -348,7 +350,8 @@ static int restore_devices(struct vm *vm, struct mote_error *err)
 int vm_restore(struct vm *vm, const struct run_options *options, struct mote_error *err)
 {
 	vm->options = options;
-	if (open_files(vm, err) || confine_enter(CONFINE_LOAD, &vm->devices.needs, err))
+	if (open_files(vm, err) ||
+	    (vm->host.confines && confine_enter(CONFINE_LOAD, &vm->devices.needs, err)))
 		return -1;
 	for (int i = 0; i < 3; i++)
 		vm->console[i] = console_kind(i);

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -49,6 +48,9 @@
 /* XSTATE_BV in struct kvm_xsave: its low half; the high one is 0 for what guests can have. */
 #define XSAVE_FEATURES (512 / 4)
 
+/* Of the guest, and of devices. */
+#define PROBLEMS_ROOM (MOTE_SNAPSHOT_PROBLEM_MAX + 4096u)
+
 struct vm_save {
 	enum kvm_backend backend;
 	int pagemap; /* /proc/self/pagemap */
@@ -62,6 +64,7 @@ struct vm_save {
 	size_t devices_size;
 	bool is_taken; /* the one that the options ask for */
 	struct mote_error failure;
+	char problems[PROBLEMS_ROOM];
 };
 
 /* ---- before confinement ---- */
@@ -112,12 +115,15 @@ static void absolute(const char *path, char *to)
 
 int vm_save_read_key(struct vm *vm, struct mote_error *err)
 {
-	static struct snapshot_key key;
+	struct snapshot_key *key;
 
 	if (!vm->options->key_path || vm->key)
 		return 0;
-	vm->key = &key;
-	return snapshot_key_read(&key, vm->options->key_path, err);
+	key = calloc(1, sizeof *key);
+	if (!key)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a key");
+	vm->key = key;
+	return snapshot_key_read(key, vm->options->key_path, err);
 }
 
 int vm_save_prepare(struct vm *vm, struct mote_error *err)
@@ -125,7 +131,8 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 	const struct run_options *options = vm->options;
 	struct vm_save *save;
 
-	if (!options->snapshot_path && !options->control.name)
+	if (!options->snapshot_path && !options->control.name && !vm->host.can_snapshot &&
+	    !vm->host.stops_at_points)
 		return 0;
 	if (vm_save_read_key(vm, err))
 		return -1;
@@ -143,13 +150,33 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err)
 		                        "cannot get what a snapshot needs");
 	absolute(options->app, save->application);
 	absolute(options->root, save->root);
-	/* A file that grows beyond RLIMIT_FSIZE is an error, and not mote's end. */
-	signal(SIGXFSZ, SIG_IGN);
 	if (options->snapshot_path &&
 	    (new_file_create(&save->file, options->snapshot_path, err) || start_keeper(save, err)))
 		return -1;
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
 	return 0;
+}
+
+void vm_save_close(struct vm *vm)
+{
+	struct vm_save *save = vm->save;
+
+	free(vm->tree);
+	vm->tree = NULL;
+	vm->save = NULL;
+	if (!save)
+		return;
+	if (save->pagemap >= 0)
+		close(save->pagemap);
+	if (save->keeper >= 0)
+		close(save->keeper);
+	if (save->keeper >= 0)
+		new_file_discard(&save->file);
+	if (save->candidates && save->candidates != MAP_FAILED)
+		munmap(save->candidates, CANDIDATES_SIZE);
+	if (save->devices && save->devices != MAP_FAILED)
+		munmap(save->devices, save->devices_size);
+	free(save);
 }
 
 /* Room for shares is large, and touched as far as it is needed. */
@@ -169,15 +196,31 @@ int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote
 	               : 0;
 }
 
-void vm_save_want(struct vm *vm, bool is_outside)
+bool vm_wants_snapshot(const struct vm *vm)
 {
-	const struct vm_save *save = vm->save;
-	uint32_t wanted = is_outside ? 1u << MOTE_SNAPSHOT_OUTSIDE : 0;
+	return control_wants_snapshot(vm) || vm->is_wanted_outside;
+}
 
-	if (!save)
+/* Where the guest is asked for one, bits as in the run page. */
+static uint32_t wanted_points(const struct vm *vm)
+{
+	uint32_t points = vm->options->points;
+
+	if (!vm->save || vm->save->is_taken)
+		return 0;
+	if (vm->host.stops_at_points)
+		return points ? points : 1u << MOTE_SNAPSHOT_MARK;
+	return vm->options->snapshot_path ? points : 0;
+}
+
+void vm_save_want(struct vm *vm)
+{
+	uint32_t wanted = wanted_points(vm);
+
+	if (!vm->save)
 		return;
-	if (vm->options->snapshot_path && !save->is_taken)
-		wanted |= vm->options->points;
+	if (vm_wants_snapshot(vm))
+		wanted |= 1u << MOTE_SNAPSHOT_OUTSIDE;
 	guest_write(&vm->memory, VM_RUN_GPA(snapshot_wanted), &wanted, sizeof wanted);
 }
 
@@ -407,7 +450,7 @@ static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
 	struct snapshot_written written;
 
 	save->is_taken = true;
-	vm_save_want(vm, false);
+	vm_save_want(vm);
 	save->is_taken = false;
 	if (vm_save_write(vm, save->file.fd, point, NULL, &written, &save->failure) ||
 	    publish(save, &save->failure)) {
@@ -421,7 +464,7 @@ static int64_t save_to_file(struct vm *vm, enum mote_snapshot_point point)
 
 int vm_save_problems(struct vm *vm, mote_gpa_t gpa, uint64_t length, struct vm_problems *problems)
 {
-	static char text[MOTE_SNAPSHOT_PROBLEM_MAX + 4096];
+	char *text = vm->save->problems;
 
 	if (length > MOTE_SNAPSHOT_PROBLEM_MAX || guest_read(&vm->memory, gpa, text, length))
 		return -EFAULT;
@@ -429,7 +472,7 @@ int vm_save_problems(struct vm *vm, mote_gpa_t gpa, uint64_t length, struct vm_p
 	        .text = text,
 	        .of_guest = length,
 	        .length = length +
-	                  devices_report_ties(&vm->devices, text + length, sizeof text - length),
+	                  devices_report_ties(&vm->devices, text + length, PROBLEMS_ROOM - length),
 	};
 	return 0;
 }
@@ -457,16 +500,80 @@ static int64_t save_for_options(struct vm *vm, uint64_t point, mote_gpa_t gpa, u
 	return save_to_file(vm, (enum mote_snapshot_point)point);
 }
 
+/* Those who run the guest take it, or do not: then the call comes again, with an answer. */
+static int64_t pause_at(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
+{
+	if (vm->pause.is_answered) {
+		vm->pause.is_answered = false;
+		return vm->pause.answer;
+	}
+	vm->pause.why = VM_PAUSE_POINT;
+	vm->pause.point = (enum mote_snapshot_point)point;
+	vm->pause.problems = gpa;
+	vm->pause.problems_size = length;
+	return VM_LATER;
+}
+
 int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length)
 {
-	const struct vm_save *save = vm->save;
-
-	if (save && point == MOTE_SNAPSHOT_OUTSIDE)
-		return control_save(vm, gpa, length);
-	if (!save || !vm->options->snapshot_path || save->is_taken || point >= 32 ||
-	    !(vm->options->points >> point & 1))
+	if (!vm->save)
 		return MOTE_SNAPSHOT_NONE;
+	if (point == MOTE_SNAPSHOT_OUTSIDE)
+		return vm->is_wanted_outside || vm->pause.is_answered
+		               ? pause_at(vm, point, gpa, length)
+		               : control_save(vm, gpa, length);
+	if (point >= 32 || !(wanted_points(vm) >> point & 1))
+		return MOTE_SNAPSHOT_NONE;
+	if (vm->host.stops_at_points)
+		return pause_at(vm, point, gpa, length);
 	return save_for_options(vm, point, gpa, length);
+}
+
+/* The lines on one, cut to what an error can say. */
+static int refuse_problems(const struct vm_problems *problems, struct mote_error *err)
+{
+	size_t length = problems->length;
+
+	while (length && problems->text[length - 1] == '\n')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)problems->text[i] < ' ')
+			problems->text[i] = problems->text[i] == '\n' ? ';' : '?';
+	return mote_error_set(err, MOTE_STATUS_FAILED,
+	                      "the guest has what a snapshot cannot carry (force cuts it): %.*s",
+	                      length < 700 ? (int)length : 700, problems->text);
+}
+
+int vm_save_new(struct vm *vm, const struct new_file *file, struct mote_error *err)
+{
+	enum mote_snapshot_point point = vm->pause.point;
+	struct snapshot_written written;
+	struct vm_problems problems;
+	int status;
+
+	if (vm_save_problems(vm, vm->pause.problems, vm->pause.problems_size, &problems))
+		return mote_error_set(err, MOTE_STATUS_FAILED,
+		                      "the guest's call for a snapshot makes no sense");
+	if (problems.of_guest && vm->options->force) {
+		vm->pause.is_answered = true;
+		vm->pause.answer = MOTE_SNAPSHOT_CUT;
+		vm->pause.why = VM_PAUSE_NONE;
+		return 1;
+	}
+	if (problems.length && !vm->options->force)
+		return refuse_problems(&problems, err);
+	/* What the guest in the file is told: that nobody wants one. */
+	vm->is_wanted_outside = false;
+	vm->save->is_taken |= point != MOTE_SNAPSHOT_OUTSIDE;
+	vm_save_want(vm);
+	status = vm_save_write(vm, file->fd, point, NULL, &written, err);
+	if (status)
+		vm->save->is_taken &= point == MOTE_SNAPSHOT_OUTSIDE;
+	/* Its call is over, unless that failed early. */
+	vm->pause.is_at_exit = vm->kvm.run->exit_reason == KVM_EXIT_IO;
+	if (!vm->pause.is_at_exit)
+		vm->pause.why = VM_PAUSE_NONE;
+	return status;
 }
 
 int vm_save_finish(struct vm *vm, struct mote_error *err)

@@ -4,6 +4,7 @@
 #define MOTE_VMM_VM_SAVE_H
 
 #include "snapshot/snapshot_write.h"
+#include "vmm/new_file.h"
 #include "vmm/vm.h"
 
 /**
@@ -20,12 +21,14 @@ int vm_save_prepare(struct vm *vm, struct mote_error *err);
  */
 int vm_save_keep_start(struct vm *vm, const void *tree, size_t size, struct mote_error *err);
 
+/* Whether somebody outside wants one at the guest's next safe moment. */
+bool vm_wants_snapshot(const struct vm *vm);
+
 /**
- * vm_save_want() - Tell the guest at which points a snapshot is wanted: that of the options, until
- * it was taken.
- * @is_outside: and at the next safe moment
+ * vm_save_want() - Tell the guest at which points a snapshot is wanted: those of the options, until
+ * it was taken, and outside of them where vm_wants_snapshot().
  */
-void vm_save_want(struct vm *vm, bool is_outside);
+void vm_save_want(struct vm *vm);
 
 /* What a snapshot cannot carry, a line each; text of the guest. */
 struct vm_problems {
@@ -48,6 +51,18 @@ int vm_save_read_key(struct vm *vm, struct mote_error *err);
  * Return: what the hypercall returns (mote/abi.h).
  */
 int64_t vm_save_point(struct vm *vm, uint64_t point, mote_gpa_t gpa, uint64_t length);
+
+/**
+ * vm_save_new() - Write one to a file of its own, of a VM that stands at VM_PAUSE_POINT.
+ * @file: of new_file_create()
+ *
+ * Return: 0; 1: the guest cuts what cannot be carried, and comes back to this point; -1 with @err:
+ * there is none, and the guest can go on.
+ */
+int vm_save_new(struct vm *vm, const struct new_file *file, struct mote_error *err);
+
+/* Give back what vm_save_prepare() has got. */
+void vm_save_close(struct vm *vm);
 
 /**
  * vm_save_write() - Write a snapshot of a VM that stands at the hypercall `snapshot`.

@@ -105,6 +105,6 @@ int vm_shell_change(struct vm *vm, struct snapshot *snapshot, struct mote_error 
 		return -1;
 	vm->reset->vcpu.snapshot = snapshot;
 	vm->is_over = false;
-	vm->exit_status = 0;
+	vm->exit_status = vm->signal = 0;
 	return begin(vm, true, err);
 }

@@ -65,7 +65,7 @@ void working_set_prepare(struct vm *vm)
 	int pagemap;
 
 	/* Of a start that is reset, the oracle would find the accessed bits. */
-	if (!vm->snapshot->record || vm->options->count != 1)
+	if (!vm->snapshot->record || vm->options->count != 1 || !vm->host.owns_process)
 		return;
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
@@ -276,4 +276,17 @@ void working_set_stop(struct vm *vm)
 	if (vm->working_set && !vm->is_over)
 		restore_accessed(vm);
 	vm->working_set = NULL;
+}
+
+void working_set_close(struct vm *vm)
+{
+	struct working_set *set = vm->working_set;
+
+	vm->working_set = NULL;
+	if (!set)
+		return;
+	close(set->pagemap);
+	if (set->tables)
+		munmap(set->tables, 4 * set->words * 8);
+	free(set);
 }

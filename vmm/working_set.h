@@ -24,4 +24,7 @@ void working_set_stop(struct vm *vm);
 /* What a start touches, it touches at first: later pages are the work's own. */
 #define WORKING_SET_US 1e6
 
+/* Free and close what it holds: nothing is recorded. */
+void working_set_close(struct vm *vm);
+
 #endif

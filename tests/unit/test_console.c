@@ -19,11 +19,14 @@
 #include "vmm/stop.h"
 
 static struct kvm_run run;
+static struct stop stop;
+static struct console_streams streams = {.fd = {0, 1, 2}};
 static struct mote_error err;
 
 static void start(void)
 {
-	cr_assert_eq(stop_init(&run, 0, &err), 0);
+	console_enter(&streams);
+	cr_assert_eq(stop_init(&stop, &run, 0, &err), 0);
 }
 
 TestSuite(console, .init = start, .timeout = 20);

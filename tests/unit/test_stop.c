@@ -25,11 +25,12 @@ static int ppoll_with_signal(struct pollfd *fds, nfds_t count, const struct time
 #undef ppoll
 
 static struct kvm_run run;
+static struct stop stop;
 static struct mote_error err;
 
 static void start(void)
 {
-	cr_assert_eq(stop_init(&run, 0, &err), 0);
+	cr_assert_eq(stop_init(&stop, &run, 0, &err), 0);
 }
 
 TestSuite(stop, .init = start, .timeout = 20);
@@ -121,7 +122,7 @@ static void check_time_limit(uint64_t ns, uint64_t at_least)
 {
 	uint64_t before = now_ns();
 
-	cr_assert_eq(stop_init(&run, ns, &err), 0);
+	cr_assert_eq(stop_init(&stop, &run, ns, &err), 0);
 	while (reason() == STOP_NONE)
 		usleep(1000);
 	cr_assert_eq(reason(), STOP_TIMEOUT);
