@@ -23,6 +23,7 @@
 	X(pause, "stop the guest of one for a while")                      \
 	X(resume, "let it go on")                                          \
 	X(balloon, "have one give memory back")                            \
+	X(logs, "print the last output of one")                            \
 	X(stop, "end one")                                                 \
 	X(kill, "end one at once")                                         \
 	X(bench, "measure starts of a program, and check budgets")         \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "mote/abi.h"
+#include "vmm/output_log.h"
 #include "vmm/stop.h"
 
 /* Where nothing else would end a write it is made of pieces that do not block (pipe(7)). */
@@ -62,8 +63,10 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 	for (;;) {
 		ssize_t written = write(console_fd(stream), buffer, piece);
 
-		if (written >= 0)
+		if (written >= 0) {
+			output_log_add(buffer, (size_t)written);
 			return written;
+		}
 		if (errno == EINTR && !is_stopped()) {
 			stop_serve_while_blocked();
 			continue;

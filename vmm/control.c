@@ -23,6 +23,7 @@
 
 #include "vmm/control_directory.h"
 #include "vmm/control_internal.h"
+#include "vmm/output_log.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 
@@ -64,11 +65,12 @@ int control_open(struct vm *vm, struct mote_error *err)
 	if (control_directory_open(&directory, err))
 		return -1;
 	control->listener = control_directory_listen(&directory, options->name, err);
-	control_directory_close(&directory);
-	if (control->listener < 0 || arm(control->listener, err))
+	if (control->listener < 0 || output_log_create(&directory, options->name, err) ||
+	    arm(control->listener, err))
 		return -1;
+	control_directory_close(&directory);
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
-	vm->devices.needs.files += 1 + CONTROL_CONNECTIONS * (1 + CONTROL_FILES_MAX);
+	vm->devices.needs.files += 2 + CONTROL_CONNECTIONS * (1 + CONTROL_FILES_MAX);
 	return 0;
 }
 

@@ -58,7 +58,7 @@ assert other["resident_bytes"] > 100000 and web["state"] == "running"
 	try "$mote" ps
 	expect_status 0
 	expect_no_out
-	[ -z "$(ls "$sockets")" ] || fail "sockets of dead microVMs were left"
+	[ -z "$(find "$sockets" -name "*.sock")" ] || fail "sockets of dead microVMs were left"
 }
 
 test_without_name() {
@@ -180,6 +180,105 @@ test_names() {
 	expect_error 125 "unknown option '-x'"
 	try "$mote" ps x
 	expect_error 125 "'x' is none of its options"
+}
+
+test_logs() {
+	local end
+	start talk "$guests/counter" sleep
+	try "$mote" logs -n 3 talk
+	expect_status 0
+	expect_no_err
+	[ "$(wc -l <out)" -le 3 ] || fail "more than three lines"
+	[ "$(stat -c %a "$sockets/talk.log")" = 600 ] || fail "mode of the log"
+	"$mote" logs -f talk >followed &
+	sleep 0.3
+	try "$mote" logs "$(pgrep -P "$guest_pid")"
+	expect_status 0
+	head -n 1 out | grep -qx "$(head -n 1 talk.out)" || fail "not from the first line on"
+	"$mote" stop talk
+	finish
+	wait $! || fail "mote logs -f: status $?"
+	cmp followed talk.out || fail "what was followed is not what was written"
+	try "$mote" logs talk
+	cmp out talk.out || fail "after its end"
+	end=$(tail -n 2 talk.out)
+	try "$mote" logs -n 2 talk
+	expect_out "$end"
+	try "$mote" logs -n 0 talk
+	expect_no_out
+}
+
+# Both streams, bytes of all kinds, more than is kept; and with --console=virtio.
+test_logs_of_much() {
+	local console
+	need_kvm
+	head -c 1000000 /dev/urandom >bytes
+	for console in hypercall virtio; do
+		run --name much --console="$console" "$guests/cat" <bytes
+		cmp out bytes || fail "it is not passed on"
+		try "$mote" logs much
+		[ "$(stat -c %s out)" -eq 245760 ] || fail "$(stat -c %s out) bytes"
+		tail -c 245760 bytes | cmp - out || fail "other bytes"
+		[ "$(stat -c %s "$sockets/much.log")" -le 266240 ] || fail "the file grows"
+	done
+	run --name crash "$guests/crash" write
+	try "$mote" logs crash
+	expect_in out 'the guest died of SIGSEGV'
+}
+
+test_logs_refuse() {
+	need_kvm
+	try "$mote" logs
+	expect_error 125 'something is missing'
+	try "$mote" logs nobody
+	expect_error 125 'there is no output of a microVM with the name nobody'
+	try "$mote" logs 1
+	expect_error 125 'there is no running microVM with a name and the PID 1'
+	try "$mote" logs ../x
+	expect_error 125 'neither the name nor the PID'
+	for wrong in '' x -1 1x 99999999999999999999999; do
+		try "$mote" logs -n "$wrong" x
+		expect_error 125 'is not a number of lines'
+	done
+	try "$mote" logs a b
+	expect_error 125 "'b' is not understood"
+	try "$mote" logs --all a
+	expect_error 125 "'--all' is not understood"
+	ln -s /etc/passwd "$sockets/link.log"
+	try "$mote" logs link
+	expect_error 125 'cannot open the log'
+	echo short >"$sockets/short.log"
+	try "$mote" logs short
+	expect_error 125 'its head is wrong'
+	mkdir "$sockets/folder.log"
+	try "$mote" run --name folder "$images/hello"
+	expect_error 125 'cannot make the log'
+	# In place of the log: what it leads to stays.
+	echo precious >file
+	ln -s "$PWD/file" "$sockets/trap.log"
+	run --name trap "$images/hello"
+	expect_status 0
+	[ "$(cat file)" = precious ] || fail "written through a link"
+	# Cut while it is written.
+	start cut "$guests/counter" sleep
+	truncate -s 0 "$sockets/cut.log"
+	sleep 0.1
+	try "$mote" logs cut
+	expect_error 125 'its head is wrong'
+	"$mote" stop cut
+	finish
+	expect_status 143
+}
+
+# Output that does not fit is not kept, and harms nobody.
+test_logs_on_a_full_disk() {
+	need_kvm
+	head -c 200000 /dev/urandom >bytes
+	run --name full "$guests/cat" <bytes
+	(ulimit -f 100 && exec "$mote" run --name full "$guests/cat" <bytes) | cat >copy
+	cmp copy bytes || fail "it is not passed on"
+	try "$mote" logs full
+	expect_status 0
 }
 
 test_directory() {
