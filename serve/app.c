@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "serve/exchange.h"
+#include "serve/processors.h"
 #include "vmm/app_image.h"
 
 extern char **environ;
@@ -180,15 +181,28 @@ int app_start(struct app *app)
 	return 0;
 }
 
+/* One that runs where the calling thread does comes first. */
+static struct worker *take_idle(struct app *app)
+{
+	struct worker **at = &app->idle, *worker;
+
+	while (*at && (*at)->processor != processors_own())
+		at = &(*at)->next;
+	if (!*at)
+		at = &app->idle;
+	worker = *at;
+	if (worker)
+		*at = worker->next;
+	return worker;
+}
+
 struct worker *app_claim(struct app *app)
 {
 	struct worker *worker;
 	bool may_start;
 
 	pthread_mutex_lock(&app->lock);
-	worker = app->idle;
-	if (worker)
-		app->idle = worker->next;
+	worker = take_idle(app);
 	may_start = !worker && app->workers < app->workers_max;
 	app->workers += may_start;
 	pthread_mutex_unlock(&app->lock);

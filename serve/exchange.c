@@ -56,6 +56,7 @@ int exchange_send(struct exchange *exchange, struct worker *worker)
 	size_t size = exchange->request.size < MOTE_FUNCTION_BUFFER ? exchange->request.size
 	                                                            : MOTE_FUNCTION_BUFFER;
 
+	worker_follow(worker);
 	exchange->sent = monotonic_ns();
 	exchange->given = size;
 	worker->exchange = exchange;

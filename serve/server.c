@@ -24,6 +24,7 @@
 #include "serve/exchange.h"
 #include "serve/log.h"
 #include "serve/process.h"
+#include "serve/processors.h"
 #include "serve/server_internal.h"
 #include "serve/stream.h"
 
@@ -40,6 +41,7 @@ void server_watch(struct server *server, struct worker *worker, int operation)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = worker};
 
+	worker_leave(worker);
 	if (epoll_ctl(server->events, operation, worker->socket, &event) && errno == EEXIST)
 		epoll_ctl(server->events, EPOLL_CTL_MOD, worker->socket, &event);
 }
@@ -350,6 +352,7 @@ static void *begin(void *cls, const char *uri, struct MHD_Connection *connection
 {
 	struct exchange *exchange = calloc(1, sizeof *exchange);
 
+	processors_bind_thread();
 	if (!exchange)
 		return NULL;
 	exchange->server = cls;
@@ -466,6 +469,7 @@ int server_reload(struct server *server, struct server *fresh)
 
 int server_start(struct server *server)
 {
+	processors_learn(server->threads);
 	pthread_rwlock_init(&server->routes, NULL);
 	pthread_mutex_init(&server->streams_lock, NULL);
 	server->events = epoll_create1(EPOLL_CLOEXEC);

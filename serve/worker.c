@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "serve/app.h"
+#include "serve/processors.h"
 
 extern char **environ;
 
@@ -67,6 +68,7 @@ struct worker *worker_start(struct app *app)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	worker->app = app;
 	worker->socket = pair[0];
+	worker->processor = processors_own(); /* which it inherits */
 	if (spawn(app, pair[1], &worker->pid)) {
 		int why = errno;
 
@@ -87,6 +89,24 @@ void worker_end(struct worker *worker)
 	while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(worker);
+}
+
+static void bind_to(struct worker *worker, int processor)
+{
+	if (worker->processor == processor)
+		return;
+	processors_bind_process(worker->pid, processor);
+	worker->processor = processor;
+}
+
+void worker_follow(struct worker *worker)
+{
+	bind_to(worker, processors_own());
+}
+
+void worker_leave(struct worker *worker)
+{
+	bind_to(worker, PROCESSORS_ANY);
 }
 
 int worker_send(struct worker *worker, const struct worker_message *head, const void *payload,

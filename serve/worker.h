@@ -17,6 +17,7 @@ struct worker {
 	struct worker *next; /* in the app's list of idle ones */
 	pid_t pid;
 	int socket;
+	int processor; /* that it is bound to, or PROCESSORS_ANY */
 	struct exchange *exchange; /* that it works on; NULL: idle */
 	uint64_t started;          /* ns: when that was sent */
 	unsigned long requests;    /* that it has answered */
@@ -32,6 +33,10 @@ struct worker *worker_start(struct app *app);
 
 /* End the process, which may be dead already, and free the worker. */
 void worker_end(struct worker *worker);
+
+/* Have it run where the calling thread does, if that is bound, or wherever there is room. */
+void worker_follow(struct worker *worker);
+void worker_leave(struct worker *worker);
 
 /* Send a message with its payload: 0 or -1. */
 int worker_send(struct worker *worker, const struct worker_message *head, const void *payload,
