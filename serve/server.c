@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "serve/accept.h"
 #include "serve/exchange.h"
 #include "serve/log.h"
 #include "serve/process.h"
@@ -123,7 +124,11 @@ static __attribute__((noreturn)) void *finisher(void *argument)
 		int count = epoll_wait(server->events, events, EVENTS, 250);
 
 		for (int i = 0; i < count; i++)
-			finish_one(server, events[i].data.ptr);
+			if (events[i].data.ptr == &server->listener)
+				accept_some(server);
+			else
+				finish_one(server, events[i].data.ptr);
+		accept_again(server);
 		log_flush(server->log);
 		stream_cut_late(server);
 		end_retired(server);
@@ -467,29 +472,37 @@ int server_reload(struct server *server, struct server *fresh)
 	return 0;
 }
 
+static int cannot_start(const char *what)
+{
+	fprintf(stderr, "mote serve: cannot start %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
 int server_start(struct server *server)
 {
 	processors_learn(server->threads);
 	pthread_rwlock_init(&server->routes, NULL);
 	pthread_mutex_init(&server->streams_lock, NULL);
 	server->events = epoll_create1(EPOLL_CLOEXEC);
-	if (server->events < 0 || pthread_create(&server->finisher, NULL, finisher, server)) {
-		fprintf(stderr, "mote serve: cannot start a thread: %s\n", strerror(errno));
-		return -1;
-	}
+	if (server->events < 0)
+		return cannot_start("waiting for workers");
 	server->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
-	        may_connect, server, handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
-	        MHD_OPTION_THREAD_POOL_SIZE, server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
+	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+	                MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+	        0, may_connect, server, handle, server, MHD_OPTION_THREAD_POOL_SIZE,
+	        server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
 	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_NOTIFY_CONNECTION,
 	        count_connection, server, MHD_OPTION_CONNECTION_LIMIT,
 	        /* divided among the threads, which do not get equal shares */
 	        server->connections_max * server->threads, MHD_OPTION_CONNECTION_TIMEOUT,
 	        server->idle_timeout_s, MHD_OPTION_END);
-	if (server->daemon)
-		return 0;
-	fprintf(stderr, "mote serve: cannot start the HTTP server: %s\n", strerror(errno));
-	return -1;
+	if (!server->daemon)
+		return cannot_start("the HTTP server");
+	if (accept_start(server))
+		return cannot_start("listening");
+	if (pthread_create(&server->finisher, NULL, finisher, server))
+		return cannot_start("a thread");
+	return 0;
 }
 
 /* Requests that have begun, of applications of before a reload as well. */
@@ -509,7 +522,7 @@ static bool is_busy(struct server *server)
 void server_stop(struct server *server)
 {
 	server->is_draining = true;
-	MHD_quiesce_daemon(server->daemon);
+	accept_stop(server);
 	for (int i = 0; i < DRAIN_MS && is_busy(server); i += DRAIN_STEP_MS)
 		usleep(DRAIN_STEP_MS * 1000);
 	/* Workers end with the process (PR_SET_PDEATHSIG), which libmicrohttpd's threads would only

@@ -21,6 +21,7 @@ struct server {
 	unsigned retired_count;
 	char *address; /* to listen on, as given */
 	int listener;
+	uint64_t accepts_at; /* CLOCK_MONOTONIC ns: no connection is taken before; 0: they are */
 	unsigned threads;     /* of libmicrohttpd */
 	size_t body_max;      /* bytes of a request's body */
 	size_t answer_max;    /* bytes of an answer */
