@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "serve/config.h"
+#include "serve/processors.h"
 
 #define BACKLOG 4096
 
@@ -341,15 +342,15 @@ static int read_all(struct server *server, struct common *common, char *mote, in
 
 int serve_options_parse(struct server *server, char *mote, int argc, char **argv)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	/* A thread waits for its worker, so that fewer of either leave processors idle. */
-	struct common common = {.workers_min = processors > 0 ? 2 * (unsigned)processors : 2,
+	unsigned processors = processors_count();
+	/* A thread and the worker that it waits for share a processor (processors.h). */
+	struct common common = {.workers_min = processors,
+	                        .workers_max = 4 * processors,
 	                        .queue_max = 1024};
 	int status;
 
-	common.workers_max = 2 * common.workers_min;
 	*server = (struct server){.address = (char *)"127.0.0.1:8080",
-	                          .threads = common.workers_min,
+	                          .threads = processors,
 	                          .body_max = 1 << 20,
 	                          .answer_max = 16 << 20,
 	                          .timeout_ns = 10000000000u,

@@ -24,14 +24,13 @@
 #include "serve/accept.h"
 #include "serve/exchange.h"
 #include "serve/log.h"
-#include "serve/process.h"
+#include "serve/pages.h"
 #include "serve/processors.h"
 #include "serve/server_internal.h"
 #include "serve/stream.h"
 
 #define EVENTS      64
 #define TRIES       4 /* workers that may turn out to be gone, for one request */
-#define RETRY_AFTER "1"
 
 #define DRAIN_MS      60000
 #define DRAIN_STEP_MS 10
@@ -212,34 +211,6 @@ static void dispatch(struct server *server, struct exchange *exchange)
 
 /* ---- answers ---- */
 
-/* The last one on its connection, where the server is about to end. */
-static enum MHD_Result queue_answer(const struct server *server, struct MHD_Connection *connection,
-                                    unsigned status, struct MHD_Response *response)
-{
-	enum MHD_Result result;
-
-	if (server->is_draining)
-		MHD_add_response_header(response, "Connection", "close");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-static enum MHD_Result send_text(const struct server *server, struct MHD_Connection *connection,
-                                 unsigned status, const char *text, size_t length, bool has_retry)
-{
-	struct MHD_Response *response =
-	        MHD_create_response_from_buffer(length, (void *)(uintptr_t)text,
-	                                        MHD_RESPMEM_MUST_COPY);
-
-	if (!response)
-		return MHD_NO;
-	MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
-	if (has_retry)
-		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
-	return queue_answer(server, connection, status, response);
-}
-
 static enum MHD_Result send_failure(struct server *server, struct exchange *exchange)
 {
 	char text[256];
@@ -248,7 +219,7 @@ static enum MHD_Result send_failure(struct server *server, struct exchange *exch
 	log_request(server->log, server->log_format, exchange, exchange->failed, 0);
 	if (exchange->app)
 		metrics_answer(&exchange->app->metrics, exchange->failed, exchange->exits);
-	return send_text(server, exchange->connection, exchange->failed, text, (size_t)length,
+	return page_send_text(server, exchange->connection, exchange->failed, text, (size_t)length,
 	                 exchange->failed == 503);
 }
 
@@ -270,61 +241,13 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 	for (unsigned i = 0; i < answer->header_count; i++)
 		MHD_add_response_header(response, answer->headers[i].name,
 		                        answer->headers[i].value);
-	result = queue_answer(server, exchange->connection, answer->status, response);
+	result = page_queue(server, exchange->connection, answer->status, response);
 	if (exchange->is_streamed)
 		return result; /* stream_end() counts it */
 	metrics_answer(&exchange->app->metrics, answer->status, exchange->exits);
 	metrics_time(&exchange->app->metrics, METRICS_TOTAL, monotonic_ns() - exchange->arrived);
 	log_request(server->log, server->log_format, exchange, answer->status, answer->body_here);
 	return result;
-}
-
-/* ---- the server's own pages ---- */
-
-static enum MHD_Result send_metrics(struct server *server, struct MHD_Connection *connection)
-{
-	enum MHD_Result result;
-	size_t length = 0;
-	char *text = NULL;
-	FILE *out = open_memstream(&text, &length);
-
-	if (!out)
-		return MHD_NO;
-	fputs("# HELP mote_request_seconds Time of requests by phase.\n"
-	      "# TYPE mote_request_seconds histogram\n"
-	      "# TYPE mote_responses_total counter\n"
-	      "# TYPE mote_answers_cut_total counter\n"
-	      "# TYPE mote_resets_total counter\n"
-	      "# TYPE mote_reset_pages_total counter\n"
-	      "# TYPE mote_exits_total counter\n"
-	      "# TYPE mote_workers gauge\n# TYPE mote_queued gauge\n"
-	      "# TYPE mote_connections gauge\n"
-	      "# TYPE mote_connections_refused_total counter\n",
-	      out);
-	fprintf(out, "mote_connections %u\nmote_connections_refused_total %u\n",
-	        server->connections, server->connections_refused);
-	pthread_rwlock_rdlock(&server->routes);
-	for (unsigned i = 0; i < server->app_count; i++) {
-		const struct app *app = server->apps[i];
-
-		metrics_print(&app->metrics, app->prefix, out);
-		fprintf(out, "mote_workers{app=\"%s\"} %u\nmote_queued{app=\"%s\"} %u\n",
-		        app->prefix, app->workers, app->prefix, app->queued);
-	}
-	pthread_rwlock_unlock(&server->routes);
-	fclose(out);
-	result = send_text(server, connection, 200, text, length, false);
-	free(text);
-	return result;
-}
-
-static enum MHD_Result send_output(const struct server *server, struct MHD_Connection *connection)
-{
-	char text[65536];
-	long length = process_answer(server->command, text, sizeof text);
-
-	return length < 0 ? send_text(server, connection, 502, "failed\n", 7, false)
-	                  : send_text(server, connection, 200, text, (size_t)length, false);
 }
 
 /* ---- libmicrohttpd's side ---- */
@@ -434,12 +357,12 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		return MHD_YES;
 	}
 	if (server->fixed)
-		return send_text(server, connection, 200, server->fixed, strlen(server->fixed), false);
+		return page_send_text(server, connection, 200, server->fixed, strlen(server->fixed), false);
 	if (server->command)
-		return send_output(server, connection);
+		return page_send_output(server, connection);
 	if (!exchange->app && !exchange->is_over)
-		return strcmp(url, "/metrics") ? send_text(server, connection, 200, "ok\n", 3, false)
-		                               : send_metrics(server, connection);
+		return strcmp(url, "/metrics") ? page_send_text(server, connection, 200, "ok\n", 3, false)
+		                               : page_send_metrics(server, connection);
 	if (!exchange->is_over && !exchange->is_suspended) {
 		exchange_complete(exchange);
 		dispatch(server, exchange);
