@@ -106,12 +106,18 @@ unit-test: $(UNIT_TESTS)
 test: all images guests $(CONFORMANCE) $(UNIT_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
+# ---- long ones ----
+
 # mote serve for an hour at 80 % load
 SOAK_SECONDS := 3600
 
-.PHONY: soak
+.PHONY: soak soak-resets
 soak: all guests
 	$(Q)BUILD=$(BUILD) tests/soak.sh $(SOAK_SECONDS)
+
+# SOAK_ROUNDS resets (a million) with random work between them: a quarter of an hour
+soak-resets: all $(BUILD)/guests/reset_work
+	$(Q)BUILD=$(BUILD) tests/soak-resets.sh
 
 # ---- benchmarks ----
 

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <fenv.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -26,10 +28,13 @@
 
 #define PAGE        4096UL
 #define ARRAY_PAGES 8
-#define AREA_PAGES  16
+#define AREA_PAGES  16 /* the first half is written */
+#define FIELD_PAGES 256
 #define FILE_SIZE   9000
 
 static unsigned char array[ARRAY_PAGES * PAGE] __attribute__((aligned(4096)));
+static unsigned char field[FIELD_PAGES * PAGE] __attribute__((aligned(4096)));
+static uint64_t golden[ARRAY_PAGES * PAGE / 8]; /* what is where at the snapshot point */
 static unsigned char *area, *shared_frames[2];
 static int file;
 static volatile int signals;
@@ -86,10 +91,11 @@ static void prepare(void)
 
 	for (size_t i = 0; i < sizeof array; i++)
 		array[i] = pattern(i);
+	memcpy(golden, array, sizeof golden);
+	memset(field, 0xf1, sizeof field);
 	area = mmap(NULL, AREA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 	            -1, 0);
-	for (size_t i = 0; i < AREA_PAGES / 2 * PAGE; i++)
-		area[i] = pattern(i);
+	memcpy(area, golden, AREA_PAGES / 2 * PAGE);
 	for (int i = 0; i < 2; i++) {
 		shared_frames[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -104,29 +110,54 @@ static void prepare(void)
 	pthread_create(&thread, NULL, work, NULL);
 }
 
+/* By words: a start is to be short. */
+static bool is_golden(const void *memory, size_t length)
+{
+	const uint64_t *words = memory;
+
+	for (size_t i = 0; i < length / 8; i++)
+		if (words[i] != golden[i])
+			return false;
+	return true;
+}
+
+static bool is_zero(const void *memory, size_t length)
+{
+	const uint64_t *words = memory;
+
+	for (size_t i = 0; i < length / 8; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
 static void check_file(void)
 {
-	static unsigned char bytes[FILE_SIZE + 1];
+	static unsigned char bytes[FILE_SIZE + 8] __attribute__((aligned(8)));
 
 	if (lseek(file, 0, SEEK_CUR) != 100)
 		failed("the file's offset");
 	if (pread(file, bytes, sizeof bytes, 0) != FILE_SIZE)
 		failed("the file's size");
-	for (size_t i = 0; i < FILE_SIZE; i++)
-		if (bytes[i] != pattern(i))
-			failed("the file's content");
+	if (!is_golden(bytes, FILE_SIZE))
+		failed("the file's content");
 	if (!access("/tmp/other", F_OK))
 		failed("another request's file");
 }
 
 static void check(void)
 {
-	for (size_t i = 0; i < sizeof array; i++)
-		if (array[i] != pattern(i))
-			failed("the array");
-	for (size_t i = 0; i < AREA_PAGES * PAGE; i++)
-		if (area[i] != (i < AREA_PAGES / 2 * PAGE ? pattern(i) : 0))
-			failed("the mapping");
+	if (!is_golden(array, sizeof array))
+		failed("the array");
+	if (!is_golden(area, AREA_PAGES / 2 * PAGE) ||
+	    !is_zero(area + AREA_PAGES / 2 * PAGE, AREA_PAGES / 2 * PAGE))
+		failed("the mapping");
+	for (uint32_t i = 0; i < 16; i++) {
+		const unsigned char *page = field + next(FIELD_PAGES) * PAGE;
+
+		if (page[0] != 0xf1 || page[PAGE - 1] != 0xf1)
+			failed("the field");
+	}
 	if (shared_frames[0][5] != 0x40 || shared_frames[1][5] != 0x41)
 		failed("the pages that others exchange");
 	if (signals || sum != 1 || fegetround() != FE_TONEAREST)
@@ -142,6 +173,16 @@ static void write_array(void)
 {
 	for (uint32_t i = next(100); i; i--)
 		array[next(sizeof array)] = (unsigned char)i;
+}
+
+/* One page mostly, now and then hundreds. */
+static void write_field(void)
+{
+	uint32_t pages = next(16) ? 1 + next(4) : 1 + next(FIELD_PAGES);
+	size_t at = next(FIELD_PAGES + 1 - pages) * PAGE;
+
+	for (uint32_t i = 0; i < pages; i++)
+		field[at + i * PAGE] = field[at + i * PAGE + PAGE - 1] = (unsigned char)i;
 }
 
 static void use_heap(void)
@@ -200,8 +241,10 @@ static void use_files(void)
 	lseek(file, next(1000), SEEK_SET);
 	if (next(2))
 		unlink("/tmp/file");
-	if (next(2))
+	if (next(2)) {
 		close(file);
+		file = open("/tmp/other", O_RDWR);
+	}
 }
 
 static void *short_thread(void *argument)
@@ -227,6 +270,32 @@ static void use_threads(void)
 	pthread_mutex_unlock(&worker.mutex);
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
+}
+
+/* What was sent is taken or left, what was opened is closed or not. */
+static void use_sockets(void)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET,
+	                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof here;
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), ends[2];
+	char bytes[200];
+
+	memset(bytes, 0x77, sizeof bytes);
+	if (socketpair(AF_UNIX, next(2) ? SOCK_STREAM : SOCK_DGRAM, 0, ends) ||
+	    write(ends[0], bytes, sizeof bytes) != sizeof bytes)
+		failed("a pair of sockets");
+	if (bind(udp, (struct sockaddr *)&here, size) ||
+	    getsockname(udp, (struct sockaddr *)&here, &size) ||
+	    sendto(udp, bytes, sizeof bytes, 0, (struct sockaddr *)&here, size) != sizeof bytes)
+		failed("a datagram to itself");
+	if (next(2) && (read(ends[1], bytes, sizeof bytes) != sizeof bytes ||
+	                read(udp, bytes, sizeof bytes) != sizeof bytes))
+		failed("what was sent does not come");
+	if (next(2))
+		close(ends[0]);
+	if (next(2))
+		close(udp);
 }
 
 static void use_signals(void)
@@ -332,11 +401,13 @@ static void die(void)
 
 /* The first ones change no page tables, and are what most requests do. */
 static void (*const actions[])(void) = {
-        write_array,    use_heap,    use_files, use_signals,     use_floats, map_and_protect,
-        move_and_unmap, use_threads, use_much,  exchange_frames, scribble,   die,
+        write_array,    write_field, use_files, use_signals,
+        use_floats,     use_sockets, use_heap,  map_and_protect,
+        move_and_unmap, use_threads, use_much,  exchange_frames,
+        scribble,       die,
 };
-#define LIGHT  5
-#define HONEST 9
+#define LIGHT  6
+#define HONEST 11
 
 int main(int argc, char **argv)
 {
@@ -345,9 +416,9 @@ int main(int argc, char **argv)
 
 	prepare();
 	mote_snapshot_point();
-	check();
 	if (getrandom(&random_bits, sizeof random_bits, 0) != sizeof random_bits)
 		failed("getrandom");
+	check();
 	if (!next(64)) {
 		puts("alive");
 		fflush(stdout);
