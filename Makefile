@@ -82,6 +82,7 @@ help:
 	@echo 'all (default)   mote, its tools, the guest kit, mote-cc and the hello image'
 	@echo 'images          Lua, SQLite, Go and Python from Debian'
 	@echo 'test            unit tests and end-to-end tests'
+	@echo 'soak            mote serve for an hour at 80 % load (SOAK_SECONDS)'
 	@echo 'soak-resets     a million resets with random work between them (SOAK_ROUNDS)'
 	@echo 'bench           speed against the KVM floor and other tools'
 	@echo 'fuzz            each fuzz target for FUZZ_SECONDS (60)'
