@@ -21,6 +21,8 @@
 #define STALE_KEPT 8192
 #define HOST_HUGE  512 /* frames of a huge page of the host */
 #define STALE_PILE 128 /* worth a look after a while */
+/* Usable frames above those in use that a snapshot keeps: who takes more can afford an exit. */
+#define TRIM_SPARE 1024
 
 static struct {
 	uint64_t *used;
@@ -386,4 +388,18 @@ void pages_keep(void)
 	pages.kept_end = frames;
 	if (old)
 		page_free(direct_physical(old), kept_map_pages(old_end));
+}
+
+size_t pages_trim(void)
+{
+	size_t end = pages.top;
+
+	while (end > pages.hint && !test_bit(pages.used, end - 1))
+		end--;
+	if (end < pages.hint)
+		end = pages.hint;
+	end = (end + TRIM_SPARE + HOST_HUGE - 1) / HOST_HUGE * HOST_HUGE;
+	if (end < pages.usable)
+		pages.usable = end;
+	return pages.usable;
 }

@@ -58,6 +58,12 @@ void pages_give_back(size_t most);
  */
 void pages_keep(void);
 
+/*
+ * And after that: frames far above all that are in use have to be asked for again, so that no start
+ * from the snapshot pays for what this guest needed once. Returns the number of usable frames.
+ */
+size_t pages_trim(void);
+
 /* Provided by the memory manager: free frames that are kept for convenience; whether there were
  * any. */
 bool memory_reclaim(void);

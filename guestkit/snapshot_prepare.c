@@ -57,6 +57,7 @@ size_t snapshot_prepare(bool is_running)
 	if (is_running)
 		address_space_map_ahead();
 	pages_keep();
+	((volatile struct mote_run *)MOTE_RUN_VA)->usable = (uint32_t)pages_trim();
 	if (snapshot_lint)
 		snapshot_lint();
 	return problems_length;

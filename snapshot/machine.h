@@ -30,7 +30,7 @@ struct snapshot_machine {
 
 	/* memory */
 	uint64_t ram_size;      /* bytes from guest-physical 0 */
-	uint64_t ram_end;       /* end of the RAM that has memory slots */
+	uint64_t ram_end;       /* end of the RAM that has memory slots at a start */
 	struct mote_range free; /* what may be discarded */
 	uint64_t page_table;    /* guest-physical address of the root */
 	uint64_t root_gpa;      /* root image; root_size 0: none */

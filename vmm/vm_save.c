@@ -317,6 +317,19 @@ static void carry_over(struct snapshot_machine *machine, const struct snapshot_m
 	machine->advances = before->advances;
 }
 
+/* As much RAM as the guest says that it goes on with, if it says anything. */
+static uint64_t usable_end(const struct vm *vm)
+{
+	uint32_t frames;
+	uint64_t end;
+
+	if (guest_read(&vm->memory, VM_RUN_GPA(usable), &frames, sizeof frames))
+		return vm->kvm.ram_end;
+	end = frames * MOTE_PAGE_SIZE;
+	return end < MOTE_WINDOW_END - MOTE_WINDOW_VA || end > vm->kvm.ram_end ? vm->kvm.ram_end
+	                                                                       : end;
+}
+
 static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 {
 	struct snapshot_machine *machine = &vm->save->machine;
@@ -333,7 +346,7 @@ static void fill_machine(struct vm *vm, enum mote_snapshot_point point)
 	        .xcr0 = cpuid_xcr0(&vm->cpuid),
 	        .tsc_khz = vm->clock.tsc_khz,
 	        .ram_size = vm->memory.size,
-	        .ram_end = vm->kvm.ram_end,
+	        .ram_end = usable_end(vm),
 	        .free = vm->memory.free,
 	        .page_table = vm->kvm.run->s.regs.sregs.cr3,
 	        .root_gpa = vm->root ? vm->root_gpa : 0,

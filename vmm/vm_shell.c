@@ -65,9 +65,8 @@ static bool is_same_machine(const struct snapshot *a, const struct snapshot *b)
 	const struct snapshot_machine *x = a->machine, *y = b->machine;
 
 	return x->abi_version == y->abi_version && x->ram_size == y->ram_size &&
-	       x->ram_end == y->ram_end && x->xcr0 == y->xcr0 && x->tsc_khz == y->tsc_khz &&
-	       x->root_gpa == y->root_gpa && x->root_size == y->root_size &&
-	       !memcmp(x->root_id, y->root_id, sizeof x->root_id) &&
+	       x->xcr0 == y->xcr0 && x->tsc_khz == y->tsc_khz && x->root_gpa == y->root_gpa &&
+	       x->root_size == y->root_size && !memcmp(x->root_id, y->root_id, sizeof x->root_id) &&
 	       !memcmp(x->msrs, y->msrs, sizeof x->msrs) &&
 	       is_section_equal(a, b, SNAPSHOT_CPUID) && is_section_equal(a, b, SNAPSHOT_DEVICES);
 }
@@ -99,7 +98,9 @@ int vm_shell_change(struct vm *vm, struct snapshot *snapshot, struct mote_error 
 	vm->layout.tables.root = machine->page_table;
 	vm->application.bias = machine->application_bias;
 	vm->application.gpa = machine->application_gpa;
-	if (map_memory(vm, snapshot, err) ||
+	if ((machine->ram_end > vm->kvm.ram_end &&
+	     kvm_add_ram(&vm->kvm, &vm->memory, machine->ram_end, err)) ||
+	    map_memory(vm, snapshot, err) ||
 	    devices_restore(&vm->devices, devices->bytes, devices->size, err) ||
 	    reset_change(&vm->reset->memory, snapshot, err))
 		return -1;

@@ -221,7 +221,7 @@ struct mote_run {
 	} preempted;              /* by the VMM */
 	uint64_t next_tick;       /* by the VMM: CLOCK_MONOTONIC ns */
 	uint32_t snapshot_wanted; /* by the VMM: bits 1 << enum mote_snapshot_point */
-	uint32_t reserved2;
+	uint32_t usable;          /* frames of RAM that a start from a snapshot needs; 0: all */
 	uint64_t
 	        function_buffer; /* guest-physical, of MOTE_FUNCTION_BUFFER bytes; 0: no function */
 	struct mote_generation generation;
@@ -332,9 +332,10 @@ enum mote_console_operation {
  * has to be asked for before its first use (KVM's cost of a VM grows with the memory that is in
  * place). The result is the end of usable RAM in pages, at or beyond the end asked for. From
  * free.start on there are at least MOTE_USABLE_FREE bytes usable beyond two bits for each page of
- * RAM, or all of it.
+ * RAM, or all of it. Before the hypercall `snapshot` the guest may put less into mote_run.usable
+ * than it has been given: no more than that is usable then where it starts again.
  */
-#define MOTE_USABLE_FREE 0x100000UL
+#define MOTE_USABLE_FREE 0xc0000UL
 
 /* crash: what the VMM prints and backtraces. The VMM checks every field. */
 struct mote_crash {

@@ -103,6 +103,21 @@ test_fails_closed_at_a_wait() {
 	fails_closed wait
 }
 
+# What a guest says of the RAM that it needs is believed where it could be true.
+test_memory_that_a_guest_says_it_needs() {
+	need_kvm
+	local frames all in_use
+	for frames in 0 1 511 4294967295 600; do
+		run --mem 4G --snapshot s.snap "$guests/hostile_generation" write "$frames"
+		expect_status 0
+		in_use=$("$mote" inspect s.snap | sed -n 's/^memory .* KiB, \([0-9]*\) KiB of them.*/\1/p')
+		all=${all:-$in_use}
+		[ "$in_use" -eq "$([ "$frames" -eq 600 ] && echo 2400 || echo "$all")" ] || fail "$frames frames: $in_use KiB"
+		try "$mote" restore s.snap
+		expect_in err 'without taking its new generation'
+	done
+}
+
 # ---- CPython ----
 
 python_image=$images/python.erofs

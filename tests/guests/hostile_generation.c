@@ -2,9 +2,10 @@
 /*
  * A snapshot is taken of a program that makes the hypercall itself, behind the kit's back, and so
  * never takes the generation of its start. The argument says what it does next, which the VMM is
- * not to let it do.
+ * not to let it do. A second one is how many frames of RAM it says that it needs.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "hostile.h"
@@ -14,9 +15,12 @@ int main(int argc, char **argv)
 	static const char text[] = "it went on\n";
 	volatile struct mote_run *run = (volatile struct mote_run *)MOTE_RUN_VA;
 	const char *next = argc > 1 ? argv[1] : "";
-	int result = hypercall(MOTE_HC_snapshot, MOTE_SNAPSHOT_MARK, 0, 0);
 	unsigned char byte;
+	int result;
 
+	if (argc > 2)
+		run->usable = (uint32_t)strtoul(argv[2], NULL, 0);
+	result = hypercall(MOTE_HC_snapshot, MOTE_SNAPSHOT_MARK, 0, 0);
 	if (result != MOTE_SNAPSHOT_RESTORED)
 		return result == MOTE_SNAPSHOT_TAKEN ? 0 : 1;
 	if (!strcmp(next, "forge"))

@@ -462,6 +462,7 @@ static void become_restored(void)
 
 	pages_give_back(SIZE_MAX);
 	pages_keep();
+	arena_usable = pages_trim() * PAGE_SIZE;
 	memcpy(golden, arena, ARENA_FRAMES * PAGE_SIZE);
 	arena_golden = golden;
 }
@@ -511,4 +512,37 @@ Test(kit_pages, snapshot_without_memory_to_remember)
 	page_free(all, total);
 	pages_give_back(SIZE_MAX);
 	cr_assert(is_zero(page_alloc_zeroed(total), total));
+}
+
+Test(kit_pages, snapshot_keeps_usable_what_is_in_use_and_some_more)
+{
+	uint64_t low = page_alloc(3000), high = page_alloc(12000);
+	size_t before = pages.usable, usable;
+
+	cr_assert_geq(before, 15000);
+	cr_assert_eq(pages_trim(), before, "all of it is in use");
+	page_free(high, 12000);
+	pages_give_back(SIZE_MAX);
+	usable = pages_trim();
+	cr_assert_lt(usable, before);
+	cr_assert_gt(usable, (low / PAGE_SIZE) + 3000 + 1000, "a little is left to take");
+	cr_assert_eq(pages_trim(), usable);
+	/* And what is not is asked for again: the arena aborts at a touch of other pages. */
+	arena_usable = usable * PAGE_SIZE;
+	arena_grown = 0;
+	high = page_alloc(1000);
+	cr_assert_eq(arena_grown, 0);
+	scribble(high, 1000, 1);
+	high = page_alloc_zeroed(9000);
+	cr_assert_eq(arena_grown, 1);
+	cr_assert(is_zero(high, 9000));
+	scribble(high, 9000, 1);
+}
+
+Test(kit_pages, snapshot_of_a_kit_that_has_taken_nothing)
+{
+	size_t usable = pages_trim();
+
+	cr_assert_leq(usable, ARENA_USABLE / PAGE_SIZE);
+	cr_assert_gt(usable, pages.hint);
 }
