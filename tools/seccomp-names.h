@@ -29,6 +29,7 @@ static const struct selector selectors[] = {
         {"madvise", 2, 0},
         {"mmap", 2, PROT_EXEC},
         {"mprotect", 2, PROT_EXEC},
+        {"mremap", 3, 0},
         {"prctl", 0, 0},
         {"seccomp", 0, 0},
 };
@@ -128,6 +129,8 @@ static const struct constant constants[] = {
 	CONSTANT(MADV_FREE), CONSTANT(MADV_HUGEPAGE), CONSTANT(MADV_NOHUGEPAGE),
 	CONSTANT(MADV_POPULATE_READ), CONSTANT(MADV_POPULATE_WRITE), CONSTANT(MADV_RANDOM),
 	CONSTANT(MADV_SEQUENTIAL), CONSTANT(MADV_WILLNEED),
+	/* mremap */
+	CONSTANT(MREMAP_DONTUNMAP), CONSTANT(MREMAP_FIXED), CONSTANT(MREMAP_MAYMOVE),
 	/* prctl, seccomp */
 	CONSTANT(PR_SET_NAME), CONSTANT(PR_SET_NO_NEW_PRIVS), CONSTANT(PR_SET_PDEATHSIG),
 	CONSTANT(PR_SET_TIMERSLACK), CONSTANT(SECCOMP_SET_MODE_FILTER),

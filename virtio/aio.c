@@ -188,7 +188,7 @@ static size_t ring_size(const struct aio_ring *ring)
 	return (size + MOTE_PAGE_SIZE - 1) & ~(MOTE_PAGE_SIZE - 1);
 }
 
-/* #syscalls:disk eventfd2 mremap */
+/* #syscalls:disk eventfd2 mremap(MREMAP_MAYMOVE|MREMAP_FIXED) */
 static bool share(struct aio *aio, void *place)
 {
 	size_t size = ring_size(aio->ring);

@@ -7,6 +7,9 @@
 
 #include "vmm/lost_page.h"
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 #ifndef MADV_POPULATE_WRITE /* musl 1.2.3 */
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -98,11 +101,31 @@ int guest_memory_map_file(struct guest_memory *memory, mote_gpa_t gpa, uint64_t 
 	return 0;
 }
 
+/* #syscalls:load mmap mremap(MREMAP_MAYMOVE|MREMAP_FIXED|MREMAP_DONTUNMAP) */
+int guest_memory_map_own(struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
+                         const void *from, struct mote_error *err)
+{
+	void *at = guest_range(memory, gpa, length);
+
+	if (!at || (gpa.value | length | (uint64_t)from) % MOTE_PAGE_SIZE)
+		return 1;
+	if (mremap((void *)(uintptr_t)from, length, length,
+	           MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) != MAP_FAILED) {
+		note_backed(memory, gpa.value, gpa.value + length);
+		return 0;
+	}
+	/* What was there may be gone. */
+	if (mmap(at, length, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot map guest memory");
+	return 1;
+}
+
 /* #syscalls:load madvise(MADV_POPULATE_WRITE) */
 int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
                           struct mote_error *err)
 {
-	if (gpa.value > memory->size)
+	if (gpa.value > memory->size || !length)
 		return 0;
 	if (length > memory->size - gpa.value)
 		length = memory->size - gpa.value;

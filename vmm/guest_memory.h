@@ -71,6 +71,18 @@ int guest_memory_map_file(struct guest_memory *memory, mote_gpa_t gpa, uint64_t 
                           uint64_t offset, const char *name, struct mote_error *err);
 
 /**
+ * guest_memory_map_own() - Put a private mapping of this process at a guest-physical address, too.
+ * @gpa:    page-aligned
+ * @length: bytes, whole pages
+ * @from:   page-aligned, in one mapping, which stays; protected there as here
+ *
+ * For what lies in the executable: it needs no descriptor of it. Return: 0; 1 where the kernel
+ * cannot (before Linux 5.13): the range reads as zeros then; -1 with @err set.
+ */
+int guest_memory_map_own(struct guest_memory *memory, mote_gpa_t gpa, uint64_t length,
+                         const void *from, struct mote_error *err);
+
+/**
  * guest_memory_populate() - Have the host back a range now, in one call.
  * @length: bytes; cut at the end of RAM
  */

@@ -42,6 +42,17 @@ int kit_open(struct elf_file *file, const char *path, struct mote_error *err);
  */
 int kit_read(struct elf_file *kit, struct mote_kit_note *note, struct mote_error *err);
 
+/*
+ * KVM brings in this much at one fault where tables are shadowed (mote/abi.h). Of the kit's
+ * constant part the first groups, from that of its entry on, are copied: what starts, and nearly
+ * all programs, execute (kit.lds).
+ */
+#define KIT_GROUP         0x8000ull
+#define KIT_COPIED_GROUPS 2
+
+/* Guest-virtual: where the part of the kit that is copied begins and ends. */
+struct mote_range kit_copied(const struct elf_file *kit);
+
 /**
  * kit_load() - Place the kit at its window: guest-physical = virtual - MOTE_WINDOW_VA.
  *

@@ -42,9 +42,6 @@
 /* Segments of the application up to this size are copied, not mapped (loader.c says why). */
 #define COPY_LIMIT (4u << 20)
 
-/* KVM brings in this much at one fault where tables are shadowed (mote/abi.h). */
-#define FAULT_GROUP 0x8000ull
-
 /* Offset of the device tree in the boot record's page. */
 #define TREE_IN_BOOT_PAGE 512u
 _Static_assert(sizeof(struct mote_boot) <= TREE_IN_BOOT_PAGE, "the record ends before the tree");
@@ -409,37 +406,26 @@ static int map_direct(struct vm *vm, uint64_t direct_start, struct mote_error *e
 
 /*
  * Bring the memory in that every start touches. Page by page, each would cost a fault here or, many
- * times dearer, in the guest. Of the kit: all up to the group of its stack, which is the first
- * segment without bytes in the file (kit.lds), and then what has some. Behind it: the application,
- * and what is written here or used first by the guest.
+ * times dearer, in the guest. Of the kit: the group of its data, and of the rest what is copied.
+ * Behind it: the application, and what is written here or used first by the guest.
  */
 static int populate_start(struct vm *vm, struct mote_error *err)
 {
 	const struct elf_image *application = &vm->application.image;
-	const struct elf_image *kit = &vm->kit.image;
 	uint64_t size = START_PAGES * MOTE_PAGE_SIZE + devices_rings_size(&vm->devices);
-	struct mote_range constant = {0, 0};
+	struct mote_range copied = kit_copied(&vm->kit);
 
-	for (size_t i = 0; i < kit->segment_count; i++) {
-		const struct elf_segment *segment = &kit->segments[i];
-		uint64_t gpa = segment->va - segment->va % MOTE_PAGE_SIZE - MOTE_WINDOW_VA;
-
-		if (segment->is_writable || segment->is_supervisor)
-			continue;
-		if (!constant.end)
-			constant.start = gpa;
-		constant.end = whole_pages(segment->va - MOTE_WINDOW_VA + segment->file_size);
-	}
 	if (guest_memory_populate(&vm->memory, (mote_gpa_t){window_gpa(MOTE_FIRST_GROUP)},
-	                          FAULT_GROUP, err) ||
-	    guest_memory_populate(&vm->memory, (mote_gpa_t){constant.start},
-	                          constant.end - constant.start, err))
+	                          KIT_GROUP, err) ||
+	    guest_memory_populate(&vm->memory, (mote_gpa_t){window_gpa(copied.start)},
+	                          copied.end - copied.start, err))
 		return -1;
 	for (size_t i = 0; i < application->segment_count; i++)
 		if (application->segments[i].file_size <= COPY_LIMIT)
 			size += whole_pages(application->segments[i].file_size);
-	return guest_memory_populate(
-	        &vm->memory, (mote_gpa_t){whole_pages(kit->end - MOTE_WINDOW_VA)}, size, err);
+	return guest_memory_populate(&vm->memory,
+	                             (mote_gpa_t){whole_pages(vm->kit.image.end - MOTE_WINDOW_VA)},
+	                             size, err);
 }
 
 static int place_devices(struct vm *vm, struct mote_error *err)

@@ -162,6 +162,53 @@ static int make_file(void)
 	return fd;
 }
 
+/* ---- what this process has mapped itself ---- */
+
+/* Three pages of a file, the last of them 100 bytes long. */
+static unsigned char *map_own_file(void)
+{
+	unsigned char *own = mmap(NULL, 3ul * 4096, PROT_READ, MAP_PRIVATE, make_file(), 0);
+
+	cr_assert_neq(own, MAP_FAILED);
+	return own;
+}
+
+Test(guest_memory, own_mapping_is_there_twice)
+{
+	unsigned char *own = map_own_file();
+
+	memory.host[2 * 4096] = 'x';
+	memory.host[4 * 4096] = 'x';
+	cr_assert_eq(own[4096], 'b');
+	cr_assert_eq(guest_memory_map_own(&memory, at(2ul * 4096), 2ul * 4096, own + 4096, &err),
+	             0);
+	cr_assert_eq(memory.host[2 * 4096], 'b');
+	cr_assert_eq(memory.host[3 * 4096], 'c');
+	cr_assert_eq(memory.host[4 * 4096], 'x', "behind it");
+	cr_assert_eq(own[0], 'a');
+	cr_assert_eq(own[4096], 'b', "it is still there");
+	cr_assert_eq(own[2 * 4096 + 99], 'c');
+	cr_assert_eq(memory.backed_count, 1, "it is known not to be zero");
+	cr_assert_eq(memory.backed[0].start, 2 * 4096);
+	cr_assert_eq(memory.backed[0].end, 4 * 4096);
+}
+
+Test(guest_memory, own_mappings_that_cannot_be_shared_leave_zeros)
+{
+	unsigned char *own = map_own_file();
+
+	cr_assert_eq(guest_memory_map_own(&memory, at(4096), 4096, own + 1, &err), 1);
+	cr_assert_eq(guest_memory_map_own(&memory, at(4097), 4096, own, &err), 1);
+	cr_assert_eq(guest_memory_map_own(&memory, at(4096), 4095, own, &err), 1);
+	cr_assert_eq(guest_memory_map_own(&memory, at(SIZE), 4096, own, &err), 1);
+	/* Nothing is mapped there: the kernel says so when it has made room already. */
+	cr_assert_eq(munmap(own, 3ul * 4096), 0);
+	cr_assert_eq(guest_memory_map_own(&memory, at(4096), 4096, own, &err), 1);
+	cr_assert_eq(memory.backed_count, 0);
+	memory.host[2 * 4096 - 1] = 1;
+	cr_assert_eq(memory.host[4096], 0);
+}
+
 Test(guest_memory, map_file_at_an_offset)
 {
 	int fd = make_file();

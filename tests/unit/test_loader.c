@@ -469,6 +469,51 @@ Test(loader, kit_is_placed_and_mapped_at_its_window)
 	cr_assert_eq(gpa, data);
 }
 
+/* Each page of the kit, copied or mapped, has the bytes of the file. */
+static void expect_kit(void)
+{
+	for (size_t i = 0; i < file.image.segment_count; i++) {
+		const struct elf_segment *segment = &file.image.segments[i];
+
+		cr_assert_eq(memcmp(memory.host + segment->va - MOTE_WINDOW_VA,
+		                    file.source.bytes + segment->file_offset, segment->file_size),
+		             0, "segment %zu", i);
+	}
+}
+
+static void open_real_kit(void)
+{
+	cr_assert_eq(guest_memory_create(&memory, 4ul << 20, &err), 0);
+	cr_assert_eq(kit_open(&file, NULL, &err), 0);
+	cr_assert_eq(kit_read(&file, &(struct mote_kit_note){0}, &err), 0, "%s", err.text);
+}
+
+Test(loader, what_starts_do_not_need_of_the_kit_is_mapped)
+{
+	struct mote_range copied;
+
+	open_real_kit();
+	copied = kit_copied(&file);
+	cr_assert_eq(kit_load(&file, &layout, &err), 0, "%s", err.text);
+	expect_kit();
+	cr_assert_eq(memory.backed_count, 1);
+	cr_assert_eq(memory.backed[0].start, copied.end - MOTE_WINDOW_VA);
+	cr_assert_gt(memory.backed[0].end - memory.backed[0].start, copied.end - copied.start);
+	cr_assert_lt(memory.backed[0].end, layout.next);
+}
+
+Test(loader, kit_that_cannot_be_mapped_is_copied)
+{
+	unsigned char *bytes;
+
+	open_real_kit();
+	bytes = malloc(file.source.size + 1);
+	file.source.bytes = memcpy(bytes + 1, file.source.bytes, file.source.size);
+	cr_assert_eq(kit_load(&file, &layout, &err), 0, "%s", err.text);
+	expect_kit();
+	cr_assert_eq(memory.backed_count, 0);
+}
+
 Test(loader, kit_in_too_little_memory)
 {
 	make_kit();
