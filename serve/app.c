@@ -110,12 +110,16 @@ static int open_snapshot(struct app *app)
 	return -1;
 }
 
-int app_prepare(struct app *app)
+int app_prepare(struct app *app, FILE *log, bool is_json)
 {
 	const char *directory = getenv("TMPDIR");
 	int status;
 
 	pthread_mutex_init(&app->lock, NULL);
+	if (guest_log_open(&app->log, log, is_json, app->prefix)) {
+		fprintf(stderr, "mote serve: cannot start a thread: %s\n", strerror(errno));
+		return -1;
+	}
 	if (app->key_file) {
 		app->options[app->option_count++] = (char *)"--key-file";
 		app->options[app->option_count++] = app->key_file;
@@ -222,7 +226,7 @@ bool app_queue(struct app *app, struct exchange *exchange)
 	bool has_room;
 
 	pthread_mutex_lock(&app->lock);
-	has_room = app->queued < app->queue_max && !app->is_draining;
+	has_room = app->queued < app->queue_max && app->workers;
 	if (has_room) {
 		exchange->next = NULL;
 		if (app->queue_first)
@@ -234,6 +238,20 @@ bool app_queue(struct app *app, struct exchange *exchange)
 	}
 	pthread_mutex_unlock(&app->lock);
 	return has_room;
+}
+
+struct exchange *app_abandon(struct app *app)
+{
+	struct exchange *exchange;
+
+	pthread_mutex_lock(&app->lock);
+	exchange = app->workers ? NULL : app->queue_first;
+	if (exchange) {
+		app->queue_first = exchange->next;
+		app->queued--;
+	}
+	pthread_mutex_unlock(&app->lock);
+	return exchange;
 }
 
 struct exchange *app_release(struct worker *worker)
@@ -275,6 +293,7 @@ void app_stop(struct app *app)
 		app->idle = worker->next;
 		worker_end(worker);
 	}
+	guest_log_close(&app->log);
 	if (app->snapshot_fd >= 0)
 		close(app->snapshot_fd);
 	app->snapshot_fd = -1;

@@ -2,14 +2,16 @@
 /* A line for each request. */
 #include "serve/log.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* What a client sent: nothing in it may end the line or the string. */
-static void put_escaped(FILE *log, const char *text)
+/* What somebody else wrote: nothing in it may end the line or the string. */
+static void put_escaped_bytes(FILE *log, const char *text, size_t size)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
 
 		if (c < ' ' || c == 0x7f || c >= 0x80)
 			fprintf(log, "\\u%04x", c);
@@ -18,6 +20,11 @@ static void put_escaped(FILE *log, const char *text)
 		else
 			putc_unlocked(c, log);
 	}
+}
+
+static void put_escaped(FILE *log, const char *text)
+{
+	put_escaped_bytes(log, text, strlen(text));
 }
 
 static void put_time(FILE *log)
@@ -35,6 +42,17 @@ static void put_time(FILE *log)
 static double milliseconds(const struct exchange *exchange)
 {
 	return (double)(monotonic_ns() - exchange->arrived) / 1e6;
+}
+
+FILE *log_open(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	FILE *log = fd < 0 ? NULL : fdopen(fd, "a");
+
+	if (!log)
+		return stderr;
+	setvbuf(log, NULL, _IOFBF, 1 << 16);
+	return log;
 }
 
 void log_request(FILE *log, enum log_format format, const struct exchange *exchange,
@@ -58,6 +76,27 @@ void log_request(FILE *log, enum log_format format, const struct exchange *excha
 	else
 		fprintf(log, "\" %u %zu %.3f ms%s%s\n", status, bytes, milliseconds(exchange),
 		        why ? ": " : "", why ? why : "");
+	funlockfile(log);
+}
+
+void log_output(FILE *log, bool is_json, const char *app, const char *text, size_t size)
+{
+	flockfile(log);
+	if (is_json) {
+		fputs("{\"time\":\"", log);
+		put_time(log);
+		fprintf(log, "\",\"app\":\"%s\",\"output\":\"", app);
+		put_escaped_bytes(log, text, size);
+		fputs("\"}\n", log);
+	} else {
+		fprintf(log, "[%s] ", app);
+		for (size_t i = 0; i < size; i++) {
+			unsigned char c = (unsigned char)text[i];
+
+			putc_unlocked((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, log);
+		}
+		putc_unlocked('\n', log);
+	}
 	funlockfile(log);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "serve/log.h"
 #include "serve/options.h"
 #include "serve/server.h"
 
@@ -95,9 +96,14 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	server.log = log_open();
 	for (unsigned i = 0; i < server.app_count; i++)
-		if (app_prepare(server.apps[i]) || app_start(server.apps[i]))
+		if (app_prepare(server.apps[i], server.log, server.log_format == LOG_JSON) ||
+		    app_start(server.apps[i])) {
+			/* With what its workers have said. */
+			app_stop(server.apps[i]);
 			return 125;
+		}
 	if (server_start(&server))
 		return 125;
 	fprintf(stderr, "mote serve: listening on %s\n", server.address);

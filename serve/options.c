@@ -158,6 +158,7 @@ static int add_app(struct server *server, const char *prefix, size_t length, cha
 	app->prefix = strndup(prefix, length);
 	app->file = file;
 	app->snapshot_fd = -1;
+	app->log.in = -1;
 	app->mote = mote;
 	server->apps[server->app_count++] = app;
 	return 0;
@@ -182,7 +183,6 @@ static void settle(struct server *server, const struct common *common)
 		app->queue_max = common->queue_max;
 		app->memory = common->memory;
 		app->key_file = common->key_file;
-		app->log = STDERR_FILENO;
 	}
 }
 
@@ -357,8 +357,7 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 	                          .send_timeout_ns = 60000000000u,
 	                          .idle_timeout_s = 60,
 	                          .log_format = LOG_TEXT,
-	                          .listener = -1,
-	                          .log = stderr};
+	                          .listener = -1};
 	status = read_all(server, &common, mote, argc, argv);
 	settle(server, &common);
 	return status;

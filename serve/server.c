@@ -52,6 +52,17 @@ static void resume(struct exchange *exchange)
 		MHD_resume_connection(exchange->connection);
 }
 
+/* Where there are no workers any more, nobody else would answer what waits. */
+static void give_up(struct app *app)
+{
+	struct exchange *exchange;
+
+	while ((exchange = app_abandon(app))) {
+		exchange_fail(exchange, 503, "no microVM can be started");
+		resume(exchange);
+	}
+}
+
 void server_go_on(struct server *server, struct worker *worker, bool is_of_use)
 {
 	struct app *app = worker->app;
@@ -60,11 +71,8 @@ void server_go_on(struct server *server, struct worker *worker, bool is_of_use)
 	if (!is_of_use) {
 		app_drop(worker);
 		worker = app_claim(app);
-		if (!worker)
-			return;
-		/* What waits would wait for ever if this was the last one. */
 	}
-	while ((next = app_release(worker))) {
+	while (worker && (next = app_release(worker))) {
 		metrics_time(&app->metrics, METRICS_QUEUE, monotonic_ns() - next->arrived);
 		if (!exchange_send(next, worker)) {
 			server_watch(server, worker, EPOLL_CTL_ADD);
@@ -74,9 +82,9 @@ void server_go_on(struct server *server, struct worker *worker, bool is_of_use)
 		resume(next);
 		app_drop(worker);
 		worker = app_claim(app);
-		if (!worker)
-			return;
 	}
+	if (!worker)
+		give_up(app);
 }
 
 static void finish_one(struct server *server, struct worker *worker)
@@ -192,7 +200,9 @@ static void dispatch(struct server *server, struct exchange *exchange)
 		exchange->is_suspended = true;
 		MHD_suspend_connection(exchange->connection);
 		if (!app_queue(exchange->app, exchange)) {
-			exchange_fail(exchange, 503, "too many requests wait");
+			exchange_fail(exchange, 503,
+			              exchange->app->workers ? "too many requests wait"
+			                                     : "no microVM can be started");
 			resume(exchange);
 		}
 		return;
@@ -373,7 +383,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 int server_reload(struct server *server, struct server *fresh)
 {
 	for (unsigned i = 0; i < fresh->app_count; i++)
-		if (app_prepare(fresh->apps[i]) || app_start(fresh->apps[i])) {
+		if (app_prepare(fresh->apps[i], server->log, fresh->log_format == LOG_JSON) ||
+		    app_start(fresh->apps[i])) {
 			for (unsigned j = 0; j <= i; j++)
 				app_stop(fresh->apps[j]);
 			return -1;

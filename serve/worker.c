@@ -42,8 +42,8 @@ static int spawn(const struct app *app, int socket, pid_t *pid)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
-	posix_spawn_file_actions_adddup2(&actions, app->log, 1);
-	posix_spawn_file_actions_adddup2(&actions, app->log, 2);
+	posix_spawn_file_actions_adddup2(&actions, app->log.in, 1);
+	posix_spawn_file_actions_adddup2(&actions, app->log.in, 2);
 	posix_spawn_file_actions_adddup2(&actions, socket, WORKER_SOCKET);
 	posix_spawn_file_actions_adddup2(&actions, app->snapshot_fd, WORKER_SNAPSHOT);
 	status = posix_spawn(pid, app->mote, &actions, &attributes, arguments, environ);

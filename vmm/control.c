@@ -44,6 +44,7 @@ int control_open(struct vm *vm, struct mote_error *err)
 	const struct control_options *options = &vm->options->control;
 	struct control_directory directory;
 	struct control *control;
+	int status;
 
 	if (!options->name)
 		return 0;
@@ -65,10 +66,10 @@ int control_open(struct vm *vm, struct mote_error *err)
 	if (control_directory_open(&directory, err))
 		return -1;
 	control->listener = control_directory_listen(&directory, options->name, err);
-	if (control->listener < 0 || output_log_create(&directory, options->name, err) ||
-	    arm(control->listener, err))
-		return -1;
+	status = control->listener < 0 ? -1 : output_log_create(&directory, options->name, err);
 	control_directory_close(&directory);
+	if (status || arm(control->listener, err))
+		return -1;
 	vm->devices.needs.groups |= CONFINE_SNAPSHOT;
 	vm->devices.needs.files += 2 + CONTROL_CONNECTIONS * (1 + CONTROL_FILES_MAX);
 	return 0;

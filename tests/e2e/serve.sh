@@ -175,6 +175,41 @@ test_worker_is_killed() {
 	expect "the request after it" "$(ask /next)" 'GET /next -'
 }
 
+test_guest_output() {
+	start --route "/one=$guests/function_faults" --route "/=$guests/function_faults" --pool 1:1
+	ask /say >/dev/null
+	wait_for '^\[/\] to stdout' serve.log
+	wait_for '^\[/\] to stderr, ?\[31mred? "quoted"' serve.log
+	wait_for '^\[/\] l\{4000\}' serve.log
+	[ "$(wc -L <serve.log)" -lt 4200 ] || fail "a line of $(wc -L <serve.log) bytes"
+	! grep -q '\[/one\]' serve.log || fail "of the other one"
+	kill "$server"
+	wait "$server" || true
+	server=
+	start --log json "$guests/function_faults"
+	ask /say >/dev/null
+	wait_for '"output":"to stdout"' serve.log
+	wait_for 'quoted' serve.log
+	grep '^{' serve.log | python3 -c 'import json, sys
+lines = [json.loads(line) for line in sys.stdin]
+assert any(line.get("output") == "to stderr, \x1b[31mred\a \"quoted\"" and line["app"] == "/" for line in lines), lines' ||
+		fail "the JSON is not as it should be"
+}
+
+# Neither a program that is gone nor a snapshot that cannot be read keeps clients waiting.
+test_no_worker_can_be_started() {
+	need_kvm
+	cp "$guests/function_faults" program
+	mkdir bin
+	cp "$serve" "$mote" bin/
+	serve=$PWD/bin/mote-serve start --pool 1:1 program
+	ask /x >/dev/null
+	rm bin/mote
+	kill_workers
+	[[ $(status_of /x) == 50[23] ]] || fail "with a worker that is dead"
+	expect "without any" "$(status_of /x)" 503
+}
+
 test_too_many_wait() {
 	faults --pool 1:1 --concurrency 2 --timeout 3
 	for i in 1 2 3 4 5 6; do

@@ -97,7 +97,13 @@ static void answer(struct mote_request *request)
 		leave_traces(request);
 	else if (!strncmp(path, "/much/", 6))
 		write_much(request);
-	else if (!strncmp(path, "/slowly/", 8))
+	else if (!strcmp(path, "/say")) {
+		printf("to stdout\n");
+		fflush(stdout);
+		fprintf(stderr, "to stderr, \033[31mred\a \"quoted\"\n");
+		for (int i = 0; i < 10000; i++)
+			putc('l', stderr);
+	} else if (!strncmp(path, "/slowly/", 8))
 		write_slowly(request);
 	else if (!strncmp(path, "/begin/", 7)) {
 		mote_print(request, "the beginning\n");
