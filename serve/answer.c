@@ -55,6 +55,23 @@ static const char *read_headers(struct answer *answer, struct strings strings, u
 	return strings.left ? "there is something behind its headers" : NULL;
 }
 
+void answer_settle(unsigned char *bytes, size_t size, bool is_all)
+{
+	struct mote_function_answer head;
+	size_t body;
+
+	if (size < sizeof head)
+		return;
+	memcpy(&head, bytes, sizeof head);
+	if (size - sizeof head < head.strings)
+		return;
+	body = size - sizeof head - head.strings;
+	if (is_all && head.body_size == MOTE_FUNCTION_STREAM)
+		head.body_size = body;
+	head.body = (uint32_t)body;
+	memcpy(bytes, &head, sizeof head);
+}
+
 const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size, bool is_all)
 {
 	struct mote_function_answer head;

@@ -7,19 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mote/mote.h"
+
 #define ANSWER_HEADERS_MAX 64
 
 /* Strings point into the bytes that were read. */
 struct answer {
 	unsigned status;
-	struct {
-		const char *name, *value;
-	} headers[ANSWER_HEADERS_MAX];
+	struct mote_header headers[ANSWER_HEADERS_MAX];
 	unsigned header_count;
 	uint64_t body_size; /* as announced; MOTE_FUNCTION_STREAM: it was not */
 	const unsigned char *body;
 	size_t body_here; /* bytes of it that came with the head */
 };
+
+/* What has come of an answer is one piece, whose head may have been written before its end: put
+ * the lengths in it right. */
+void answer_settle(unsigned char *bytes, size_t size, bool is_all);
 
 /**
  * answer_read() - Read the first piece of an answer.

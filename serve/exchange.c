@@ -111,24 +111,6 @@ static void add_piece(struct exchange *exchange, const unsigned char *from, size
 	exchange->taken += size;
 }
 
-/* What has come is one piece, whose head may have been written before its end. */
-static void settle_lengths(struct bytes *pieces, bool is_all)
-{
-	struct mote_function_answer head;
-	size_t body;
-
-	if (pieces->size < sizeof head)
-		return;
-	memcpy(&head, pieces->at, sizeof head);
-	if (pieces->size - sizeof head < head.strings)
-		return;
-	body = pieces->size - sizeof head - head.strings;
-	if (is_all && head.body_size == MOTE_FUNCTION_STREAM)
-		head.body_size = body;
-	head.body = (uint32_t)body;
-	memcpy(pieces->at, &head, sizeof head);
-}
-
 static void read_answer(struct exchange *exchange, bool is_all)
 {
 	struct bytes *pieces = &exchange->pieces;
@@ -138,7 +120,7 @@ static void read_answer(struct exchange *exchange, bool is_all)
 	if (exchange->app->speaks_http) {
 		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size, is_all);
 	} else {
-		settle_lengths(pieces, is_all);
+		answer_settle(pieces->at, pieces->size, is_all);
 		wrong = answer_read(&exchange->answer, pieces->at, pieces->size, is_all);
 	}
 	if (wrong)

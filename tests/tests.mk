@@ -35,6 +35,39 @@ $(UNIT_TESTS): $(BUILD)/unit/%: $(BUILD)/unit/tests/unit/%.o $(BUILD)/unit/libmo
 
 $(BUILD)/unit/test_bench_spec $(BUILD)/unit/test_bench_check $(BUILD)/unit/test_statistics: UNIT_MORE := -ljansson -lm
 
+# ---- tests of libmote: programs that are linked with it, and with one that sanitizers watch ----
+
+LIB_TESTS := $(addprefix $(BUILD)/lib-tests/,bad many confined bad-asan many-asan many-tsan)
+LIB_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Iinclude -pthread
+SANITIZED_CFLAGS := $(COMMON) -O1 -g -fno-omit-frame-pointer -isystem $(FDT)/libfdt
+asan := -fsanitize=address
+tsan := -fsanitize=thread
+
+define sanitized
+$(BUILD)/$(1)/%.o: %.c $(FDT_STAMP) $(BUILD)/seccomp_filters.h $(BUILD)/blake2/config.h
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)$(HOSTCC) $(SANITIZED_CFLAGS) $(BLAKE2_FLAGS) $($(1)) $(DEPS) -c $$< -o $$@
+
+$(BUILD)/$(1)/libmote.a: $(LIB_SRC:%.c=$(BUILD)/$(1)/%.o) $(FDT_SRC:%.c=$(BUILD)/libmote/libfdt/%.o) \
+	$(BUILD)/libmote/vmm/kit_blob.o
+	$$(call say,AR,$$@)rm -f $$@ && ar rcs $$@ $$^
+
+$(BUILD)/lib-tests/%-$(1): tests/lib/%.c tests/lib/check.h include/mote/mote.h $(BUILD)/$(1)/libmote.a
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC,$$@)$(HOSTCC) $(LIB_TEST_CFLAGS) $($(1)) $$< $(BUILD)/$(1)/libmote.a -o $$@
+
+-include $(LIB_SRC:%.c=$(BUILD)/$(1)/%.d)
+endef
+$(eval $(call sanitized,asan))
+$(eval $(call sanitized,tsan))
+
+$(BUILD)/lib-tests/%: tests/lib/%.c tests/lib/check.h include/mote/mote.h $(LIB_DIR)/libmote.a
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(HOSTCC) $(LIB_TEST_CFLAGS) $< $(LIB_DIR)/libmote.a -o $@
+
+.PHONY: lib-tests
+lib-tests: all $(LIB_TESTS)
+
 # ---- guests of the end-to-end tests ----
 
 GUEST_CFLAGS := -O1 -g -Wall -Wextra -Iinclude
@@ -103,7 +136,7 @@ unit-test: $(UNIT_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run-unit.sh $(UNIT_TESTS)
 
 .PHONY: test
-test: all images guests $(CONFORMANCE) $(UNIT_TESTS)
+test: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(LIB_TESTS)
 	$(Q)BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
 # ---- long ones ----
@@ -217,7 +250,7 @@ fuzz-long: $(FUZZERS)
 
 # Everything that continuous integration runs.
 .PHONY: ci
-ci: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(FUZZERS)
+ci: all images guests $(CONFORMANCE) $(UNIT_TESTS) $(LIB_TESTS) $(FUZZERS)
 	$(Q)BUILD=$(BUILD) FUZZERS='$(FUZZERS)' tests/run.sh $(UNIT_TESTS)
 
 # ---- lint ----

@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Text can quote a file or a guest: it stays one line, and nothing in it steers a terminal. */
 static void append(struct mote_error *err, const char *fmt, va_list args)
 {
-	size_t used = strlen(err->text);
+	char *text = err->text + strlen(err->text);
 
-	vsnprintf(err->text + used, sizeof err->text - used, fmt, args);
+	vsnprintf(text, sizeof err->text - (size_t)(text - err->text), fmt, args);
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
 }
 
 int mote_error_set(struct mote_error *err, int code, const char *fmt, ...)

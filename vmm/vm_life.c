@@ -199,6 +199,7 @@ static int check_alive(const struct vm *vm, struct mote_error *err)
 /* It begins to run, or goes on. */
 static void begin(struct vm *vm)
 {
+	vm->pause.is_behind_mark = false;
 	if (vm->has_run) {
 		tick_look(vm);
 		return;
@@ -229,7 +230,9 @@ static void fill_event(struct vm *vm, struct vm_event *event)
 {
 	*event = (struct vm_event){.status = vm->exit_status, .signal = vm->signal};
 	if (vm->is_over) {
-		event->kind = vm->signal ? VM_EVENT_CRASHED : VM_EVENT_EXITED;
+		event->kind = vm->is_out_of_memory ? VM_EVENT_OUT_OF_MEMORY
+		              : vm->signal         ? VM_EVENT_CRASHED
+		                                   : VM_EVENT_EXITED;
 		vm->is_told = true;
 	} else if (vm->pause.why == VM_PAUSE_POINT) {
 		event->kind = VM_EVENT_POINT;
@@ -311,6 +314,7 @@ static int come_to_point(struct vm *vm, struct mote_error *err)
 	case VM_EVENT_POINT: return 0;
 	case VM_EVENT_EXITED:
 	case VM_EVENT_CRASHED:
+	case VM_EVENT_OUT_OF_MEMORY:
 		vm->is_told = false;
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "the guest ended before a snapshot could be taken");
@@ -367,11 +371,16 @@ int vm_life_snapshot(struct vm *vm, const char *path, struct mote_error *err)
 
 static int reset(struct vm *vm, struct mote_error *err)
 {
+	uint64_t every = vm->options->verify_every;
+
 	memset(&vm->pause, 0, sizeof vm->pause);
 	vm->run_deadline = 0;
 	vm->has_run = vm->is_told = false;
 	vm->resets++;
-	return vm_reset(vm, err);
+	if (vm_reset(vm, err))
+		return -1;
+	/* A start before the first reset is the first. */
+	return every && (vm->resets + 1) % every == 0 ? vm_reset_verify(vm, err) : 0;
 }
 
 int vm_life_reset(struct vm *vm, struct mote_error *err)
@@ -398,7 +407,7 @@ bool vm_life_wants_request(const struct vm *vm)
 	bool is_there =
 	        vm->pause.why == VM_PAUSE_REQUEST ||
 	        (vm->pause.why == VM_PAUSE_POINT && vm->pause.point == MOTE_SNAPSHOT_MARK) ||
-	        (vm->snapshot && !vm->has_run);
+	        vm->pause.is_behind_mark || (vm->snapshot && !vm->has_run);
 
 	/* A program that serves a port has no way back from its answer. */
 	if (vm->pause.why == VM_PAUSE_REQUEST && vm->snapshot &&

@@ -29,17 +29,19 @@ struct vm_host {
 	bool owns_process; /* it is only for this VM: signals stop the guest, as for `mote run` */
 	bool confines;     /* it gives up what it does not need, for good (confine.h) */
 	bool can_snapshot; /* vm_life_snapshot() may be called */
+	bool can_reset;    /* vm_life_reset() may be, of a VM that is made from a snapshot */
 	bool stops_at_points; /* vm_life_run() ends at options->points, until a snapshot was taken
 	                       * there */
 };
 
 enum vm_event_kind {
-	VM_EVENT_EXITED,      /* the guest is over: status */
-	VM_EVENT_CRASHED,     /* it is over: signal, and status; the report is written */
-	VM_EVENT_POINT,       /* it stands at a snapshot point: point */
-	VM_EVENT_REQUEST,     /* a function has answered, and wants a request: vm_life_call() */
-	VM_EVENT_TIMEOUT,     /* the time is over; the guest can go on */
-	VM_EVENT_INTERRUPTED, /* by vm_life_interrupt(); the guest can go on */
+	VM_EVENT_EXITED,        /* the guest is over: status */
+	VM_EVENT_CRASHED,       /* it is over: signal, and status; the report is written */
+	VM_EVENT_OUT_OF_MEMORY, /* it is over: it has used all of its memory */
+	VM_EVENT_POINT,         /* it stands at a snapshot point: point */
+	VM_EVENT_REQUEST,       /* a function has answered, and wants a request: vm_life_call() */
+	VM_EVENT_TIMEOUT,       /* the time is over; the guest can go on */
+	VM_EVENT_INTERRUPTED,   /* by vm_life_interrupt(); the guest can go on */
 };
 
 struct vm_event {
@@ -81,8 +83,9 @@ void vm_life_interrupt(struct vm *vm);
  */
 int vm_life_snapshot(struct vm *vm, const char *path, struct mote_error *err);
 
-/* Put a VM that was made from a snapshot back to it: the next run starts there. Return: 0, or -1
- * with @err: it must be closed. */
+/* Put a VM that was made from a snapshot back to it: the next run starts there. Each
+ * options->verify_every-th time it is compared, too. Return: 0, or -1 with @err: it must be closed.
+ */
 int vm_life_reset(struct vm *vm, struct mote_error *err);
 
 /* A request for a function, and where its answer goes. Pieces are of mote/function_wire.h; where

@@ -19,7 +19,7 @@
 
 int vm_reset_open(struct vm *vm, struct mote_error *err)
 {
-	if (vm->options->count == 1 && !vm->serve && vm->host.owns_process)
+	if (vm->options->count == 1 && !vm->serve && !vm->host.can_reset)
 		return 0;
 	vm->reset = calloc(1, sizeof *vm->reset);
 	if (!vm->reset)
@@ -84,6 +84,7 @@ int vm_reset(struct vm *vm, struct mote_error *err)
 	tick_restart(vm);
 	vm->is_over = false;
 	vm->exit_status = vm->signal = 0;
+	vm->is_out_of_memory = false;
 	if (vm_new_generation(vm, err))
 		return -1;
 	vm_save_want(vm);

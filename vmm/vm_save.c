@@ -586,6 +586,7 @@ int vm_save_new(struct vm *vm, const struct new_file *file, struct mote_error *e
 	vm->pause.is_at_exit = vm->kvm.run->exit_reason == KVM_EXIT_IO;
 	if (!vm->pause.is_at_exit)
 		vm->pause.why = VM_PAUSE_NONE;
+	vm->pause.is_behind_mark = !status && point == MOTE_SNAPSHOT_MARK;
 	return status;
 }
 

@@ -107,5 +107,6 @@ int vm_shell_change(struct vm *vm, struct snapshot *snapshot, struct mote_error 
 	vm->reset->vcpu.snapshot = snapshot;
 	vm->is_over = false;
 	vm->exit_status = vm->signal = 0;
+	vm->is_out_of_memory = false;
 	return begin(vm, true, err);
 }

@@ -66,7 +66,7 @@ void working_set_prepare(struct vm *vm)
 	int pagemap;
 
 	/* Of a start that is reset, the oracle would find the accessed bits. */
-	if (!vm->snapshot->record || vm->options->count != 1 || !vm->host.owns_process)
+	if (!vm->snapshot->record || vm->options->count != 1 || vm->host.can_reset)
 		return;
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)

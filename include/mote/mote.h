@@ -34,10 +34,10 @@
  * Processes. A VM belongs to the process that made it: after fork() the child must not touch it,
  * not even to close it. Descriptors are close-on-exec.
  *
- * Signals. No handler is installed and no disposition changed. While a VM runs, mote_kick_signal()
- * is blocked in its thread, and so is SIGPIPE; what of these was sent to the thread meanwhile is
- * taken before the call returns. The program must leave that real-time signal alone. For SIGBUS,
- * see mote_recover().
+ * Signals. No handler is installed and no disposition changed, but with "confine". While a VM runs,
+ *mote_kick_signal() is blocked in its thread, and so is SIGPIPE; what of these was sent to the
+ *thread meanwhile is taken before the call returns. The program must leave that real-time signal
+ *alone. For SIGBUS, see mote_recover().
  *
  * Security. The guest is kept inside its VM by KVM and by this library's checks alone: no
  * confinement of the process is added, since it would hold for the whole program (see "confine" at
@@ -59,10 +59,11 @@ extern "C" {
  * makes errors: code 128 plus the signal after a crash.
  */
 enum mote_status {
-	MOTE_STATUS_TIMEOUT = 124,    /* the guest ran past its time limit */
-	MOTE_STATUS_FAILED = 125,     /* mote itself failed or was misused */
-	MOTE_STATUS_CANNOT_RUN = 126, /* the program, or snapshot, exists and cannot be run */
-	MOTE_STATUS_NOT_FOUND = 127,  /* the program does not exist */
+	MOTE_STATUS_INTERRUPTED = 123, /* mote_interrupt() has ended a mote_call() */
+	MOTE_STATUS_TIMEOUT = 124,     /* the guest ran past its time limit */
+	MOTE_STATUS_FAILED = 125,      /* mote itself failed or was misused */
+	MOTE_STATUS_CANNOT_RUN = 126,  /* the program, or snapshot, exists and cannot be run */
+	MOTE_STATUS_NOT_FOUND = 127,   /* the program does not exist */
 	MOTE_STATUS_OUT_OF_MEMORY = 137,
 	MOTE_STATUS_SIGNAL_BASE = 128, /* plus the signal number: the guest crashed */
 };
@@ -73,8 +74,8 @@ enum mote_status {
 /* Filled where something fails; untouched by what succeeds. */
 struct mote_error {
 	int code; /* enum mote_status */
-	/* What failed, on what, why, and what to try: one line without a final newline. It may
-	 * quote a file or a guest: do not send it to a terminal as it is. */
+	/* What failed, on what, why, and what to try: one line without a final newline, nor other
+	 * control characters. It may quote a file or a guest. */
 	char text[MOTE_ERROR_TEXT];
 };
 
@@ -108,7 +109,8 @@ struct mote_config *mote_config_new(void);
  *	"confine"   this process is only for this VM: before the guest runs, the process gives up
  *	            what neither needs, by seccomp, Landlock and resource limits, for good, as
  *	            `mote run` does (docs/security.md). Only while it has one thread. Afterwards it
- *	            can run the VM, write to open files and exit, and little else.
+ *	            can run the VM, write() to open files and end, and little else; SIGINT, SIGTERM,
+ *	            SIGHUP and SIGQUIT end the guest, whose status is 128 plus the signal then.
  *	"no-reset"  a VM of mote_restore() is used once: mote_reset() and mote_call() are not to
  *	            be called. It starts somewhat faster, and the first one records the
  *	            snapshot's working set (docs/snapshots.md).
@@ -204,8 +206,7 @@ struct mote_event {
 
 /**
  * mote_run() - Run the guest until an event.
- * @timeout_ns: that this call may take, as the host's CLOCK_MONOTONIC counts; 0: the guest does
- *              what is at hand and little more. MOTE_NO_LIMIT: none
+ * @timeout_ns: that this call may take, as the host's CLOCK_MONOTONIC counts; MOTE_NO_LIMIT: none
  * @event:      filled with why it returned
  *
  * After MOTE_EVENT_POINT, TIMEOUT and INTERRUPTED it can be called again, and the guest goes on.
@@ -286,23 +287,29 @@ struct mote_call_answer {
 
 /**
  * mote_call() - Give a function a request and take its answer.
- * @vm: restored, or reset, and not run since; from a snapshot that was taken where a function asks
- *      for requests, or where a program waits for connections, which is asked by HTTP then
+ * @vm: stands where a function asks for a request (mote_serve() of docs/functions.md): at
+ *      MOTE_EVENT_POINT there, restored from or reset to a snapshot of it, or at
+ *      MOTE_EVENT_REQUEST. Or it is restored from or reset to a snapshot of a program that waits
+ *      for its first connection, which is asked by HTTP then
  *
- * For an answer of the next request's own the VM has to be reset between; that is not done here, so
- * that it can be after the answer has been used.
+ * What the function keeps in memory stays for the next request, unless mote_reset() comes between:
+ * so a microVM as new for each request is a reset after each answer. A program that waits for
+ * connections has to be reset in any case.
  *
- * Return: 0, or -1 without an answer: MOTE_STATUS_TIMEOUT, MOTE_STATUS_OUT_OF_MEMORY, 128 plus a
- * signal, MOTE_STATUS_CANNOT_RUN where the guest ends without an answer or gives what is none; the
- * VM can be reset then. MOTE_STATUS_FAILED: of a request that makes no sense, or a VM that is not
- * ready for one, nothing is changed; or the host failed.
+ * Return: 0, or -1 without an answer: MOTE_STATUS_TIMEOUT, INTERRUPTED, OUT_OF_MEMORY, 128 plus a
+ * signal, and MOTE_STATUS_CANNOT_RUN where the guest ends without an answer or gives what is none:
+ * then the VM has to be reset. MOTE_STATUS_FAILED: of a request that makes no sense, or a VM that
+ * is not where one is asked for, nothing is changed; or the host failed.
  */
 int mote_call(struct mote_vm *vm, const struct mote_call_request *request,
               struct mote_call_answer *answer, struct mote_error *err);
 
 /* ---- what it cost ---- */
 
-/* Since the VM was made. Later versions append fields. */
+/* Since the VM was made. Later versions append fields; those of version 0.1 take this many bytes.
+ */
+#define MOTE_STATISTICS_SIZE_0_1 72
+
 struct mote_statistics {
 	size_t size;          /* set by the caller: sizeof(struct mote_statistics) */
 	uint64_t exits;       /* from KVM_RUN to this process, of any kind */

@@ -45,6 +45,7 @@ readonly topics=(
 	share_programs snapshot_devices snapshot_files snapshot_golden snapshot_points snapshot_unique reset
 	servers
 	serve
+	libmote
 	net
 	names
 	exec
