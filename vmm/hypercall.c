@@ -43,8 +43,16 @@ static int64_t call_console_read(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t length = call->argument[1] < TRANSFER_MAX ? call->argument[1] : TRANSFER_MAX;
 	void *to = guest_range(&vm->memory, (mote_gpa_t){call->argument[0]}, length);
+	uint32_t flags = (uint32_t)call->argument[2];
+	int64_t result;
 
-	return to ? later(console_read(to, length, (uint32_t)call->argument[2])) : -EFAULT;
+	if (!to)
+		return -EFAULT;
+	if (!vm->is_wanted_outside)
+		return later(console_read(to, length, flags));
+	/* It is to ask for the snapshot, and then to read on. */
+	result = console_read(to, length, flags & ~MOTE_CONSOLE_BLOCK);
+	return result == -EAGAIN && flags & MOTE_CONSOLE_BLOCK ? -EINTR : result;
 }
 
 static int64_t call_console_control(struct vm *vm, const struct hypercall *call)
