@@ -31,6 +31,7 @@
 	 MAP_UNINITIALIZED | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | \
 	 MAP_NONBLOCK | MAP_STACK | MAP_32BIT | MAP_FIXED_NOREPLACE)
 #define STACK_GUARD (256 * PAGE_SIZE)
+#define LARGE_IMAGE (4UL << 20)
 #define STACK_BEGIN (4 * PAGE_SIZE) /* what a thread's stack gets at once */
 #define CODE_MAX    (64UL << 20)    /* of a file's mapping that is taken for a library's */
 
@@ -84,7 +85,7 @@ int address_space_add_stack(uint64_t top, uint64_t size)
 	                  .prot = PROT_READ | PROT_WRITE,
 	                  .flags = MAP_PRIVATE | VMA_STACK};
 
-	space.map_limit = vma.start - STACK_GUARD;
+	space.map_limit = (vma.start - STACK_GUARD) & ~(HUGE_SIZE - 1);
 	return vma_insert(&vma);
 }
 
@@ -476,6 +477,9 @@ int64_t address_space_remap(uint64_t old, uint64_t old_length, uint64_t new_leng
 
 void address_space_set_break(uint64_t start)
 {
+	/* A large program has a large heap, which is to have 2 MiB pages one day (gather.c). */
+	if (vma_count() && start - vma_at(0)->start >= LARGE_IMAGE)
+		start = (start + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
 	space.heap_start = space.heap_break = start;
 }
 

@@ -123,6 +123,38 @@ bool page_table_map_huge(uint64_t va, uint64_t value)
 	return true;
 }
 
+bool page_table_gather(uint64_t va)
+{
+	const uint64_t rights = PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_OWNED | PTE_NO_EXEC;
+	const uint64_t marks = PTE_ACCESSED | PTE_DIRTY;
+	uint64_t *entry = find(va, 1, false), *table, physical, marked = 0;
+
+	if (!entry || (*entry & (PTE_PRESENT | PTE_OWNED | PTE_HUGE)) != (PTE_PRESENT | PTE_OWNED))
+		return false;
+	table = table_at(*entry);
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		if ((table[i] & ~(PTE_ADDRESS | marks)) != rights)
+			return false;
+		marked |= table[i] & marks;
+	}
+	physical = page_alloc_aligned(HUGE_PAGES, HUGE_PAGES);
+	if (!physical)
+		return false;
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		memcpy(direct_map(physical + i * PAGE_SIZE), direct_map(table[i] & PTE_ADDRESS),
+		       PAGE_SIZE);
+	*entry = physical | rights | marked | PTE_HUGE;
+	page_table_flush();
+	for (unsigned i = 0; i < ENTRIES; i++)
+		page_free(table[i] & PTE_ADDRESS, 1);
+	page_free(direct_physical(table), 1);
+	if (tables.made)
+		tables.made--;
+	else
+		tables.left--;
+	return true;
+}
+
 bool page_table_cut(uint64_t va)
 {
 	uint64_t size;

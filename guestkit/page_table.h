@@ -53,6 +53,16 @@ bool page_table_cut(uint64_t va);
 /* Map 2 MiB at @va (aligned) unless anything is mapped there. Return whether it was done. */
 bool page_table_map_huge(uint64_t va, uint64_t entry);
 
+/**
+ * page_table_gather() - Make one huge page of 512 small ones; flushes.
+ * @va: of the first, aligned; all have to be there, the mapping's own, writable and not executable
+ *
+ * Their bytes move to other frames, in a row.
+ *
+ * Return: false, and nothing has changed: they are not such, or no frames are free in a row.
+ */
+bool page_table_gather(uint64_t va);
+
 struct page_range {
 	uint64_t start, end;
 };

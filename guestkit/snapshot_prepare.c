@@ -8,6 +8,7 @@
  * snapshot has none of. System calls that were made once are rewritten, so that no request has to.
  */
 #include "guestkit/address_space.h"
+#include "guestkit/gather.h"
 #include "guestkit/libc-shim/block_cache.h"
 #include "guestkit/libc-shim/vfs.h"
 #include "guestkit/pages.h"
@@ -52,6 +53,8 @@ size_t snapshot_prepare(bool is_running)
 	patch_ahead();
 	drop_caches();
 	memory_reclaim();
+	if (is_running)
+		gather_memory();
 	pages_give_back(SIZE_MAX);
 	pages_collect(true);
 	if (is_running)

@@ -76,23 +76,29 @@ void index_drop_zeros(struct snapshot *snapshot)
 	snapshot->extent_count = kept;
 }
 
-const unsigned char *snapshot_page(const struct snapshot *snapshot, uint64_t frame)
+size_t index_first(const struct snapshot *snapshot, uint64_t gpa)
 {
-	static const unsigned char zeros[SNAPSHOT_PAGE] __attribute__((aligned(SNAPSHOT_PAGE)));
-	uint64_t gpa = frame * SNAPSHOT_PAGE;
 	size_t low = 0, high = snapshot->extent_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct snapshot_extent *extent = &snapshot->extents[middle];
 
-		if (gpa < extent->gpa)
-			high = middle;
-		else if (gpa >= end_of(extent))
+		if (gpa >= end_of(&snapshot->extents[middle]))
 			low = middle + 1;
 		else
-			return snapshot->layers[extent->layer].bytes + extent->offset +
-			       (gpa - extent->gpa);
+			high = middle;
 	}
-	return zeros;
+	return low;
+}
+
+const unsigned char *snapshot_page(const struct snapshot *snapshot, uint64_t frame)
+{
+	static const unsigned char zeros[SNAPSHOT_PAGE] __attribute__((aligned(SNAPSHOT_PAGE)));
+	uint64_t gpa = frame * SNAPSHOT_PAGE;
+	size_t first = index_first(snapshot, gpa);
+	const struct snapshot_extent *extent = &snapshot->extents[first];
+
+	if (first == snapshot->extent_count || extent->gpa > gpa)
+		return zeros;
+	return snapshot->layers[extent->layer].bytes + extent->offset + (gpa - extent->gpa);
 }

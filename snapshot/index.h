@@ -17,6 +17,9 @@ int index_add_layer(struct snapshot *snapshot, unsigned layer,
 /* When all layers are in: forget the extents of zeros, which hide nothing any more. */
 void index_drop_zeros(struct snapshot *snapshot);
 
+/* The first extent that ends behind @gpa: its index, or extent_count. */
+size_t index_first(const struct snapshot *snapshot, uint64_t gpa);
+
 /* A part of a layer whose parts have been read; NULL: it is not there. */
 static inline const void *layer_part(const struct snapshot_layer *layer, unsigned kind)
 {

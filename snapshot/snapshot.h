@@ -126,9 +126,14 @@ int snapshot_verify(const struct snapshot *snapshot, struct mote_error *err);
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory,
                  struct mote_error *err);
 
-/* Bring the pages of the working set in at once, as the guest's own. */
+/**
+ * snapshot_fill_working_set() - Bring the pages of the working set in at once, as the guest's own.
+ * @memory:      what snapshot_map() has mapped
+ * @may_be_huge: where most of 2 MiB belongs to it, have the host bring in all of it as one page.
+ * Not for a guest whose writes KVM logs, page by page
+ */
 int snapshot_fill_working_set(const struct snapshot *snapshot, const struct guest_memory *memory,
-                              struct mote_error *err);
+                              bool may_be_huge, struct mote_error *err);
 
 /* The bytes of a page as they were, of PAGE_SIZE; a page of zeros where the file has none. */
 const unsigned char *snapshot_page(const struct snapshot *snapshot, uint64_t frame);

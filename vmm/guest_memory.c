@@ -137,6 +137,20 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
 	return 0;
 }
 
+/* #syscalls:load mmap madvise(MADV_HUGEPAGE) */
+int guest_memory_map_huge(const struct guest_memory *memory, mote_gpa_t gpa, struct mote_error *err)
+{
+	void *at = guest_range(memory, gpa, MOTE_HUGE_PAGE_SIZE);
+
+	if (!at || gpa.value % MOTE_HUGE_PAGE_SIZE ||
+	    mmap(at, MOTE_HUGE_PAGE_SIZE, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		return mote_error_errno(err, MOTE_STATUS_FAILED,
+		                        "cannot get 2 MiB of memory for the guest");
+	madvise(at, MOTE_HUGE_PAGE_SIZE, MADV_HUGEPAGE);
+	return 0;
+}
+
 /* #syscalls:run madvise(MADV_HUGEPAGE) */
 void guest_memory_prefer_huge(const struct guest_memory *memory, uint64_t end)
 {

@@ -90,6 +90,16 @@ int guest_memory_populate(const struct guest_memory *memory, mote_gpa_t gpa, uin
                           struct mote_error *err);
 
 /**
+ * guest_memory_map_huge() - Put 2 MiB of zeros, of the host's memory alone, in the place of what is
+ * mapped there.
+ * @gpa: a multiple of 2 MiB, all of which is RAM
+ *
+ * The first touch brings in all of it as one page, if the host has such; else each page by itself.
+ */
+int guest_memory_map_huge(const struct guest_memory *memory, mote_gpa_t gpa,
+                          struct mote_error *err);
+
+/**
  * guest_memory_prefer_huge() - From now on, let one fault of the host bring in 512 pages up to
  * @end.
  * @end: guest-physical

@@ -223,7 +223,7 @@ static int create_machine(struct vm *vm, struct mote_error *err)
 
 	if (guest_memory_create(&vm->memory, machine->ram_size, err) || trace_prepare(vm, err) ||
 	    snapshot_map(vm->snapshot, &vm->memory, err) ||
-	    snapshot_fill_working_set(vm->snapshot, &vm->memory, err) ||
+	    snapshot_fill_working_set(vm->snapshot, &vm->memory, !vm->reset, err) ||
 	    kvm_create(&vm->kvm, machine->ram_size, vm->cpuid.is_native, err))
 		return -1;
 	vm->memory.free = machine->free;

@@ -204,7 +204,7 @@ static void use(const struct snapshot *snapshot)
 		                SNAPSHOT_PAGE));
 	}
 	check_kinds(snapshot, frames);
-	require(snapshot_fill_working_set(snapshot, &memory, &err) == 0);
+	require(snapshot_fill_working_set(snapshot, &memory, true, &err) == 0);
 	munmap(memory.host, memory.size);
 	fd = open(again_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	require(snapshot_rewrite(fd, snapshot, snapshot->working_set_count != 0, &err) == 0);

@@ -34,6 +34,8 @@
 
 #include "guestkit/give_back.c"
 
+#include "guestkit/gather.c"
+
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define ANONYMOUS  (MAP_PRIVATE | MAP_ANONYMOUS)
 

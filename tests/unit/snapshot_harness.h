@@ -106,7 +106,7 @@ static inline void assert_same(const struct snapshot *snapshot)
 
 	cr_assert_eq(guest_memory_create(&restored, FRAMES * PAGE, &err), 0);
 	cr_assert_eq(snapshot_map(snapshot, &restored, &err), 0, "%s", err.text);
-	cr_assert_eq(snapshot_fill_working_set(snapshot, &restored, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_fill_working_set(snapshot, &restored, true, &err), 0, "%s", err.text);
 	for (uint64_t frame = 0; frame < FRAMES; frame++) {
 		cr_assert_eq(memcmp(restored.host + frame * PAGE, memory.host + frame * PAGE, PAGE),
 		             0, "page %llu", (unsigned long long)frame);

@@ -145,6 +145,25 @@ Test(guest_memory, populate_backs_pages_and_is_cut_at_the_end)
 	cr_assert_eq(present[15] & 1, 1);
 }
 
+Test(guest_memory, huge_takes_the_place_of_what_is_there)
+{
+	struct guest_memory large;
+	unsigned char *second;
+
+	cr_assert_eq(guest_memory_create(&large, 3 * MOTE_HUGE_PAGE_SIZE, &err), 0);
+	second = large.host + MOTE_HUGE_PAGE_SIZE;
+	memset(large.host, 'x', 3 * MOTE_HUGE_PAGE_SIZE);
+	cr_assert_eq(guest_memory_map_huge(&large, at(MOTE_HUGE_PAGE_SIZE), &err), 0);
+	cr_assert_eq(second[-1], 'x');
+	cr_assert_eq(second[0], 0);
+	cr_assert_eq(memcmp(second, second + 1, MOTE_HUGE_PAGE_SIZE - 1), 0);
+	cr_assert_eq(second[MOTE_HUGE_PAGE_SIZE], 'x');
+	cr_assert_eq(guest_memory_map_huge(&large, at(4096), &err), -1);
+	cr_assert_eq(guest_memory_map_huge(&large, at(3 * MOTE_HUGE_PAGE_SIZE), &err), -1);
+	cr_assert_eq(guest_memory_map_huge(&large, at(UINT64_MAX & ~4095ul), &err), -1);
+	cr_assert_eq(second[-1], 'x');
+}
+
 /* An unlinked file of three pages: 'a's, 'b's, and 100 'c's. */
 static int make_file(void)
 {

@@ -188,3 +188,98 @@ Test(kit_address_space, below_2_gib_or_not_at_all)
 	cr_assert_eq(address_space_map(0, PAGE_SIZE, READ_WRITE, ANONYMOUS | MAP_32BIT, NULL, 0),
 	             -ENOMEM);
 }
+
+/* ---- before a snapshot ---- */
+
+/* Adjoining mappings of 64 pages, @count of them, a stamp in each page: the lowest address. */
+static uint64_t map_pieces(size_t count)
+{
+	uint64_t top = map_anywhere(64), at = top;
+
+	while (--count)
+		at = map_anywhere(64);
+	cr_assert_lt(at, top);
+	for (uint64_t page = 0; at + page * PAGE_SIZE < top + 64 * PAGE_SIZE; page++)
+		put(at + page * PAGE_SIZE, (unsigned char)(page % 251));
+	return at;
+}
+
+static uint64_t size_at(uint64_t va)
+{
+	uint64_t size;
+
+	page_table_look(va, &size);
+	return size;
+}
+
+Test(kit_address_space, small_pages_are_gathered)
+{
+	uint64_t at, end, first;
+	size_t free, tables_before;
+
+	cr_assert_eq(address_space_add_stack(MOTE_STACK_TOP, 8ul << 20), 0);
+	at = map_pieces(36);
+	end = at + 36ul * 64 * PAGE_SIZE;
+	first = (at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+	free = page_free_count();
+	tables_before = page_table_tables();
+
+	cr_assert_eq(end % HUGE_SIZE, 0, "mappings begin below a border");
+	gather_memory();
+	for (uint64_t va = first; va < end; va += HUGE_SIZE)
+		cr_assert_eq(size_at(va), HUGE_SIZE);
+	if (at < first)
+		cr_assert_eq(size_at(at), PAGE_SIZE);
+	expect_stamps(at, 0, 36ul * 64);
+	cr_assert_eq(page_free_count(), free + (end - first) / HUGE_SIZE);
+	cr_assert_eq(page_table_tables(), tables_before - (end - first) / HUGE_SIZE);
+	/* They are like any others. */
+	put(first, 77);
+	cr_assert_eq(get(first), 77);
+	cr_assert_eq(address_space_unmap(first + PAGE_SIZE, PAGE_SIZE), 0);
+	cr_assert_null(reach(first + PAGE_SIZE, 0));
+	cr_assert_eq(get(first + 2 * PAGE_SIZE), (first - at) / PAGE_SIZE % 251 + 2);
+	cr_assert_eq(address_space_unmap(at, end - at), 0);
+	cr_assert_eq(page_table_owned(), 0);
+}
+
+Test(kit_address_space, what_is_not_alike_is_not_gathered)
+{
+	uint64_t at = map_pieces(48), first = (at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+	uint64_t size = 48ul * 64 * PAGE_SIZE;
+
+	/* A page that cannot be written, a hole, and a border of two mappings. */
+	cr_assert_eq(address_space_protect(first + 5 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
+	cr_assert_eq(address_space_unmap(first + HUGE_SIZE + 5 * PAGE_SIZE, PAGE_SIZE), 0);
+	gather_memory();
+	for (uint64_t va = first; va < first + 2 * HUGE_SIZE; va += HUGE_SIZE)
+		cr_assert_eq(size_at(va), PAGE_SIZE);
+	for (uint64_t va = first + 2 * HUGE_SIZE; va + HUGE_SIZE <= at + size; va += HUGE_SIZE)
+		cr_assert_eq(size_at(va), HUGE_SIZE);
+	cr_assert_null(reach(first + 5 * PAGE_SIZE, ERROR_WRITE));
+	expect_stamps(at, 0, (first - at) / PAGE_SIZE + HUGE_PAGES + 5);
+	expect_stamps(at, (first - at) / PAGE_SIZE + HUGE_PAGES + 6, size / PAGE_SIZE);
+}
+
+Test(kit_address_space, memory_is_gathered_once)
+{
+	uint64_t at;
+
+	gather_memory();
+	at = map_pieces(36);
+	gather_memory();
+	cr_assert_eq(size_at((at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1)), PAGE_SIZE);
+}
+
+Test(kit_address_space, without_memory_nothing_is_gathered)
+{
+	uint64_t at = map_pieces(36), first = (at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+
+	use_up(0);
+	cr_assert_not(page_table_gather(first));
+	give_back();
+	cr_assert(page_table_gather(first));
+	cr_assert_not(page_table_gather(first), "it is one page");
+	cr_assert_not(page_table_gather(first + (1ul << 40)), "nothing is there");
+	expect_stamps(at, 0, 36ul * 64);
+}

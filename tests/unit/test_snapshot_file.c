@@ -377,7 +377,7 @@ Test(snapshot_file, is_read_confined)
 		    confine_enter(CONFINE_LOAD, &needs, &err))
 			_exit(2);
 		if (snapshot_read(&snapshot, &err) || snapshot_map(&snapshot, &memory, &err) ||
-		    snapshot_fill_working_set(&snapshot, &memory, &err))
+		    snapshot_fill_working_set(&snapshot, &memory, true, &err))
 			_exit(3);
 		if (confine_enter(CONFINE_RUN, &needs, &err))
 			_exit(4);

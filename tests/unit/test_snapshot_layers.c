@@ -3,6 +3,8 @@
 #define _GNU_SOURCE 1
 #include "snapshot_harness.h"
 
+#include "vmm/snapshot_train.h"
+
 TestSuite(snapshot_layers, .init = harness_start, .fini = harness_end, .timeout = 120);
 
 static void begin_layer(void)
@@ -213,5 +215,60 @@ Test(snapshot_layers, working_set)
 	cr_assert_eq(load(&snapshot, "b"), 0);
 	cr_assert_eq(snapshot.working_set_count, 0);
 	cr_assert(snapshot.can_record);
+	snapshot_close(&snapshot);
+}
+
+/* Most of 2 MiB in a working set: all of it comes at once, from whatever layer has it. */
+static void dense_layers(void)
+{
+	uint32_t frames[520];
+	struct snapshot below, snapshot;
+
+	for (uint32_t i = 0; i < 520; i++)
+		frames[i] = i < 500 ? 600 + i : 2000 + 3 * i;
+	fill_range(10, 1000, 1);
+	fill_range(2100, 2200, 1);
+	save("a", NULL);
+	begin_layer();
+	fill_range(500, 520, 2);
+	fill_range(1020, 1030, 2);
+	for (uint64_t frame = 700; frame < 710; frame++)
+		clear(frame);
+	cr_assert_eq(load(&below, "a"), 0, "%s", err.text);
+	save("b", &below);
+	snapshot_close(&below);
+	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
+	snapshot_record(&snapshot, frames, 520);
+	snapshot_close(&snapshot);
+}
+
+Test(snapshot_layers, dense_working_sets_come_at_once)
+{
+	struct snapshot snapshot;
+
+	dense_layers();
+	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
+	cr_assert_eq(snapshot.working_set_count, 520);
+	assert_same(&snapshot);
+	snapshot_close(&snapshot);
+	cr_assert_eq(snapshot_train("b", true, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
+	cr_assert_neq(snapshot.working_set_offset, 0);
+	assert_same(&snapshot);
+	snapshot_close(&snapshot);
+}
+
+Test(snapshot_layers, dense_working_set_of_a_file_that_is_cut)
+{
+	struct guest_memory restored = {0};
+	struct snapshot snapshot;
+
+	dense_layers();
+	cr_assert_eq(load(&snapshot, "b"), 0, "%s", err.text);
+	cr_assert_eq(guest_memory_create(&restored, FRAMES * PAGE, &err), 0);
+	cr_assert_eq(snapshot_map(&snapshot, &restored, &err), 0, "%s", err.text);
+	cr_assert_eq(truncate("a", 100 * PAGE), 0);
+	cr_assert_eq(snapshot_fill_working_set(&snapshot, &restored, true, &err), -1);
+	cr_assert_str_eq(err.text, "cannot read the working set of a");
 	snapshot_close(&snapshot);
 }

@@ -71,7 +71,8 @@ Test(snapshot_train, filled_pages_are_there)
 	cr_assert_eq(snapshot_map(&snapshot, &restored, &err), 0);
 	cr_assert_eq(mincore(restored.host + 2001 * PAGE, PAGE, &resident), 0);
 	cr_assert_eq(resident & 1, 0);
-	cr_assert_eq(snapshot_fill_working_set(&snapshot, &restored, &err), 0, "%s", err.text);
+	cr_assert_eq(snapshot_fill_working_set(&snapshot, &restored, true, &err), 0, "%s",
+	             err.text);
 	cr_assert_eq(mincore(restored.host + 2001 * PAGE, PAGE, &resident), 0);
 	cr_assert_eq(resident & 1, 1);
 	snapshot_close(&snapshot);
