@@ -50,6 +50,9 @@ static int take_streams(struct mote_vm *vm, const struct mote_config *config, st
 
 static void free_vm(struct mote_vm *vm)
 {
+	/* A process that is confined may do little but end, with which all of it goes. */
+	if (vm->vm && vm->vm->host.confines)
+		return;
 	call_free(vm);
 	vm_life_close(vm->vm);
 	config_options_free(&vm->options);

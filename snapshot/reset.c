@@ -28,6 +28,12 @@ static void *take(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static void unmap(void *memory, size_t size)
+{
+	if (memory)
+		munmap(memory, size);
+}
+
 /* ---- translations that KVM has made from page tables ---- */
 
 /* #syscalls:snapshot ioctl(KVM_SET_USER_MEMORY_REGION) */
@@ -125,15 +131,19 @@ static int learn_snapshot(struct reset *reset, struct mote_error *err)
 
 void reset_free(struct reset *reset)
 {
-	uint64_t words = words_of(reset->memory), frames = words * 64;
+	uint64_t words, frames;
 
-	munmap(reset->dirty, words * 8);
-	munmap(reset->watch, words * 8);
-	munmap(reset->tables, words * 8);
-	munmap(reset->golden, frames * sizeof *reset->golden);
-	munmap(reset->quiet, frames);
-	munmap(reset->flush_page, MOTE_PAGE_SIZE);
-	munmap(reset->memory->touched, words * 8);
+	if (!reset->memory)
+		return; /* it was not begun */
+	words = words_of(reset->memory);
+	frames = words * 64;
+	unmap(reset->dirty, words * 8);
+	unmap(reset->watch, words * 8);
+	unmap(reset->tables, words * 8);
+	unmap(reset->golden, frames * sizeof *reset->golden);
+	unmap(reset->quiet, frames);
+	unmap(reset->flush_page, MOTE_PAGE_SIZE);
+	unmap(reset->memory->touched, words * 8);
 	reset->memory->touched = NULL;
 }
 

@@ -331,6 +331,36 @@ static int refuse_left_over(const struct search *search, struct mote_error *err)
 	return 0;
 }
 
+/* For devices_close(). */
+static void keep_left_over(struct devices *devices, const struct search *search)
+{
+	for (unsigned i = 0; i < search->count; i++) {
+		if (devices->count < MOTE_DEVICES_MAX && search->given[i])
+			devices->list[devices->count++] = search->given[i];
+		else
+			virtio_device_close(search->given[i]);
+	}
+}
+
+/* In the order of the snapshot; what is left of @search afterwards is in nobody's hands. */
+static int adopt(struct devices *devices, struct search *search, const struct states *states,
+                 struct mote_error *err)
+{
+	devices->count = 0;
+	for (unsigned i = 0; i < states->count; i++) {
+		struct virtio_device *device = NULL;
+
+		if (find_one(search, states->list[i], &device, err) || !device)
+			return -1;
+		devices->list[devices->count++] = device;
+		if (device->ops->id == VIRTIO_ID_CONSOLE)
+			devices->console = device;
+		if (device->ops->id == VIRTIO_ID_NET)
+			devices->net = (const struct net *)device;
+	}
+	return refuse_left_over(search, err);
+}
+
 int devices_adopt(struct devices *devices, const struct run_options *options,
                   const struct guest_memory *memory, const void *bytes, size_t size,
                   struct mote_error *err)
@@ -341,20 +371,10 @@ int devices_adopt(struct devices *devices, const struct run_options *options,
 	if (find_states(bytes, size, &states, err))
 		return -1;
 	memcpy(search.given, devices->list, sizeof search.given);
-	devices->count = 0;
-	for (unsigned i = 0; i < states.count; i++) {
-		struct virtio_device *device = NULL;
-
-		if (find_one(&search, states.list[i], &device, err) || !device)
-			return -1;
-		devices->list[devices->count++] = device;
-		if (device->ops->id == VIRTIO_ID_CONSOLE)
-			devices->console = device;
-		if (device->ops->id == VIRTIO_ID_NET)
-			devices->net = (const struct net *)device;
-	}
-	if (refuse_left_over(&search, err))
+	if (adopt(devices, &search, &states, err)) {
+		keep_left_over(devices, &search);
 		return -1;
+	}
 	devices->sets_balloon = options->balloon;
 	devices->balloon_target = options->balloon_bytes;
 	if (devices->count && !devices->polls)

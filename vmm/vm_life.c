@@ -175,7 +175,7 @@ struct vm *vm_life_create(const struct run_options *options, const struct vm_hos
 
 void vm_life_close(struct vm *vm)
 {
-	if (!vm)
+	if (!vm || vm->host.confines)
 		return;
 	vm_close(vm);
 	if (vm->has_entered) {

@@ -128,7 +128,8 @@ struct vm_counts {
 
 void vm_life_count(const struct vm *vm, struct vm_counts *counts);
 
-/* Free and close all that the VM holds. NULL is none. */
+/* Free and close all that the VM holds. NULL is none. A process that is confined has no right to,
+ * and no need: nothing is done there. */
 void vm_life_close(struct vm *vm);
 
 #endif
