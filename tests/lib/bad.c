@@ -115,7 +115,7 @@ static void test_streams(void)
 static void test_no_vm(void)
 {
 	struct mote_config *config = mote_config_new();
-	static const char *const none[] = {"/nowhere/program"};
+	static const char *const none[] = {"/nowhere/program"}, *const self[] = {"/proc/self/exe"};
 	struct mote_statistics statistics = {.size = sizeof statistics};
 	struct mote_call_request request = {.method = "GET", .target = "/"};
 	struct mote_call_answer answer;
@@ -126,6 +126,10 @@ static void test_no_vm(void)
 	CHECK(!mote_create(NULL, NULL), &err);
 	CHECK(!mote_config_arguments(config, 1, none, &err), &err);
 	IS_NULL(mote_create(config, &err), "/nowhere/program");
+	/* A dynamic program without a root: the VM is made half. */
+	CHECK(!mote_config_arguments(config, 1, self, &err), &err);
+	IS_NULL(mote_create(config, &err), "");
+	CHECK(!mote_config_arguments(config, 1, none, &err), &err);
 	IS_NULL(mote_restore(NULL, NULL, &err), "snapshot is NULL");
 	IS_NULL(mote_restore(config, "", &err), "empty");
 	IS_NULL(mote_restore(config, "/nowhere/snapshot", &err), "/nowhere/snapshot");
