@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "mote/abi.h"
-#include "vmm/output_log.h"
 #include "vmm/stop.h"
 
 /* Where nothing else would end a write it is made of pieces that do not block (pipe(7)). */
@@ -64,7 +63,8 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 		ssize_t written = write(console_fd(stream), buffer, piece);
 
 		if (written >= 0) {
-			output_log_add(buffer, (size_t)written);
+			if (current)
+				output_log_add(&current->log, buffer, (size_t)written);
 			return written;
 		}
 		if (errno == EINTR && !is_stopped()) {

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/output_log.h"
+
 #define CONSOLE_TERMIOS_SIZE 36 /* struct termios of the kernel, which TCGETS speaks */
 
 /* Of one VM. */
@@ -17,6 +19,7 @@ struct console_streams {
 		bool is_remembered;
 		bool is_changed;       /* by the guest, since it was remembered */
 	} terminal[3];                 /* each stream may be one of its own */
+	struct output_log log;         /* of what is written */
 	struct console_streams *outer; /* that the thread had before */
 };
 

@@ -66,7 +66,9 @@ int control_open(struct vm *vm, struct mote_error *err)
 	if (control_directory_open(&directory, err))
 		return -1;
 	control->listener = control_directory_listen(&directory, options->name, err);
-	status = control->listener < 0 ? -1 : output_log_create(&directory, options->name, err);
+	status = control->listener < 0
+	                 ? -1
+	                 : output_log_create(&vm->streams.log, &directory, options->name, err);
 	control_directory_close(&directory);
 	if (status || arm(control->listener, err))
 		return -1;

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,17 +21,10 @@
 
 #define FILE_NAME_MAX (CONTROL_NAME_MAX + sizeof ".log")
 
-/* Of the process, as its standard output is. */
-static struct {
-	bool is_open;
-	int fd;
-	uint64_t written;
-} output_log;
-
 /* ---- writing ---- */
 
-int output_log_create(const struct control_directory *directory, const char *name,
-                      struct mote_error *err)
+int output_log_create(struct output_log *log, const struct control_directory *directory,
+                      const char *name, struct mote_error *err)
 {
 	const struct output_log_head head = {.magic = OUTPUT_LOG_MAGIC, .size = OUTPUT_LOG_SIZE};
 	char file[FILE_NAME_MAX];
@@ -41,44 +33,53 @@ int output_log_create(const struct control_directory *directory, const char *nam
 	snprintf(file, sizeof file, "%s.log", name);
 	unlinkat(directory->fd, file, 0);
 	fd = openat(directory->fd, file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	/* Output beyond RLIMIT_FSIZE is not kept, and not mote's end. */
-	signal(SIGXFSZ, SIG_IGN);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ||
-	    pwrite(fd, &head, sizeof head, 0) != sizeof head)
-		return mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make the log %s/%s",
-		                        directory->path, file);
-	output_log.is_open = true;
-	output_log.fd = fd;
+	    pwrite(fd, &head, sizeof head, 0) != sizeof head) {
+		mote_error_errno(err, MOTE_STATUS_FAILED, "cannot make the log %s/%s",
+		                 directory->path, file);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	log->is_open = true;
+	log->fd = fd;
 	return 0;
 }
 
 /* What does not fit the disk is not kept. #syscalls:snapshot pwrite64 */
-static void add_piece(const void *bytes, size_t size)
+static void add_piece(struct output_log *log, const void *bytes, size_t size)
 {
-	size_t at = output_log.written % OUTPUT_LOG_SIZE, first = OUTPUT_LOG_SIZE - at;
+	size_t at = log->written % OUTPUT_LOG_SIZE, first = OUTPUT_LOG_SIZE - at;
 	const unsigned char *from = bytes;
 
 	first = size < first ? size : first;
-	if (pwrite(output_log.fd, from, first, (off_t)(OUTPUT_LOG_START + at)) != (ssize_t)first)
+	if (pwrite(log->fd, from, first, (off_t)(OUTPUT_LOG_START + at)) != (ssize_t)first)
 		return;
-	if (first < size && pwrite(output_log.fd, from + first, size - first, OUTPUT_LOG_START) !=
+	if (first < size && pwrite(log->fd, from + first, size - first, OUTPUT_LOG_START) !=
 	                            (ssize_t)(size - first))
 		return;
-	output_log.written += size;
+	log->written += size;
 	/* Cannot fail: the head was written before. */
-	(void)!pwrite(output_log.fd, &output_log.written, sizeof output_log.written,
+	(void)!pwrite(log->fd, &log->written, sizeof log->written,
 	              offsetof(struct output_log_head, written));
 }
 
-void output_log_add(const void *bytes, size_t size)
+void output_log_add(struct output_log *log, const void *bytes, size_t size)
 {
 	const unsigned char *from = bytes;
 
-	if (!output_log.is_open)
+	if (!log->is_open)
 		return;
 	for (size_t done = 0; done < size; done += OUTPUT_LOG_PIECE)
-		add_piece(from + done,
+		add_piece(log, from + done,
 		          size - done < OUTPUT_LOG_PIECE ? size - done : OUTPUT_LOG_PIECE);
+}
+
+void output_log_close(struct output_log *log)
+{
+	if (log->is_open)
+		close(log->fd);
+	log->is_open = false;
 }
 
 /* ---- reading ---- */

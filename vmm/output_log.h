@@ -23,18 +23,28 @@ struct output_log_head {
 
 #define OUTPUT_LOG_MAGIC "MoteLog1"
 
+/* Of one microVM that writes; all zero: there is none. */
+struct output_log {
+	bool is_open;
+	int fd;
+	uint64_t written;
+};
+
 /**
  * output_log_create() - Begin the log of a microVM, in place of an earlier one of the name.
  *
  * To be called before confinement, by who has the control socket of the name. It is locked
- * (flock()) for as long as the process lives.
+ * (flock()) until output_log_close(), or for as long as the process lives. SIGXFSZ is to be
+ * ignored: output beyond RLIMIT_FSIZE is not kept.
  */
-int output_log_create(const struct control_directory *directory, const char *name,
-                      struct mote_error *err);
+int output_log_create(struct output_log *log, const struct control_directory *directory,
+                      const char *name, struct mote_error *err);
 
 /* Add what the guest has written; does nothing where there is no log. Only the kernel touches
  * @bytes. */
-void output_log_add(const void *bytes, size_t size);
+void output_log_add(struct output_log *log, const void *bytes, size_t size);
+
+void output_log_close(struct output_log *log);
 
 struct output_log_reader {
 	int fd;

@@ -89,6 +89,7 @@ void vm_close(struct vm *vm)
 	if (vm->control)
 		control_end(vm->control);
 	vm->control = NULL;
+	output_log_close(&vm->streams.log);
 	devices_close(&vm->devices);
 	vm_save_close(vm);
 	close_reset(vm);

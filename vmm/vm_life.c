@@ -96,9 +96,6 @@ static int watch(struct vm *vm, struct mote_error *err)
 		stop_shared_attach(&vm->stop, vm->kvm.run, vm->kvm.vcpu);
 		return 0;
 	}
-	/* A file that grows beyond RLIMIT_FSIZE is an error, and not the end of the process. */
-	if (vm->save || vm->options->disks.count || vm->options->shares.count)
-		signal(SIGXFSZ, SIG_IGN);
 	return stop_init(&vm->stop, vm->kvm.run, vm->options->timeout_ns, err);
 }
 
@@ -133,6 +130,17 @@ static int check_options(const struct vm *vm, struct mote_error *err)
 	                      "the option %s is for a process that is the microVM's own", name);
 }
 
+static void prepare_process(const struct run_options *options)
+{
+	/* A file that grows beyond RLIMIT_FSIZE is an error, and not the end of the process. */
+	if (options->snapshot_path || options->control.name || options->disks.count ||
+	    options->shares.count)
+		signal(SIGXFSZ, SIG_IGN);
+	/* The modes of new files are the guest's to say. */
+	if (options->shares.count)
+		umask(0);
+}
+
 int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_host *host,
              struct mote_error *err)
 {
@@ -150,8 +158,8 @@ int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_h
 	vm->start_cpu_ns = process_cpu_ns();
 	if (host->owns_process ? lost_page_init(err) : stop_shared_open(&vm->stop, err))
 		return -1;
-	if (host->owns_process && options->shares.count)
-		umask(0); /* the modes of new files are the guest's to say */
+	if (host->owns_process)
+		prepare_process(options);
 	enter(vm);
 	status = guarded(vm, make, err);
 	leave(vm);
@@ -170,6 +178,7 @@ struct vm *vm_life_create(const struct run_options *options, const struct vm_hos
 	if (vm_begin(vm, options, host, err) == 0)
 		return vm;
 	vm_life_close(vm);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): one that is confined stays until the end */
 	return NULL;
 }
 

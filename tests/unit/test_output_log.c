@@ -13,6 +13,7 @@
 static char base[] = "/tmp/mote-test-log-XXXXXX";
 static struct control_directory directory;
 static struct output_log_reader reader;
+static struct output_log written_log;
 static unsigned char buffer[OUTPUT_LOG_SIZE];
 static struct mote_error err;
 
@@ -35,7 +36,7 @@ TestSuite(output_log, .init = setup, .fini = teardown, .timeout = 60);
 
 static void begin(void)
 {
-	cr_assert_eq(output_log_create(&directory, "web", &err), 0, "%s", err.text);
+	cr_assert_eq(output_log_create(&written_log, &directory, "web", &err), 0, "%s", err.text);
 	cr_assert_eq(output_log_open(&reader, &directory, "web", &err), 0, "%s", err.text);
 }
 
@@ -51,7 +52,7 @@ static void add(uint64_t from, size_t size)
 
 	for (size_t i = 0; i < size; i++)
 		bytes[i] = byte_at(from + i);
-	output_log_add(bytes, size);
+	output_log_add(&written_log, bytes, size);
 	free(bytes);
 }
 
