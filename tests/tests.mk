@@ -209,6 +209,11 @@ bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compu
 	$(BUILD)/bench/request $(BUILD)/bench/restore
 	tests/bench/run.sh
 
+# The tables of docs/performance.md, from what `make bench` measured.
+.PHONY: bench-docs
+bench-docs:
+	$(Q)tests/bench/put-table docs/performance.md $(BUILD)/bench/table.md
+
 # ---- fuzzing: clang, one translation unit a target ----
 
 FUZZ_SECONDS := 60

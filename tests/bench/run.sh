@@ -5,13 +5,16 @@
 # usage: run.sh                    (after `make all build/bench/floor build/bench/pairs ...`)
 #
 # BUILD                 the build folder (build)
+# BENCH_PARTS           which parts (all of them): those of $parts below. Of the others the table
+#                       has the results of earlier runs
 # BENCH_ROUNDS          rounds for the short commands (200)
 # BENCH_COMPUTE_ROUNDS  rounds for the compute benchmarks (5)
 # BENCH_STRICT=1        exit with 1 when a limit is missed or something was not run
 #
 # What is compared runs interleaved (pairs.c), and the ratio judged is the median over the rounds of
 # the ratio within a round. A program that is missing, fails or prints something else than it should
-# is reported as not run, with the reason. All tables stay in build/bench/.
+# is reported as not run, with the reason. All tables stay in build/bench/; results/PART.tsv there has
+# what check-limits and make-table read, table.md is the table of docs/performance.md.
 set -euo pipefail
 
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,9 +27,10 @@ compute_rounds=${BENCH_COMPUTE_ROUNDS:-5}
 mote=$build/mote
 hello=$build/images/hello
 pairs=$out/pairs
-results=$out/results.tsv
+results=
 stats=$out/hello.stats
-readonly bench root build out rounds compute_rounds mote hello pairs results
+parts=(hello peers compute python micro memory devices net share disk snapshots restore serve stats)
+readonly bench root build out rounds compute_rounds mote hello pairs parts
 
 # crun refuses the layout with both cgroup versions mounted, even when it is told to leave cgroups
 # alone. In a mount namespace of our own the second one is taken away; nothing outside changes.
@@ -107,16 +111,29 @@ source "$bench/serve.sh"
 source "$bench/restore.sh"
 
 # What the machine is; the figures mean something only beside it.
-describe() {
-	local backend=unknown
+backend() {
+	local name=
 	if [ -s "$stats" ]; then
-		backend=$(grep -o '"backend": *"[^"]*"' "$stats" | head -n 1 | cut -d '"' -f 4)
+		name=$(grep -o '"backend": *"[^"]*"' "$stats" | head -n 1 | cut -d '"' -f 4)
 	fi
-	echo "backend: ${backend:-unknown}"
-	echo "machine: $(uname -sr), $(nproc) CPUs," \
-		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
-		"load $(cut -d ' ' -f 1 /proc/loadavg)"
+	echo "${name:-unknown}"
+}
+
+machine() {
+	echo "$(uname -sr), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+}
+
+describe() {
+	echo "backend: $(backend)"
+	echo "machine: $(machine), load $(cut -d ' ' -f 1 /proc/loadavg)"
 	echo
+}
+
+# One part: its results begin with what the table says of all of them.
+run_part() { # PART
+	results=$out/results/$1.tsv
+	printf '#\t%s\t%s\t%s\n' "$(date -u +%F)" "$(backend)" "$(machine)" >"$results"
+	"bench_$1"
 }
 
 # Whole processes: the floor, Mote, and the same program as an ordinary process.
@@ -211,7 +228,7 @@ bench_python() {
 }
 
 main() {
-	local tool
+	local tool part all=()
 	for tool in "$pairs" "$out/floor" "$out/compute" "$out/micro" "$out/memory" \
 		"$out/tree-walk" "$out/disk" "$out/stream" "$out/start" "$hello"; do
 		if [ ! -x "$tool" ]; then
@@ -219,28 +236,26 @@ main() {
 			exit 1
 		fi
 	done
-	: >"$results"
+	mkdir -p "$out/results"
 	"$hello" >"$out/hello.expected"
 	"$mote" run --stats=pages "$hello" >/dev/null 2>"$stats" || rm -f "$stats"
 	[ -f "$stats" ] || : >"$stats"
 
 	describe
-	bench_hello
-	bench_peers
-	bench_compute
-	bench_python
-	bench_micro
-	bench_memory
-	bench_devices
-	bench_net
-	bench_share
-	bench_disk
-	bench_snapshots
-	bench_restore
-	bench_serve
-	bench_stats
+	for part in ${BENCH_PARTS:-"${parts[@]}"}; do
+		if ! declare -F "bench_$part" >/dev/null; then
+			echo "bench: no part $part; there are ${parts[*]}" >&2
+			exit 2
+		fi
+		run_part "$part"
+	done
+	for part in "${parts[@]}"; do
+		[ ! -f "$out/results/$part.tsv" ] || all+=("$out/results/$part.tsv")
+	done
+	"$bench/make-table" "$out" "${all[@]}" >"$out/table.md"
 	echo "== limits"
-	"$bench/check-limits" "$results"
+	grep -hv '^#' "${all[@]}" >"$out/results.tsv"
+	"$bench/check-limits" "$out/results.tsv"
 }
 
 main
