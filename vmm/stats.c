@@ -99,6 +99,17 @@ static uint64_t resident_pages(const struct vm *vm)
 	return resident;
 }
 
+/*
+ * What of that is not guest memory, in KiB. Pages of the guest's that were only ever read, as the
+ * oracle of resets does, are the kernel's one page of zeros, and resident for nobody.
+ */
+static uint64_t own_kib(const struct vm *vm, const struct page_counts *pages)
+{
+	uint64_t resident = resident_pages(vm);
+
+	return resident > pages->resident ? (resident - pages->resident) * 4 : 0;
+}
+
 /* Its proportional set size in KiB: line "Pss:" of /proc/self/smaps_rollup. */
 /* #syscalls:run pread64 */
 static uint64_t proportional_kib(const struct vm *vm)
@@ -271,8 +282,7 @@ static void print_json(const struct vm *vm, struct text *text, const struct page
 	if (vm->options->stats == STATS_PAGES)
 		add(text, "\"kit_pages_touched\":%llu,", (unsigned long long)pages->kit_touched);
 	add(text, "\"guest_rss_kib\":%llu,\"vmm_rss_kib\":%llu,\"pss_kib\":%llu",
-	    (unsigned long long)pages->resident * 4,
-	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4,
+	    (unsigned long long)pages->resident * 4, (unsigned long long)own_kib(vm, pages),
 	    (unsigned long long)proportional_kib(vm));
 	add_net_json(vm, text);
 	add(text, "}\n");
@@ -299,7 +309,7 @@ static void print_text(const struct vm *vm, struct text *text, const struct page
 	add(text, "\n  %7llu system calls\n", (unsigned long long)run.syscalls);
 	add(text, "  %7llu pages backed by the host (%llu KiB), and %llu KiB for the VMM itself\n",
 	    (unsigned long long)pages->resident, (unsigned long long)pages->resident * 4,
-	    (unsigned long long)(resident_pages(vm) - pages->resident) * 4);
+	    (unsigned long long)own_kib(vm, pages));
 	add_net_text(vm, text);
 }
 
