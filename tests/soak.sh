@@ -12,6 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
 seconds=${1:-3600}
 connections=32
+workers=$((2 * $(nproc))) # always: one more is memory and descriptors, too
 out=$(mktemp -d)
 server=
 
@@ -30,7 +31,7 @@ fail() { # TEXT...
 
 start() {
 	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	"$build/mote-serve" --listen "127.0.0.1:$port" --log none "$build/guests/function_faults" 2>"$out/serve.log" &
+	"$build/mote-serve" --listen "127.0.0.1:$port" --pool "$workers:$workers" --log none "$build/guests/function_faults" 2>"$out/serve.log" &
 	server=$!
 	for _ in $(seq 100); do
 		! grep -q 'listening on' "$out/serve.log" || return 0

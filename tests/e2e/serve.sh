@@ -229,8 +229,8 @@ test_malformed_requests() {
 test_slow_clients() {
 	faults --idle-timeout 2
 	clients slow-writer 4 >line &
-	clients silent >silent
-	expect_in silent '^cut after (1|2|3)\.[0-9] s'
+	clients silent >silent.txt
+	expect_in silent.txt '^cut after (1|2|3)\.[0-9] s'
 	wait $!
 	expect "a request that took its time" "$(cat line)" 'HTTP/1.1 200 OK'
 	expect "the request after them" "$(ask /next)" 'GET /next -'
@@ -241,23 +241,23 @@ test_idle_connections() {
 	local count=10000
 	[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -gt 11000 ] || count=$(($(ulimit -Hn) - 1000))
 	faults
-	clients idle "$count" >idle
-	expect_in idle '^answered within [0-9]{1,3} ms beside'
+	clients idle "$count" >idle.txt
+	expect_in idle.txt '^answered within [0-9]{1,3} ms beside'
 	expect "the request after them" "$(ask /next)" 'GET /next -'
 }
 
 test_too_many_connections() {
 	faults --max-connections 50
-	clients refused 50 >refused
-	expect_in refused '^refused after [0-9]{1,3} ms'
+	clients refused 50 >refused.txt
+	expect_in refused.txt '^refused after [0-9]{1,3} ms'
 	expect "refusals" "$(ask /metrics | sed -n 's/^mote_connections_refused_total //p')" 1
 }
 
 # What there is of two tenants' requests, which fill all of their memory, for the other one to find.
 test_isolation() {
 	start "$guests/function_tenant"
-	clients tenants "${ISOLATION_REQUESTS:-4000}" >tenants || fail "$(cat tenants)"
-	expect_in tenants ' clean in '
+	clients tenants "${ISOLATION_REQUESTS:-3000}" >tenants.txt || fail "$(cat tenants.txt)"
+	expect_in tenants.txt ' clean in '
 }
 
 # The function of that test finds all that is to be found where nothing is put back.
@@ -281,8 +281,8 @@ test_isolation_is_looked_for() {
 test_soak() {
 	need_kvm
 	need_tool wrk
-	"$root/tests/soak.sh" "${SOAK_SECONDS:-6}" >soak || fail "$(cat soak)"
-	expect_in soak '^soak: passed'
+	"$root/tests/soak.sh" "${SOAK_SECONDS:-6}" >soak.txt || fail "$(cat soak.txt)"
+	expect_in soak.txt '^soak: passed'
 }
 
 test_key_file() {
