@@ -14,7 +14,7 @@ enum MHD_Result page_queue(const struct server *server, struct MHD_Connection *c
 {
 	enum MHD_Result result;
 
-	if (server->is_draining)
+	if (__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
 		MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
@@ -57,7 +57,7 @@ enum MHD_Result page_send_metrics(struct server *server, struct MHD_Connection *
 	      "# TYPE mote_connections_refused_total counter\n",
 	      out);
 	fprintf(out, "mote_connections %u\nmote_connections_refused_total %u\n",
-	        server->connections, server->connections_refused);
+	        __atomic_load_n(&server->connections, __ATOMIC_RELAXED), __atomic_load_n(&server->connections_refused, __ATOMIC_RELAXED));
 	pthread_rwlock_rdlock(&server->routes);
 	for (unsigned i = 0; i < server->app_count; i++) {
 		const struct app *app = server->apps[i];

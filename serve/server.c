@@ -190,8 +190,9 @@ static struct worker *send_now(struct exchange *exchange)
 	return NULL;
 }
 
-/* The request is whole. */
-static void dispatch(struct server *server, struct exchange *exchange)
+/* The request is whole. Return: whether it is answered; else it is somebody else's until it is
+ * resumed, and may not be looked at. */
+static bool dispatch(struct server *server, struct exchange *exchange)
 {
 	struct worker *worker = send_now(exchange);
 	int status;
@@ -205,7 +206,7 @@ static void dispatch(struct server *server, struct exchange *exchange)
 			                                     : "no microVM can be started");
 			resume(exchange);
 		}
-		return;
+		return false;
 	}
 	metrics_time(&exchange->app->metrics, METRICS_QUEUE, 0);
 	status = exchange_serve(worker, true);
@@ -213,10 +214,11 @@ static void dispatch(struct server *server, struct exchange *exchange)
 		exchange->is_suspended = true;
 		MHD_suspend_connection(exchange->connection);
 		server_watch(server, worker, EPOLL_CTL_ADD);
-		return;
+		return false;
 	}
 	if (status != EXCHANGE_STREAMS)
 		server_go_on(server, worker, status > 0);
+	return true;
 }
 
 /* ---- answers ---- */
@@ -373,11 +375,22 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	if (!exchange->app && !exchange->is_over)
 		return strcmp(url, "/metrics") ? page_send_text(server, connection, 200, "ok\n", 3, false)
 		                               : page_send_metrics(server, connection);
-	if (!exchange->is_over && !exchange->is_suspended) {
+	if (!exchange->is_over) {
 		exchange_complete(exchange);
-		dispatch(server, exchange);
+		if (!dispatch(server, exchange))
+			return MHD_YES;
 	}
-	return exchange->is_over ? send_answer(server, exchange) : MHD_YES;
+	return send_answer(server, exchange);
+}
+
+static unsigned count_retired(struct server *server)
+{
+	unsigned count;
+
+	pthread_rwlock_rdlock(&server->routes);
+	count = server->retired_count;
+	pthread_rwlock_unlock(&server->routes);
+	return count;
 }
 
 int server_reload(struct server *server, struct server *fresh)
@@ -390,7 +403,7 @@ int server_reload(struct server *server, struct server *fresh)
 			return -1;
 		}
 	/* Two reloads at once are more than one, not lost. */
-	while (server->retired_count + server->app_count > SERVER_APPS_MAX)
+	while (count_retired(server) + server->app_count > SERVER_APPS_MAX)
 		usleep(100000);
 	pthread_rwlock_wrlock(&server->routes);
 	for (unsigned i = 0; i < server->app_count; i++)
@@ -455,7 +468,7 @@ static bool is_busy(struct server *server)
 
 void server_stop(struct server *server)
 {
-	server->is_draining = true;
+	__atomic_store_n(&server->is_draining, true, __ATOMIC_RELAXED);
 	accept_stop(server);
 	for (int i = 0; i < DRAIN_MS && is_busy(server); i += DRAIN_STEP_MS)
 		usleep(DRAIN_STEP_MS * 1000);

@@ -40,7 +40,7 @@ struct server {
 	pthread_t finisher;
 	pthread_mutex_t streams_lock;
 	struct exchange *streams; /* answers that are sent while they are made */
-	volatile bool is_draining;
+	bool is_draining;
 };
 
 /* Begin to answer: 0, or -1; what is wrong has been printed. */
