@@ -140,14 +140,13 @@ static bool show_file_page(const struct vma *vma, uint64_t va, bool is_write)
 	*entry = physical | ENTRY_BASE | (is_shared ? rights : rights & ~PTE_WRITABLE);
 	if (!is_write && write_back_is_for(vma))
 		*entry &= ~PTE_DIRTY;
+	/* KVM or the processor marks what is used, as part of a fault: gather.c wants to know. */
+	if (physical >= machine.ram_end)
+		*entry &= ~PTE_ACCESSED;
 	return true;
 }
 
-/*
- * Private copies of the pages of [va, end), which lies in one page table. The file's own frames may
- * be there already, read-only: copies replace them. False: memory is short, or the file ends.
- */
-static bool copy_file_pages(const struct vma *vma, uint64_t va, uint64_t end)
+bool populate_copies(const struct vma *vma, uint64_t va, uint64_t end)
 {
 	size_t count = (end - va) / PAGE_SIZE;
 	uint64_t rights = populate_rights(vma->prot), *entry = page_table_entry(va, true);
@@ -189,7 +188,7 @@ static enum fault_result fill_file_page(const struct vma *vma, uint64_t va, bool
 		return FAULT_RESOLVED;
 	if (vma->flags & MAP_SHARED)
 		return FAULT_BEYOND_FILE;
-	if (copy_file_pages(vma, va, va + PAGE_SIZE))
+	if (populate_copies(vma, va, va + PAGE_SIZE))
 		return FAULT_RESOLVED;
 	if (!page_free_count())
 		end_out_of_memory();
@@ -269,7 +268,7 @@ static void copy_on(const struct vma *vma, uint64_t address)
 	start = (address & PAGE_MASK) + PAGE_SIZE;
 	end = uncopied_end(start, end);
 	if (start < end && is_of_image(vma, start) && spare_pages(COPY_WINDOW) == COPY_WINDOW)
-		copy_file_pages(vma, start, end);
+		populate_copies(vma, start, end);
 }
 
 static bool try_huge(const struct vma *vma, uint64_t address)
@@ -371,7 +370,7 @@ static void fill_file(const struct vma *vma, uint64_t start, uint64_t end)
 		uint64_t part = uncopied_end(start, end);
 
 		if (start < part &&
-		    (!is_of_image(vma, start) || !copy_file_pages(vma, start, part)))
+		    (!is_of_image(vma, start) || !populate_copies(vma, start, part)))
 			break;
 		start = part > start ? part : start + PAGE_SIZE;
 	}

@@ -23,6 +23,18 @@ void populate_new(uint64_t start, uint64_t end, bool all);
  */
 bool populate_plain(uint64_t start, uint64_t end);
 
+struct vma;
+
+/**
+ * populate_copies() - Copies of their own for pages of a private mapping of a file.
+ * @va, @end: of the mapping, and in one page table
+ *
+ * The file's own frames may be there already, read-only: copies replace them.
+ *
+ * Return: false when memory is short, or the file ends before the first.
+ */
+bool populate_copies(const struct vma *vma, uint64_t va, uint64_t end);
+
 /**
  * populate_private_code() - Give a page of code in a private mapping of a file a frame of its own.
  *

@@ -53,8 +53,7 @@ size_t snapshot_prepare(bool is_running)
 	patch_ahead();
 	drop_caches();
 	memory_reclaim();
-	if (is_running)
-		gather_memory();
+	gather_memory(is_running);
 	pages_give_back(SIZE_MAX);
 	pages_collect(true);
 	if (is_running)

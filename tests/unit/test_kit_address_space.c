@@ -225,7 +225,7 @@ Test(kit_address_space, small_pages_are_gathered)
 	tables_before = page_table_tables();
 
 	cr_assert_eq(end % HUGE_SIZE, 0, "mappings begin below a border");
-	gather_memory();
+	gather_memory(true);
 	for (uint64_t va = first; va < end; va += HUGE_SIZE)
 		cr_assert_eq(size_at(va), HUGE_SIZE);
 	if (at < first)
@@ -251,7 +251,7 @@ Test(kit_address_space, what_is_not_alike_is_not_gathered)
 	/* A page that cannot be written, a hole, and a border of two mappings. */
 	cr_assert_eq(address_space_protect(first + 5 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
 	cr_assert_eq(address_space_unmap(first + HUGE_SIZE + 5 * PAGE_SIZE, PAGE_SIZE), 0);
-	gather_memory();
+	gather_memory(true);
 	for (uint64_t va = first; va < first + 2 * HUGE_SIZE; va += HUGE_SIZE)
 		cr_assert_eq(size_at(va), PAGE_SIZE);
 	for (uint64_t va = first + 2 * HUGE_SIZE; va + HUGE_SIZE <= at + size; va += HUGE_SIZE)
@@ -265,9 +265,9 @@ Test(kit_address_space, memory_is_gathered_once)
 {
 	uint64_t at;
 
-	gather_memory();
+	gather_memory(true);
 	at = map_pieces(36);
-	gather_memory();
+	gather_memory(true);
 	cr_assert_eq(size_at((at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1)), PAGE_SIZE);
 }
 
@@ -282,4 +282,119 @@ Test(kit_address_space, without_memory_nothing_is_gathered)
 	cr_assert_not(page_table_gather(first), "it is one page");
 	cr_assert_not(page_table_gather(first + (1ul << 40)), "nothing is there");
 	expect_stamps(at, 0, 36ul * 64);
+}
+
+/* ---- pages of the root image ---- */
+
+#define IMAGE_PAGES    64
+#define IMAGE_PHYSICAL (ARENA_FRAMES * PAGE_SIZE)
+
+static unsigned char image[IMAGE_PAGES * PAGE_SIZE];
+
+static int image_page(struct file *file, uint64_t index, bool make, uint64_t *physical)
+{
+	(void)file;
+	(void)make;
+	*physical = IMAGE_PHYSICAL + index * PAGE_SIZE;
+	return 0;
+}
+
+static const struct file_ops image_ops = {.page = image_page};
+static struct inode image_inode = {.mode = 0100644, .size = sizeof image};
+static struct file image_file = {.ops = &image_ops, .inode = &image_inode};
+
+/* A mapping of the image, each page of which begins with its number: nothing of it was used. */
+static uint64_t map_image(uint32_t flags)
+{
+	int64_t at;
+
+	for (size_t i = 0; i < IMAGE_PAGES; i++)
+		image[i * PAGE_SIZE] = (unsigned char)i;
+	machine.root_physical = IMAGE_PHYSICAL + MOTE_ROOT_VA - (uint64_t)image;
+	/* Not below 2 GiB, where the kit maps code that it may rewrite: at a border of groups. */
+	at = address_space_map(1ul << 40, sizeof image, PROT_READ | PROT_EXEC, flags, &image_file,
+	                       0);
+	cr_assert_eq(at, 1l << 40);
+	for (uint64_t va = (uint64_t)at; va < (uint64_t)at + sizeof image; va += PAGE_SIZE) {
+		address_space_fault(va, 0);
+		cr_assert_eq(*page_table_entry(va, false) & PTE_ACCESSED, 0);
+	}
+	return (uint64_t)at;
+}
+
+static void use_page(uint64_t va)
+{
+	*page_table_entry(va, false) |= PTE_ACCESSED;
+}
+
+static bool is_copy(uint64_t va)
+{
+	uint64_t entry = *page_table_entry(va, false);
+
+	cr_assert(entry & PTE_ACCESSED, "the processor is to write nothing");
+	cr_assert_not(entry & (PTE_WRITABLE | PTE_NO_EXEC));
+	cr_assert_eq((entry & PTE_ADDRESS) < IMAGE_PHYSICAL, (entry & PTE_OWNED) != 0);
+	return entry & PTE_OWNED;
+}
+
+Test(kit_address_space, used_pages_of_the_image_are_copied)
+{
+	uint64_t at = map_image(MAP_PRIVATE);
+	size_t free = page_free_count();
+
+	use_page(at + 1 * PAGE_SIZE); /* two of the first group */
+	use_page(at + 6 * PAGE_SIZE);
+	use_page(at + 9 * PAGE_SIZE); /* one of the second */
+	use_page(at + 63 * PAGE_SIZE);
+	use_page(at + 62 * PAGE_SIZE);
+	gather_memory(true);
+	for (uint64_t page = 0; page < IMAGE_PAGES; page++)
+		cr_assert_eq(is_copy(at + page * PAGE_SIZE), page < 8 || page >= 56, "page %lu",
+		             page);
+	for (uint64_t page = 0; page < 8; page++)
+		cr_assert_eq(get(at + page * PAGE_SIZE), page);
+	cr_assert_eq(get(at + 63 * PAGE_SIZE), 63);
+	cr_assert_eq(page_free_count(), free - 16);
+	cr_assert_eq(address_space_unmap(at, sizeof image), 0);
+	cr_assert_eq(page_free_count(), free);
+}
+
+Test(kit_address_space, image_stays_where_nothing_may_be_copied)
+{
+	uint64_t at = map_image(MAP_SHARED);
+	size_t free = page_free_count();
+
+	for (uint64_t page = 0; page < IMAGE_PAGES; page++)
+		use_page(at + page * PAGE_SIZE);
+	gather_memory(true);
+	for (uint64_t page = 0; page < IMAGE_PAGES; page++)
+		cr_assert_not(is_copy(at + page * PAGE_SIZE));
+	cr_assert_eq(page_free_count(), free);
+}
+
+Test(kit_address_space, program_that_has_not_run_uses_nothing)
+{
+	uint64_t at = map_image(MAP_PRIVATE);
+	size_t free = page_free_count();
+
+	use_page(at);
+	use_page(at + PAGE_SIZE);
+	gather_memory(false);
+	for (uint64_t page = 0; page < IMAGE_PAGES; page++)
+		cr_assert_not(is_copy(at + page * PAGE_SIZE));
+	cr_assert_eq(page_free_count(), free);
+	gather_memory(true);
+	cr_assert(is_copy(at));
+}
+
+Test(kit_address_space, image_stays_without_memory)
+{
+	uint64_t at = map_image(MAP_PRIVATE);
+
+	use_page(at);
+	use_page(at + PAGE_SIZE);
+	use_up(4);
+	gather_memory(true);
+	for (uint64_t page = 0; page < IMAGE_PAGES; page++)
+		cr_assert_not(is_copy(at + page * PAGE_SIZE));
 }
