@@ -22,6 +22,7 @@ struct call {
 	struct bytes request, pieces;
 	size_t given; /* of the request */
 	size_t answer_max;
+	bool is_head; /* of HTTP: the answer has no body */
 	bool is_too_large, has_no_memory;
 	struct answer answer; /* points into @pieces */
 };
@@ -105,6 +106,7 @@ static int put_together(struct mote_vm *vm, const struct mote_call_request *requ
 	size_t head_size;
 
 	bytes->size = 0;
+	vm->call->is_head = !strcmp(request->method, "HEAD");
 	if (add_head(bytes, vm->speaks_http, request))
 		return refuse(err, "no memory for the request");
 	head_size = bytes->size;
@@ -172,7 +174,8 @@ static int read_answer(struct mote_vm *vm, struct mote_call_answer *answer, stru
 	const char *wrong;
 
 	if (vm->speaks_http) {
-		wrong = answer_read_text(read, call->pieces.at, call->pieces.size, true);
+		wrong = answer_read_text(read, call->pieces.at, call->pieces.size, true,
+		                         !call->is_head);
 	} else {
 		answer_settle(call->pieces.at, call->pieces.size, true);
 		wrong = answer_read(read, call->pieces.at, call->pieces.size, true);

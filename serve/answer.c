@@ -156,7 +156,8 @@ bool answer_has_text_head(const unsigned char *bytes, size_t size)
 	return memmem(bytes, size, "\n\r\n", 3) || memmem(bytes, size, "\n\n", 2);
 }
 
-const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all)
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all,
+                             bool has_body)
 {
 	char *at = (char *)bytes, *end = at + size, *line = size ? take_line(&at, end) : NULL;
 	uint64_t length = MOTE_FUNCTION_STREAM;
@@ -180,11 +181,12 @@ const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t
 	answer->body_here = (size_t)(end - at);
 	if (length < answer->body_here)
 		answer->body_here = (size_t)length;
-	answer->body_size = is_all ? answer->body_here : length;
+	answer->body_size = length;
 	if (!is_all)
 		return NULL;
-	/* A HEAD request's has a length and no body. */
-	return length != MOTE_FUNCTION_STREAM && length > answer->body_here && answer->body_here
+	if (length == MOTE_FUNCTION_STREAM)
+		answer->body_size = answer->body_here;
+	return answer->body_size > answer->body_here && (answer->body_here || (has_body && answer->status != 304))
 	               ? "its body is not as long as it says"
 	               : NULL;
 }

@@ -40,8 +40,10 @@ const char *answer_read(struct answer *answer, const unsigned char *bytes, size_
 /**
  * answer_read_text() - The same of an answer in HTTP/1.0 text, as servers write it.
  * @bytes: changed: strings get their ends
+ * @has_body: false, of a HEAD request: it may have a length without a body
  */
-const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all);
+const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t size, bool is_all,
+                             bool has_body);
 
 /* Whether such an answer has come as far as the end of its headers. */
 bool answer_has_text_head(const unsigned char *bytes, size_t size);

@@ -118,7 +118,8 @@ static void read_answer(struct exchange *exchange, bool is_all)
 
 	exchange->is_over = true;
 	if (exchange->app->speaks_http) {
-		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size, is_all);
+		wrong = answer_read_text(&exchange->answer, pieces->at, pieces->size, is_all,
+		                         strcmp(exchange->method, "HEAD") != 0);
 	} else {
 		answer_settle(pieces->at, pieces->size, is_all);
 		wrong = answer_read(&exchange->answer, pieces->at, pieces->size, is_all);

@@ -235,6 +235,26 @@ static enum MHD_Result send_failure(struct server *server, struct exchange *exch
 	                 exchange->failed == 503);
 }
 
+static ssize_t no_body(void *cls, uint64_t position, char *to, size_t room)
+{
+	(void)cls, (void)position, (void)to, (void)room;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *respond(struct server *server, struct exchange *exchange)
+{
+	const struct answer *answer = &exchange->answer;
+
+	if (exchange->is_streamed)
+		return stream_begin(server, exchange);
+	/* Of a HEAD request: the length alone. */
+	if (answer->body_size != answer->body_here)
+		return MHD_create_response_from_callback(answer->body_size, 1024, no_body, NULL,
+		                                         NULL);
+	return MHD_create_response_from_buffer(
+	        answer->body_here, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result send_answer(struct server *server, struct exchange *exchange)
 {
 	const struct answer *answer = &exchange->answer;
@@ -243,11 +263,7 @@ static enum MHD_Result send_answer(struct server *server, struct exchange *excha
 
 	if (exchange->failed)
 		return send_failure(server, exchange);
-	if (exchange->is_streamed)
-		response = stream_begin(server, exchange);
-	else
-		response = MHD_create_response_from_buffer(
-		        answer->body_here, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
+	response = respond(server, exchange);
 	if (!response)
 		return MHD_NO;
 	for (unsigned i = 0; i < answer->header_count; i++)

@@ -89,7 +89,7 @@ test_bodies() {
 
 test_faults() {
 	faults --timeout 1 --max-memory 32M
-	for pair in crash:502 exit:502 spin:504 sleep:504 exhaust:507 garbage:502; do
+	for pair in crash:502 exit:502 spin:504 sleep:504 exhaust:507 garbage:502 pieces:502 hungry:504; do
 		expect "/${pair%:*}" "$(status_of "/${pair%:*}")" "${pair#*:}"
 		expect "the request after /${pair%:*}" "$(ask /next)" 'GET /next -'
 	done
@@ -132,10 +132,16 @@ test_stream_is_cut() {
 		expect_out 'the beginning'
 		expect "the request after $path" "$(ask /next)" 'GET /next -'
 	done
+	try curl -s --max-time 20 --unix-socket socket http://localhost/announce/9
+	expect_status 18
+	expect_no_out
+	try curl -s --max-time 20 -o whole --unix-socket socket http://localhost/announce/10
+	expect_status 0
+	expect "a body as long as announced" "$(cat whole)" 0123456789
 	try curl -s --max-time 20 -o much --unix-socket socket http://localhost/much/1000
 	expect_status 18
 	[ "$(stat -c %s much)" -lt 4194305 ] || fail "more than --max-answer"
-	cuts 3
+	cuts 4
 	kill "$server"
 	wait "$server" || true
 	server=
@@ -234,6 +240,13 @@ test_slow_clients() {
 	wait $!
 	expect "a request that took its time" "$(cat line)" 'HTTP/1.1 200 OK'
 	expect "the request after them" "$(ask /next)" 'GET /next -'
+}
+
+test_clients_that_go() {
+	faults --pool 1:2
+	clients vanish 300
+	expect "the request after them" "$(ask /next)" 'GET /next -'
+	expect "microVMs in use" "$(ask /metrics | sed -n 's/^mote_queued{.*} //p')" 0
 }
 
 # 10,000 where the system allows that many descriptors.
@@ -480,6 +493,12 @@ test_bad_options() {
 	expect_error 125 'MIN:MAX'
 	try "$serve" --listen 127.0.0.1:notaport x
 	expect_error 125 'ADDRESS:PORT'
+	try "$serve" --send-timeout soon x
+	expect_error 125 "send-timeout 'soon' is not a time"
+	try "$serve" --max-connections 0 x
+	expect_error 125 'at least one'
+	try "$serve" --idle-timeout -1 x
+	expect_error 125 'not a number'
 	try "$serve" "$PWD/missing"
 	expect_error 125 'missing'
 }
@@ -530,6 +549,13 @@ var answered int
 func main() {
 	http.HandleFunc("/", func(writer http.ResponseWriter, request *http.Request) {
 		body, _ := io.ReadAll(request.Body)
+		if len(request.URL.Path) >= 5 && request.URL.Path[:5] == "/long" {
+			writer.Header().Set("Content-Length", fmt.Sprint(10000000*len(request.URL.Path[4:])))
+			for i := 0; i < 100*len(request.URL.Path[4:]); i++ {
+				writer.Write(make([]byte, 100000))
+			}
+			return
+		}
 		answered++
 		writer.Header().Set("X-Answered", fmt.Sprint(answered))
 		fmt.Fprintf(writer, "%s %s %d %d\n", request.Method, request.URL.Path, len(body), answered)
@@ -544,6 +570,11 @@ GO
 	ask /c -D - -o /dev/null | grep -qi '^x-answered: 1' || fail "no header"
 	head -c 300000 /dev/zero >body
 	expect "a long body" "$(ask /d --data-binary @body)" 'POST /d 300000 1'
+	expect "a long answer" "$(ask /long -D head | wc -c)" 10000000
+	expect_in head '^Content-Length: 10000000'
+	expect "one that is too long" "$(status_of /long/2)" 502
+	expect "HEAD" "$(ask /long -I | grep -ic '^Content-Length: 10000000')" 1
+	expect "the request after them" "$(ask /e)" 'GET /e 0 1'
 }
 
 test_unmodified_nginx() {

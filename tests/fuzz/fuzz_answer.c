@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(bytes);
 		return 0;
 	}
-	if (!(is_text ? answer_read_text(&answer, bytes, size, is_all)
+	if (!(is_text ? answer_read_text(&answer, bytes, size, is_all, data[0] & 4)
 	              : answer_read(&answer, bytes, size, is_all))) {
 		if (answer.status < 200 || answer.status > 599 || answer.body < bytes ||
 		    answer.body + answer.body_here > bytes + size ||

@@ -76,6 +76,30 @@ static void garbage(void)
 	mote_call(MOTE_CALL_SERVE, &call, 0);
 }
 
+/* Calls that go on for ever: pieces without bytes, and a body that ended long ago. */
+static void pieces(void)
+{
+	for (;;)
+		mote_function_call(MOTE_FUNCTION_MORE, mote_given, 0, NULL);
+}
+
+static void hungry(void)
+{
+	static char more[MOTE_FUNCTION_BUFFER];
+
+	for (;;)
+		mote_function_call(MOTE_FUNCTION_BODY, NULL, 0, more);
+}
+
+/* A head that announces another length than the body has: 10 bytes, of which COUNT come. */
+static void announce(struct mote_request *request)
+{
+	request->answer->body_size = 10;
+	mote_flush_answer(request);
+	usleep(20000);
+	mote_write(request, "0123456789ABCDEF", (size_t)atol(mote_path(request) + 10));
+}
+
 static void answer(struct mote_request *request)
 {
 	const char *path = mote_path(request);
@@ -97,6 +121,12 @@ static void answer(struct mote_request *request)
 		leave_traces(request);
 	else if (!strncmp(path, "/much/", 6))
 		write_much(request);
+	else if (!strcmp(path, "/pieces"))
+		pieces();
+	else if (!strcmp(path, "/hungry"))
+		hungry();
+	else if (!strncmp(path, "/announce/", 10))
+		announce(request);
 	else if (!strcmp(path, "/say")) {
 		printf("to stdout\n");
 		fflush(stdout);

@@ -9,6 +9,7 @@ usage: serve-clients.py slow-reader SOCKET PATH      ask, read 1 KiB, then nothi
        serve-clients.py idle SOCKET COUNT            COUNT connections that ask nothing; the next one is answered
        serve-clients.py refused SOCKET COUNT         the same; the next one is hung up on
        serve-clients.py malformed SOCKET             what is no HTTP: none of it is answered by a status of success
+       serve-clients.py vanish SOCKET COUNT          ask, or begin to, and go away at once, in some ways
        serve-clients.py tenants SOCKET REQUESTS      two tenants by turns ask tests/guests/function_tenant.c
 """
 import resource
@@ -153,6 +154,23 @@ def malformed(path):
         client.close()
 
 
+def vanish(path, count):
+    texts = (
+        request("/x"),
+        request("/slowly/3/20"),
+        request("/much/30"),
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 5000,
+        request("/x")[:20],
+        request("/x") * 10,
+    )
+    for number in range(int(count)):
+        client = connect(path)
+        client.sendall(texts[number % len(texts)])
+        if number % 5 == 0:
+            time.sleep(0.002)
+        client.close()
+
+
 class Tenant(threading.Thread):
     """One connection on which two tenants take turns. What it finds wrong is in `wrong`."""
 
@@ -217,6 +235,7 @@ COMMANDS = {
     "refused": refused,
     "malformed": malformed,
     "tenants": tenants,
+    "vanish": vanish,
 }
 
 if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
