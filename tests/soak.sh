@@ -5,12 +5,14 @@
 #
 # usage: soak.sh [SECONDS]      (3600; run `make guests` first; `make soak` does both)
 #
-# BUILD names the build folder. Prints what it has seen; the last line says whether all is well.
+# BUILD names the build folder; ISOLATION_REQUESTS (100000) is how many requests two tenants make before
+# that, none of whom finds anything of the other (tests/guests/function_tenant.c). Prints what it has seen; the last line says whether all is well.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
 seconds=${1:-3600}
+requests_of_tenants=${ISOLATION_REQUESTS:-100000}
 connections=32
 workers=$((2 * $(nproc))) # always: one more is memory and descriptors, too
 out=$(mktemp -d)
@@ -29,9 +31,9 @@ fail() { # TEXT...
 	exit 1
 }
 
-start() {
+start() { # FUNCTION
 	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	"$build/mote-serve" --listen "127.0.0.1:$port" --pool "$workers:$workers" --log none "$build/guests/function_faults" 2>"$out/serve.log" &
+	"$build/mote-serve" --listen "127.0.0.1:$port" --pool "$workers:$workers" --log none "$build/guests/$1" 2>"$out/serve.log" &
 	server=$!
 	for _ in $(seq 100); do
 		! grep -q 'listening on' "$out/serve.log" || return 0
@@ -83,7 +85,17 @@ check_growth() {
 	[ "$after" -le $((before + $2)) ] || fail "$3 grew from $before to $after"
 }
 
-start
+isolate() {
+	start function_tenant
+	python3 "$root/tests/tools/serve-clients.py" tenants "127.0.0.1:$port" "$requests_of_tenants" >"$out/tenants" 2>&1 ||
+		fail "$(tail -n 5 "$out/tenants")"
+	printf 'soak: requests of two tenants: %s\n' "$(<"$out/tenants")"
+	kill "$server"
+	wait "$server" || true
+}
+
+[ "$requests_of_tenants" -eq 0 ] || isolate
+start function_faults
 # What it can take; the first second fills caches and the pool.
 load 1 0 >/dev/null
 most=$(load 2 0 | awk '/^Requests\/sec/ { print int($2) }')

@@ -22,8 +22,10 @@ CLIENTS = 8  # of the tenants
 
 
 def connect(path, timeout=30):
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(path)
+    """A path, or ADDRESS:PORT."""
+    host, _, port = path.rpartition(":")
+    client = socket.socket(socket.AF_INET if host else socket.AF_UNIX)
+    client.connect((host, int(port)) if host else path)
     client.settimeout(timeout)
     return client
 
