@@ -519,7 +519,7 @@ snapshot_of() { # GUEST ARGUMENT...
 
 test_snapshot_points() {
 	at=
-	for what in registers masks threads memory clocks; do
+	for what in registers masks threads memory pieces clocks; do
 		snapshot_of snapshot_points "$what"
 		grep -q ': yes$' out || fail "$what says nothing"
 	done

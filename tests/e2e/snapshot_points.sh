@@ -72,6 +72,11 @@ test_memory_is_zero_when_it_is_mapped_again() {
 	check_all memory
 }
 
+# 8 MiB in pieces of 256 KiB, which the snapshot has as huge pages.
+test_memory_in_pieces() {
+	check_all pieces
+}
+
 test_clocks() {
 	local before after shown
 	check_all clocks

@@ -533,6 +533,57 @@ static void test_memory(void)
 	check("zeros", wrong == 0);
 }
 
+#define PIECE  (256L << 10)
+#define PIECES 32L
+#define PAGE   4096L
+
+/* How many of the pages [first, end) do not begin with their stamp of this turn. */
+static long wrong_pages(const unsigned char *area, long first, long end, int turn)
+{
+	long wrong = 0;
+
+	for (long page = first; page < end; page++)
+		wrong += area[page * PAGE] != (unsigned char)(page * 7 + turn);
+	return wrong;
+}
+
+static void stamp_pages(unsigned char *area, int turn)
+{
+	for (long page = 0; page < PIECES * PIECE / PAGE; page++)
+		area[page * PAGE] = (unsigned char)(page * 7 + turn);
+}
+
+/* What was taken in small pieces, and moves for a snapshot, is as it was, and like any other. */
+static void test_pieces(void)
+{
+	const long pages = PIECES * PIECE / PAGE;
+	unsigned char *area = NULL;
+	long wrong = 0;
+
+	for (long i = 0; i < PIECES; i++)
+		area = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		            0);
+	stamp_pages(area, 0);
+	point();
+	check("kept", wrong_pages(area, 0, pages, 0) == 0);
+	stamp_pages(area, 1);
+	check("written", wrong_pages(area, 0, pages, 1) == 0);
+	check("dropped", !madvise(area + 600 * PAGE, 10 * PAGE, MADV_DONTNEED));
+	check("unmapped", !munmap(area + 1100 * PAGE, 300 * PAGE));
+	check("protected", !mprotect(area + 1500 * PAGE, 3 * PAGE, PROT_READ));
+	check("mapped again",
+	      mmap(area + 1100 * PAGE, 300 * PAGE, PROT_READ | PROT_WRITE,
+	           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == area + 1100 * PAGE);
+	for (long i = 0; i < 300 * PAGE; i++)
+		wrong += area[1100 * PAGE + i] != 0;
+	for (long i = 0; i < 10 * PAGE; i++)
+		wrong += area[600 * PAGE + i] != 0;
+	check("zeros", wrong == 0);
+	check("the rest", wrong_pages(area, 0, 600, 1) + wrong_pages(area, 610, 1100, 1) +
+	                                  wrong_pages(area, 1400, pages, 1) ==
+	                          0);
+}
+
 /* ---- main ---- */
 
 static void test_arguments(int argc, char **argv)
@@ -611,6 +662,8 @@ int main(int argc, char **argv)
 		test_advance();
 	else if (!strcmp(what, "memory"))
 		test_memory();
+	else if (!strcmp(what, "pieces"))
+		test_pieces();
 	else if (!strcmp(what, "marks"))
 		test_marks();
 	else if (!strcmp(what, "bad"))
