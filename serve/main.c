@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	server.log = log_open();
-	for (unsigned i = 0; i < server.app_count; i++)
+	for (unsigned i = 0; !server.fixed && !server.command && i < server.app_count; i++)
 		if (app_prepare(server.apps[i], server.log, server.log_format == LOG_JSON) ||
 		    app_start(server.apps[i])) {
 			/* With what its workers have said. */

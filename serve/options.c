@@ -335,7 +335,9 @@ static int read_all(struct server *server, struct common *common, char *mote, in
 	for (; optind < argc; optind++)
 		if (add_app(server, "/", 1, argv[optind], mote))
 			return -1;
-	if (!server->app_count && !server->fixed && !server->command)
+	if (!server->app_count && (server->fixed || server->command))
+		return add_app(server, "/", 1, (char *)"none", mote);
+	if (!server->app_count)
 		return refuse("no application given: mote serve [OPTION]... APP");
 	return 0;
 }

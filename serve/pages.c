@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "serve/exchange.h"
 #include "serve/process.h"
 
 #define RETRY_AFTER "1"
@@ -73,11 +75,28 @@ enum MHD_Result page_send_metrics(struct server *server, struct MHD_Connection *
 	return result;
 }
 
-enum MHD_Result page_send_output(const struct server *server, struct MHD_Connection *connection)
+void page_answer_without_vm(const struct server *server, struct exchange *exchange)
 {
+	struct answer *answer = &exchange->answer;
 	char text[65536];
-	long length = process_answer(server->command, text, sizeof text);
+	const char *from = server->fixed;
+	long length;
 
-	return length < 0 ? page_send_text(server, connection, 502, "failed\n", 7, false)
-	                  : page_send_text(server, connection, 200, text, (size_t)length, false);
+	if (from) {
+		length = (long)strlen(from);
+	} else {
+		from = text;
+		length = process_answer(server->command, text, sizeof text);
+	}
+	if (length < 0 || bytes_add(&exchange->pieces, from, (size_t)length)) {
+		exchange_fail(exchange, 502, "there is no answer");
+		return;
+	}
+	answer->status = 200;
+	answer->headers[answer->header_count++] =
+	        (struct mote_header){"Content-Type", "text/plain; charset=utf-8"};
+	answer->body = exchange->pieces.at;
+	answer->body_size = answer->body_here = exchange->pieces.size;
+	exchange->is_over = true;
+	metrics_time(&exchange->app->metrics, METRICS_QUEUE, 0);
 }

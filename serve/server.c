@@ -371,8 +371,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		return MHD_NO;
 	if (!exchange->method) {
 		exchange->method = method;
-		if (server->fixed || server->command)
-			return MHD_YES;
 		if (!strcmp(url, "/healthz") || !strcmp(url, "/metrics"))
 			return MHD_YES;
 		take_head(server, exchange, method);
@@ -384,16 +382,14 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (server->fixed)
-		return page_send_text(server, connection, 200, server->fixed, strlen(server->fixed), false);
-	if (server->command)
-		return page_send_output(server, connection);
 	if (!exchange->app && !exchange->is_over)
 		return strcmp(url, "/metrics") ? page_send_text(server, connection, 200, "ok\n", 3, false)
 		                               : page_send_metrics(server, connection);
 	if (!exchange->is_over) {
 		exchange_complete(exchange);
-		if (!dispatch(server, exchange))
+		if (server->fixed || server->command)
+			page_answer_without_vm(server, exchange);
+		else if (!dispatch(server, exchange))
 			return MHD_YES;
 	}
 	return send_answer(server, exchange);

@@ -159,6 +159,10 @@ $(BUILD)/bench/floor: tests/bench/floor.c $(UAPI)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)musl-gcc -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -static -idirafter $(UAPI) $< -o $@
 
+$(BUILD)/bench/serve-floor: tests/bench/serve_floor.c tests/bench/floor.c $(UAPI)/.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(HOSTCC) -I . -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -Wno-unused-function -idirafter $(UAPI) $< -o $@ -lmicrohttpd
+
 $(BUILD)/bench/pairs: tests/bench/pairs.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
@@ -206,7 +210,7 @@ $(BUILD)/bench/restore: tests/bench/restore.c $(VMM_OBJ)
 .PHONY: bench
 bench: all images $(BUILD)/bench/floor $(BUILD)/bench/pairs $(BUILD)/bench/compute $(BUILD)/bench/micro $(BUILD)/bench/memory \
 	$(BUILD)/bench/tree-walk $(BUILD)/bench/disk $(BUILD)/bench/stream $(BUILD)/bench/start $(BUILD)/bench/function \
-	$(BUILD)/bench/request $(BUILD)/bench/restore
+	$(BUILD)/bench/request $(BUILD)/bench/restore $(BUILD)/bench/serve-floor
 	tests/bench/run.sh
 
 # The tables of docs/performance.md, from what `make bench` measured.

@@ -15,6 +15,7 @@ have been hashed with, and generators of other libraries or of one's own (random
 on_restore() is for them.
 """
 import ctypes
+import gc
 import os
 import signal
 import struct
@@ -183,6 +184,9 @@ def serve(handler):
     The handler runs once: for each request the program starts from the snapshot again.
     """
     buffer, given = ctypes.create_string_buffer(_BUFFER), b""
+    # What is there now stays: a collection in a request would write to all of it.
+    gc.collect()
+    gc.freeze()
     while True:
         while len(given) > _BUFFER:
             if _serve_call(_MORE, given[:_BUFFER], None) < 0:
@@ -192,4 +196,4 @@ def serve(handler):
         if size <= 0:
             raise OSError("there are no requests: start this program by `mote serve`")
         _run_callbacks()
-        given = _answer(handler(Request(buffer.raw[:size])))
+        given = _answer(handler(Request(ctypes.string_at(buffer, size))))
