@@ -37,7 +37,7 @@ $(BUILD)/unit/test_bench_spec $(BUILD)/unit/test_bench_check $(BUILD)/unit/test_
 
 # ---- tests of libmote: programs that are linked with it, and with one that sanitizers watch ----
 
-LIB_TESTS := $(addprefix $(BUILD)/lib-tests/,bad confined devices many bad-asan devices-asan many-asan many-tsan)
+LIB_TESTS := $(addprefix $(BUILD)/lib-tests/,bad confined devices many streams bad-asan devices-asan many-asan many-tsan)
 LIB_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Iinclude -pthread
 SANITIZED_CFLAGS := $(COMMON) -O1 -g -fno-omit-frame-pointer -isystem $(FDT)/libfdt
 asan := -fsanitize=address

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mote/abi.h"
@@ -77,6 +78,18 @@ int64_t console_write(int stream, const void *buffer, size_t length)
 		if (wait_for_room(console_fd(stream)))
 			return -EINTR;
 	}
+}
+
+/* #syscalls:run ppoll */
+bool console_has_room(int stream)
+{
+	const struct timespec at_once = {0, 0};
+	struct pollfd out = {.events = POLLOUT};
+
+	if (stream != STDOUT_FILENO && stream != STDERR_FILENO)
+		return true;
+	out.fd = console_fd(stream);
+	return ppoll(&out, 1, &at_once, NULL) != 0;
 }
 
 void console_report(const char *text, size_t length)

@@ -40,6 +40,9 @@ int64_t console_write(int stream, const void *buffer, size_t length);
  */
 void console_report(const char *text, size_t length);
 
+/* Whether a write would not wait; of a stream that is none, too. */
+bool console_has_room(int stream);
+
 int64_t console_read(void *buffer, size_t length, uint32_t flags);
 /* @block: 64 bytes of the VMM's own, in and out */
 int64_t console_control(int stream, uint32_t operation, void *block);

@@ -36,6 +36,9 @@ static int64_t call_console_write(struct vm *vm, const struct hypercall *call)
 	uint64_t length = call->argument[2] < TRANSFER_MAX ? call->argument[2] : TRANSFER_MAX;
 	const void *from = guest_range(&vm->memory, (mote_gpa_t){call->argument[1]}, length);
 
+	/* It waits on its own then, where it can be asked for a snapshot. */
+	if (vm->is_wanted_outside && !console_has_room((int)call->argument[0]))
+		return -EAGAIN;
 	return from ? later(console_write((int)call->argument[0], from, length)) : -EFAULT;
 }
 

@@ -170,14 +170,15 @@ int vm_loop(struct vm *vm, struct mote_error *err)
 }
 
 /* What the guest has sent before it ended is not lost with it, if somebody takes it soon. */
-void vm_drain(struct vm *vm)
+bool vm_drain(struct vm *vm)
 {
 	const unsigned rounds = DRAIN_NS / DRAIN_ROUND_NS;
 
 	devices_serve(&vm->devices, false);
 	for (unsigned i = 0; i < rounds && devices_drain(&vm->devices); i++)
 		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
-			break;
+			return !stop_is_due();
+	return true;
 }
 
 /* ---- a process for one VM ---- */

@@ -157,6 +157,7 @@ struct vm {
 	} pause;
 	bool is_wanted_outside; /* a snapshot is, by vm_life_snapshot() */
 	bool has_run;           /* since it was made, or reset */
+	bool is_draining;       /* it is over, and its devices hold something still */
 	bool is_told;           /* that it is over */
 	bool is_broken;         /* vm_reset() has failed, or KVM_RUN */
 	bool has_entered;       /* owns_process: the thread is this VM's */
@@ -175,8 +176,8 @@ int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_h
 /* run.c: run the guest until it is over, stands still by its own doing, or stop_is_due(). */
 int vm_loop(struct vm *vm, struct mote_error *err);
 
-/* run.c: after the guest's end, for what its devices hold. */
-void vm_drain(struct vm *vm);
+/* run.c: after the guest's end, for what its devices hold. Return: false: stop_is_due() first. */
+bool vm_drain(struct vm *vm);
 
 /* vm_close.c: free and close all that it holds, but not itself. */
 void vm_close(struct vm *vm);

@@ -2,12 +2,13 @@
 /* The life of a microVM: make, run until something happens, snapshot, reset, call, close. */
 #include "vmm/vm_life.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "snapshot/snapshot.h"
 #include "vmm/confine.h"
@@ -15,6 +16,7 @@
 #include "vmm/lost_page.h"
 #include "vmm/new_file.h"
 #include "vmm/serve.h"
+#include "vmm/stats.h"
 #include "vmm/stop_shared.h"
 #include "vmm/tick.h"
 #include "vmm/trace.h"
@@ -44,6 +46,18 @@ static void leave(struct vm *vm)
 		return;
 	console_leave(&vm->streams);
 	stop_leave(&vm->stop);
+}
+
+/* The same, for one that is to run: with a timer. */
+static int enter_to_run(struct vm *vm, struct mote_error *err)
+{
+	enter(vm);
+	if (vm->host.owns_process || vm->stop.has_tick)
+		return 0;
+	leave(vm);
+	return mote_error_set(err, MOTE_STATUS_FAILED,
+	                      "cannot make a timer: too many signals are pending, or timers made "
+	                      "(RLIMIT_SIGPENDING)");
 }
 
 struct work {
@@ -230,15 +244,14 @@ static int run_on(struct vm *vm, struct mote_error *err)
 		vm->is_broken = true;
 		return -1;
 	}
-	if (vm->is_over)
-		vm_drain(vm);
+	vm->is_draining = vm->is_over && !vm_drain(vm);
 	return 0;
 }
 
 static void fill_event(struct vm *vm, struct vm_event *event)
 {
 	*event = (struct vm_event){.status = vm->exit_status, .signal = vm->signal};
-	if (vm->is_over) {
+	if (vm->is_over && !vm->is_draining) {
 		event->kind = vm->is_out_of_memory ? VM_EVENT_OUT_OF_MEMORY
 		              : vm->signal         ? VM_EVENT_CRASHED
 		                                   : VM_EVENT_EXITED;
@@ -296,7 +309,8 @@ int vm_life_run(struct vm *vm, uint64_t timeout_ns, struct vm_event *event, stru
 		*event = (struct vm_event){.kind = VM_EVENT_REQUEST};
 		return 0;
 	}
-	enter(vm);
+	if (enter_to_run(vm, err))
+		return -1;
 	decline_point(vm);
 	status = run_for(vm, timeout_ns, event, err);
 	leave(vm);
@@ -362,14 +376,18 @@ int vm_life_snapshot(struct vm *vm, const char *path, struct mote_error *err)
 	if (!vm->save || !vm->host.can_snapshot || vm->host.confines)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "the microVM was not made for snapshots");
-	if (vm->is_over || vm->pause.why == VM_PAUSE_REQUEST)
+	if (vm->is_over)
+		return mote_error_set(err, MOTE_STATUS_FAILED, "the guest is over: it has ended");
+	if (vm->pause.why == VM_PAUSE_REQUEST)
 		return mote_error_set(err, MOTE_STATUS_FAILED,
 		                      "a function's snapshot is taken before its first request");
 	if (new_file_create(&file, path, err))
 		return -1;
-	enter(vm);
-	status = save(vm, &file, err);
-	leave(vm);
+	status = enter_to_run(vm, err);
+	if (status == 0) {
+		status = save(vm, &file, err);
+		leave(vm);
+	}
 	if (status == 0)
 		return new_file_keep(&file, err);
 	new_file_discard(&file);
@@ -384,7 +402,7 @@ static int reset(struct vm *vm, struct mote_error *err)
 
 	memset(&vm->pause, 0, sizeof vm->pause);
 	vm->run_deadline = 0;
-	vm->has_run = vm->is_told = false;
+	vm->has_run = vm->is_told = vm->is_draining = false;
 	vm->resets++;
 	if (vm_reset(vm, err))
 		return -1;
@@ -458,7 +476,8 @@ int vm_life_call(struct vm *vm, const struct vm_call *call, struct vm_event *eve
 		        err, MOTE_STATUS_FAILED,
 		        "the guest takes no request here: reset it first, or make it "
 		        "from a snapshot that was taken where a function asks for one");
-	enter(vm);
+	if (enter_to_run(vm, err))
+		return -1;
 	status = place(vm, call, err);
 	if (!status) {
 		vm->call = call;
@@ -471,19 +490,15 @@ int vm_life_call(struct vm *vm, const struct vm_call *call, struct vm_event *eve
 
 /* ---- figures ---- */
 
-static uint64_t resident(const struct guest_memory *memory)
+static uint64_t resident(const struct vm *vm)
 {
-	unsigned char pages[4096];
-	uint64_t bytes = 0, step = sizeof pages * MOTE_PAGE_SIZE;
+	int pagemap = vm->host.confines ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t bytes;
 
-	for (uint64_t at = 0; at < memory->size; at += step) {
-		uint64_t length = memory->size - at < step ? memory->size - at : step;
-
-		if (mincore(memory->host + at, length, pages))
-			return 0;
-		for (uint64_t i = 0; i < length / MOTE_PAGE_SIZE; i++)
-			bytes += pages[i] & 1 ? MOTE_PAGE_SIZE : 0;
-	}
+	if (pagemap < 0)
+		return 0;
+	bytes = stats_resident_pages(vm, pagemap) * MOTE_PAGE_SIZE;
+	close(pagemap);
 	return bytes;
 }
 
@@ -495,7 +510,7 @@ void vm_life_count(const struct vm *vm, struct vm_counts *counts)
 	*counts = (struct vm_counts){.system_calls = run.syscalls,
 	                             .resets = vm->resets,
 	                             .memory_bytes = vm->memory.size,
-	                             .memory_resident = resident(&vm->memory)};
+	                             .memory_resident = resident(vm)};
 	if (vm->reset)
 		counts->reset_pages = vm->reset->memory.counts.changed;
 	for (int i = 0; i < MOTE_HC_LIMIT; i++)

@@ -58,6 +58,13 @@ test_many_tsan() {
 	checks "$tests/many-tsan" "$guests" 100 4
 }
 
+# Output that nobody takes: nothing waits for ever, and nothing is lost.
+test_streams() {
+	need_kvm
+	program streams
+	checks "$tests/streams" "$guests"
+}
+
 test_devices() {
 	need_kvm
 	program devices-asan
