@@ -19,6 +19,7 @@ void block_name(unsigned index, char name[BLOCK_NAME_MAX]);
 /* The tables of /dev and /sys with what belongs to the disks, or as they are where there is none
  * (or no memory). @count: of entries, updated */
 const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_t *count);
+size_t block_dev_room(void); /* how many that may be */
 const struct pseudo_node *block_sys_nodes(const struct pseudo_node *nodes, size_t *count);
 
 /* /proc/partitions and /proc/diskstats */

@@ -60,6 +60,13 @@ static struct pseudo_node *add(struct table *table, const char *path, uint32_t m
 
 /* ---- /dev ---- */
 
+size_t block_dev_room(void)
+{
+	unsigned disks = block_disk_count();
+
+	return disks ? disks * DEV_NODES + 2 : 0;
+}
+
 const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_t *count)
 {
 	unsigned disks = block_disk_count();
@@ -67,7 +74,7 @@ const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_
 
 	if (!disks)
 		return nodes;
-	table = copy_table(nodes, *count, disks * DEV_NODES + 2);
+	table = copy_table(nodes, *count, block_dev_room());
 	if (!table.nodes)
 		return nodes;
 	add(&table, "disk", S_IFDIR | 0755);

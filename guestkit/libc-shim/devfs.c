@@ -266,9 +266,9 @@ static const struct pseudo_node dev_nodes[] = {
 
 struct inode *devfs_create(void)
 {
-	size_t count = sizeof(dev_nodes) / sizeof(dev_nodes[0]);
-	const struct pseudo_node *nodes = block_dev_nodes(dev_nodes, &count);
-	struct inode *root = pseudo_fs_create(nodes, count, TMPFS_MAGIC);
+	struct inode *root =
+	        pseudo_fs_create_growing(dev_nodes, sizeof(dev_nodes) / sizeof(dev_nodes[0]),
+	                                 TMPFS_MAGIC, block_dev_nodes, block_dev_room());
 	struct inode *console;
 
 	if (!root)

@@ -13,8 +13,10 @@
 /*
  * How it works. A table has one line for each file, with its whole path; a directory's children
  * are the lines that have its path, a slash and one more name. Tables are short, so that they are
- * searched from the start. Inodes are made on demand and kept for good. Generated files are made
- * when they are opened and read from that copy, so that a reader sees one moment.
+ * searched from the start. A table may grow once, when somebody looks for what is not in it, or at
+ * all of it: what most starts do not look at is not made. Inodes are made on demand and kept for
+ * good. Generated files are made when they are opened and read from that copy, so that a reader
+ * sees one moment.
  */
 
 struct pseudo_fs;
@@ -31,7 +33,8 @@ struct pseudo_fs {
 	size_t count;
 	uint64_t id;
 	uint64_t magic;
-	uint64_t created; /* ns since 1970: all times of all files */
+	uint64_t created;  /* ns since 1970: all times of all files */
+	pseudo_grow *grow; /* NULL: it has grown, or does not */
 	struct pseudo_inode *inodes[];
 };
 
@@ -66,6 +69,29 @@ static uint32_t count_links(const struct pseudo_fs *fs, const struct pseudo_node
 			links++;
 	}
 	return links;
+}
+
+/* Whether there are nodes now that were not there. */
+static bool grow(struct pseudo_fs *fs)
+{
+	size_t count = fs->count;
+	const struct pseudo_node *nodes;
+
+	if (!fs->grow)
+		return false;
+	nodes = fs->grow(fs->nodes, &count);
+	if (count == fs->count)
+		return false;
+	fs->grow = NULL;
+	fs->nodes = nodes;
+	fs->count = count;
+	for (size_t i = 0; i < count; i++) {
+		if (!fs->inodes[i])
+			continue;
+		fs->inodes[i]->node = &nodes[i];
+		fs->inodes[i]->inode.links = count_links(fs, &nodes[i]);
+	}
+	return true;
 }
 
 /* ---- regular files ---- */
@@ -230,14 +256,23 @@ static int pseudo_lookup(struct inode *dir, const char *name, size_t length, str
 
 	if (length == 2 && memcmp(name, "..", 2) == 0)
 		return pseudo_fs_parent(dir, found);
-	for (size_t i = 0; i < fs->count; i++) {
-		const char *candidate = name_in(node->path, fs->nodes[i].path);
+	do {
+		for (size_t i = 0; i < fs->count; i++) {
+			const char *candidate = name_in(node->path, fs->nodes[i].path);
 
-		if (candidate && strlen(candidate) == length &&
-		    memcmp(candidate, name, length) == 0)
-			return make_inode(fs, i, found);
-	}
+			if (candidate && strlen(candidate) == length &&
+			    memcmp(candidate, name, length) == 0)
+				return make_inode(fs, i, found);
+		}
+	} while (grow(fs));
 	return -ENOENT;
+}
+
+/* The number of directories in one is known when all are there. */
+static int pseudo_refresh(struct inode *dir)
+{
+	grow(pseudo_of(dir)->fs);
+	return 0;
 }
 
 static int give_entry(struct dir_entry *entry, const struct pseudo_fs *fs, size_t index,
@@ -265,11 +300,13 @@ int pseudo_fs_dots(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
 /* Cookies: 0 and 1 for "." and "..", then the index of a node plus 2. */
 static int pseudo_readdir(struct inode *dir, uint64_t *cookie, struct dir_entry *entry)
 {
-	const struct pseudo_fs *fs = pseudo_of(dir)->fs;
-	const struct pseudo_node *node = pseudo_of(dir)->node;
+	struct pseudo_fs *fs = pseudo_of(dir)->fs;
+	const struct pseudo_node *node;
 
 	if (*cookie < 2)
 		return pseudo_fs_dots(dir, cookie, entry);
+	grow(fs);
+	node = pseudo_of(dir)->node;
 	while (*cookie - 2 < fs->count) {
 		size_t index = (size_t)((*cookie)++ - 2);
 		const char *name = name_in(node->path, fs->nodes[index].path);
@@ -289,6 +326,7 @@ static void pseudo_statistics(struct inode *inode, struct vfs_statistics *out)
 
 /* The file system keeps a reference of each inode, so that none is ever released. */
 static const struct inode_ops directory_ops = {
+        .refresh = pseudo_refresh,
         .lookup = pseudo_lookup,
         .readdir = pseudo_readdir,
         .statistics = pseudo_statistics,
@@ -367,9 +405,10 @@ static int make_inode(struct pseudo_fs *fs, size_t index, struct inode **found)
 	return 0;
 }
 
-struct inode *pseudo_fs_create(const struct pseudo_node *nodes, size_t count, uint64_t magic)
+struct inode *pseudo_fs_create_growing(const struct pseudo_node *nodes, size_t count,
+                                       uint64_t magic, pseudo_grow *more, size_t room)
 {
-	struct pseudo_fs *fs = heap_alloc(sizeof(*fs) + count * sizeof(fs->inodes[0]));
+	struct pseudo_fs *fs = heap_alloc(sizeof(*fs) + (count + room) * sizeof(fs->inodes[0]));
 	struct inode *root;
 
 	if (!fs)
@@ -379,11 +418,17 @@ struct inode *pseudo_fs_create(const struct pseudo_node *nodes, size_t count, ui
 	fs->id = vfs_new_fs_id();
 	fs->magic = magic;
 	fs->created = clock_realtime();
+	fs->grow = more;
 	if (make_inode(fs, 0, &root) < 0) {
 		heap_free(fs);
 		return NULL;
 	}
 	return root;
+}
+
+struct inode *pseudo_fs_create(const struct pseudo_node *nodes, size_t count, uint64_t magic)
+{
+	return pseudo_fs_create_growing(nodes, count, magic, NULL, 0);
 }
 
 struct inode *pseudo_fs_inode(struct inode *root, const char *path)

@@ -37,7 +37,19 @@ struct pseudo_node {
  */
 struct inode *pseudo_fs_create(const struct pseudo_node *nodes, size_t count, uint64_t magic);
 
-/* Find a path from the root in such a file system: referenced; NULL when memory is short. */
+/* The table with more behind it, in memory of its own, or as it is; @count is updated. */
+typedef const struct pseudo_node *pseudo_grow(const struct pseudo_node *nodes, size_t *count);
+
+/**
+ * pseudo_fs_create_growing() - The same of a table that is completed when that is looked at.
+ * @more: called when a name is not in @nodes, or all names are asked for, until it has added some
+ * @room: how many it may add
+ */
+struct inode *pseudo_fs_create_growing(const struct pseudo_node *nodes, size_t count,
+                                       uint64_t magic, pseudo_grow *more, size_t room);
+
+/* Find a path of the first table from the root in such a file system: referenced; NULL when memory
+ * is short. */
 struct inode *pseudo_fs_inode(struct inode *root, const char *path);
 
 /* Content of an open file whose inode is not of a table: its open() gives the text to

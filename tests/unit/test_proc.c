@@ -508,6 +508,55 @@ Test(proc, nodes_of_disks)
 	cr_assert_str_eq(fake_content(root, "block/vda/queue/physical_block_size"), "4096\n");
 }
 
+static unsigned times_grown;
+
+static const struct pseudo_node *grow_once(const struct pseudo_node *nodes, size_t *count)
+{
+	times_grown++;
+	return block_dev_nodes(nodes, count);
+}
+
+static struct inode *look_up(struct inode *dir, const char *name)
+{
+	struct inode *found = NULL;
+	int status = dir->ops->lookup(dir, name, strlen(name), &found);
+
+	cr_assert(status == 0 || status == -ENOENT);
+	return found;
+}
+
+/* What belongs to disks is made when somebody looks for it, and inodes there are stay. */
+Test(proc, table_that_grows)
+{
+	const struct pseudo_node table[] = {{.path = "", .mode = S_IFDIR | 0755},
+	                                    {.path = "shm", .mode = S_IFDIR | 0755}};
+	struct inode *root = pseudo_fs_create_growing(table, 2, 1, grow_once, block_dev_room());
+	struct inode *shm = look_up(root, "shm"), *disk;
+	struct dir_entry entry;
+	uint64_t cookie = 0;
+	unsigned entries = 0;
+
+	cr_assert_eq(times_grown, 0);
+	cr_assert_eq(root->links, 3);
+	disk = look_up(root, "vda");
+	cr_assert_eq(times_grown, 1);
+	cr_assert_eq(disk->device, 254 << 8);
+	cr_assert_eq(root->links, 4, "a directory more");
+	cr_assert_eq(look_up(root, "shm"), shm);
+	cr_assert_eq(look_up(shm, ".."), root);
+	cr_assert_null(look_up(shm, "vda"));
+	cr_assert_null(look_up(root, "vdb"));
+	cr_assert_eq(times_grown, 1);
+	while (root->ops->readdir(root, &cookie, &entry) > 0)
+		entries++;
+	cr_assert_eq(entries, 5, "., .., shm, disk and vda");
+
+	root = pseudo_fs_create_growing(table, 2, 1, grow_once, block_dev_room());
+	cr_assert_eq(inode_refresh(root), 0);
+	cr_assert_eq(root->links, 4);
+	cr_assert_eq(times_grown, 2);
+}
+
 Test(proc, uuid)
 {
 	char first[64];

@@ -162,6 +162,11 @@ void console_device_settle(void)
 {
 }
 
+size_t block_dev_room(void)
+{
+	return 0;
+}
+
 const struct pseudo_node *block_dev_nodes(const struct pseudo_node *nodes, size_t *count)
 {
 	(void)count;
