@@ -58,7 +58,8 @@ KIT_CFLAGS := $(COMMON) -ffreestanding -nostdlib -mcmodel=kernel -fno-pic -mgene
 NET_CFLAGS := $(KIT_CFLAGS) -Iguestkit/net -isystem $(LWIP)/src/include
 LWIP_FAST  := core/inet_chksum core/pbuf core/tcp_in core/tcp_out core/ipv4/ip4
 
-VMM_SRC := $(wildcard vmm/*.c virtio/*.c snapshot/*.c)
+# mote is a program of libmote, whose options are parsed already.
+VMM_SRC := $(wildcard vmm/*.c virtio/*.c snapshot/*.c) libmote/process.c libmote/vm.c
 SHARED_SRC := guestkit/libc-shim/erofs.c guestkit/libc-shim/erofs_directory.c
 VMM_OBJ := $(VMM_SRC:%.c=$(BUILD)/host/%.o) $(SHARED_SRC:%.c=$(BUILD)/host/%.o) \
 	$(FDT_SRC:%.c=$(BUILD)/host/libfdt/%.o) $(BUILD)/host/vmm/kit_blob.o

@@ -6,7 +6,7 @@ LIB_DIR     := $(BUILD)/lib
 LIB_SONAME  := libmote.so.0
 LIBRARIES   := $(LIB_DIR)/libmote.a $(LIB_DIR)/libmote.so
 # Of the sources of mote, what the public functions need is taken.
-LIB_SRC     := $(wildcard libmote/*.c) serve/request.c serve/answer.c $(filter-out vmm/main.c,$(VMM_SRC)) $(SHARED_SRC)
+LIB_SRC     := $(filter-out $(VMM_SRC),$(wildcard libmote/*.c)) serve/request.c serve/answer.c $(filter-out vmm/main.c,$(VMM_SRC)) $(SHARED_SRC)
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/libmote/%.o) $(FDT_SRC:%.c=$(BUILD)/libmote/libfdt/%.o) \
 	$(BUILD)/libmote/vmm/kit_blob.o
 LIB_CFLAGS  := $(COMMON) -O2 -g -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \

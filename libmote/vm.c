@@ -6,19 +6,14 @@
  * reset. What fails halfway makes it BROKEN. Each call says so in plain words when it comes at the
  * wrong stage, and changes nothing then.
  */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "libmote/boundary.h"
 #include "libmote/internal.h"
-#include "snapshot/snapshot.h"
 #include "vmm/lost_page.h"
 #include "vmm/stop_shared.h"
-#include "vmm/vm.h"
 
 uint64_t vm_now(void)
 {
@@ -26,106 +21,6 @@ uint64_t vm_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/* ---- making ---- */
-
-/* The streams of a configuration stay its own: the VM may outlive it. */
-static int take_streams(struct mote_vm *vm, const struct mote_config *config, struct vm_host *host,
-                        struct mote_error *err)
-{
-	for (int i = 0; i < 3; i++) {
-		host->streams[i] = i;
-		if (!config || config->streams[i] < 0)
-			continue;
-		vm->streams[i] = fcntl(config->streams[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (vm->streams[i] < 0)
-			return mote_error_errno(err, MOTE_STATUS_FAILED,
-			                        "cannot duplicate descriptor %d",
-			                        config->streams[i]);
-		host->streams[i] = vm->streams[i];
-	}
-	return 0;
-}
-
-static void free_vm(struct mote_vm *vm)
-{
-	/* A process that is confined may do little but end, with which all of it goes. */
-	if (vm->vm && vm->vm->host.confines)
-		return;
-	call_free(vm);
-	vm_life_close(vm->vm);
-	config_options_free(&vm->options);
-	for (int i = 0; i < 3; i++)
-		if (vm->streams[i] >= 0)
-			close(vm->streams[i]);
-	free(vm);
-}
-
-/* @snapshot: NULL: boot the program of @config */
-static struct mote_vm *make(const struct mote_config *config, const char *snapshot,
-                            struct mote_error *err)
-{
-	struct mote_vm *vm = calloc(1, sizeof *vm);
-	uint64_t started = vm_now();
-	struct vm_host host = {.can_snapshot = true, .stops_at_points = true};
-
-	if (!vm) {
-		mote_error_set(err, MOTE_STATUS_FAILED, "no memory for a VM");
-		return NULL;
-	}
-	memset(vm->streams, 0xff, sizeof vm->streams);
-	vm->can_reset = snapshot && !(config && config->is_used_once);
-	if (config_parse(config, snapshot, &vm->options, err) ||
-	    take_streams(vm, config, &host, err))
-		goto failed;
-	host.owns_process = host.confines = config && config->is_confined;
-	host.can_snapshot = !host.confines;
-	host.can_reset = vm->can_reset;
-	vm->vm = vm_life_create(&vm->options.options, &host, err);
-	if (!vm->vm)
-		goto failed;
-	vm->speaks_http = snapshot && vm->vm->snapshot->machine->point == MOTE_SNAPSHOT_LISTEN;
-	vm->spent.make_ns = vm_now() - started;
-	return vm;
-failed:
-	free_vm(vm);
-	return NULL;
-}
-
-struct mote_vm *mote_create(const struct mote_config *config, struct mote_error *err)
-{
-	struct mote_error unwanted;
-
-	err = err ? err : &unwanted;
-	if (!config) {
-		boundary_null(err, "mote_create", "config");
-		return NULL;
-	}
-	return make(config, NULL, err);
-}
-
-struct mote_vm *mote_restore(const struct mote_config *config, const char *snapshot,
-                             struct mote_error *err)
-{
-	struct mote_error unwanted;
-
-	err = err ? err : &unwanted;
-	if (!snapshot) {
-		boundary_null(err, "mote_restore", "snapshot");
-		return NULL;
-	}
-	if (!*snapshot) {
-		mote_error_set(err, MOTE_STATUS_NOT_FOUND, "the snapshot's name is empty");
-		return NULL;
-	}
-	return make(config, snapshot, err);
-}
-
-void mote_close(struct mote_vm *vm)
-{
-	if (vm)
-		free_vm(vm);
 }
 
 /* ---- running ---- */
@@ -250,7 +145,7 @@ int mote_reset(struct mote_vm *vm, struct mote_error *err)
 	return 0;
 }
 
-/* ---- the rest ---- */
+/* ---- what it cost, and signals ---- */
 
 int mote_statistics(const struct mote_vm *vm, struct mote_statistics *statistics,
                     struct mote_error *err)

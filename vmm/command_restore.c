@@ -2,9 +2,9 @@
 /* `mote restore`: start a program from a snapshot. */
 #include <stdio.h>
 
+#include "libmote/process.h"
 #include "vmm/command.h"
 #include "vmm/options.h"
-#include "vmm/run.h"
 
 /* POSIX leaves the declaration to the program (environ, base definitions 8.1). */
 extern char **environ;

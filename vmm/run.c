@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs one program in one microVM: the loop around KVM_RUN. */
-#include "vmm/run.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/crash.h"
 #include "vmm/lost_page.h"
-#include "vmm/serve.h"
-#include "vmm/stats.h"
 #include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/trace.h"
@@ -31,7 +26,7 @@ void vm_read_run_page(const struct vm *vm, struct mote_run *run)
 }
 
 /* Ends the guest if something outside asked for it. */
-static void check_stop(struct vm *vm)
+void vm_check_stop(struct vm *vm)
 {
 	int signal_number;
 	char why[64];
@@ -143,7 +138,7 @@ static int look_around(struct vm *vm, struct mote_error *err)
 	if (vm_wants_snapshot(vm) && !vm->pause.why)
 		tick_lead(vm);
 	if (!vm->is_over)
-		check_stop(vm);
+		vm_check_stop(vm);
 	if (!vm->is_over)
 		check_deadline(vm);
 	working_set_watch(vm, vm->is_over);
@@ -179,79 +174,4 @@ bool vm_drain(struct vm *vm)
 		if (stop_poll(NULL, 0, DRAIN_ROUND_NS, false) < 0)
 			return !stop_is_due();
 	return true;
-}
-
-/* ---- a process for one VM ---- */
-
-static bool is_stopped(void)
-{
-	int signal_number;
-
-	return stop_requested(&signal_number) != STOP_NONE;
-}
-
-/*
- * As many starts as were asked for. The status is that of the first that is not 0: what went wrong
- * is not forgotten.
- */
-static int run_rounds(struct vm *vm, struct mote_error *err)
-{
-	struct vm_event event;
-	int status;
-
-	if (vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
-		return -1;
-	status = vm->exit_status;
-	for (uint64_t round = 2; round <= vm->options->count; round++) {
-		if (is_stopped()) {
-			/* It may have come when a round was over: then that one does not tell. */
-			check_stop(vm);
-			status = status ? status : vm->exit_status;
-			break;
-		}
-		if (vm_life_reset(vm, err) || vm_life_run(vm, VM_NO_TIMEOUT, &event, err))
-			return -1;
-		status = status ? status : vm->exit_status;
-	}
-	vm->exit_status = status;
-	return 0;
-}
-
-struct run_work {
-	struct vm *vm;
-	struct mote_error *err;
-	int status;
-};
-
-static void run_all(void *ctx)
-{
-	struct run_work *work = ctx;
-	struct vm *vm = work->vm;
-
-	work->status =
-	        vm->serve ? serve_requests(vm, vm_loop, work->err) : run_rounds(vm, work->err);
-	if (!work->status)
-		work->status = vm_save_finish(vm, work->err);
-	if (!work->status && vm->trace)
-		work->status = trace_end(vm, work->err);
-}
-
-int vm_run(const struct run_options *options, struct mote_error *err)
-{
-	static const struct vm_host host = {
-	        .streams = {0, 1, 2}, .owns_process = true, .confines = true};
-	static struct vm vm; /* not of the heap, which costs system calls */
-	struct run_work work = {.vm = &vm, .err = err};
-
-	if (vm_begin(&vm, options, &host, err))
-		return -1;
-	if (lost_page_guard(run_all, &work))
-		work.status = lost_page_error(err, options->app);
-	console_restore_terminals();
-	if (work.status)
-		return -1;
-	if (options->stats != STATS_NONE)
-		stats_print(&vm, options->stats);
-	/* The kernel takes the VM down with the process, faster than we could. */
-	return vm.exit_status;
 }

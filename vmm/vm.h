@@ -176,6 +176,9 @@ int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_h
 /* run.c: run the guest until it is over, stands still by its own doing, or stop_is_due(). */
 int vm_loop(struct vm *vm, struct mote_error *err);
 
+/* run.c: end the guest if something outside has asked for it: a signal, or --timeout. */
+void vm_check_stop(struct vm *vm);
+
 /* run.c: after the guest's end, for what its devices hold. Return: false: stop_is_due() first. */
 bool vm_drain(struct vm *vm);
 

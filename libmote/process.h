@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs one program in one microVM, from options to exit status. */
-#ifndef MOTE_VMM_RUN_H
-#define MOTE_VMM_RUN_H
+/* Runs one program in one microVM, from options to exit status: mote run and mote restore. */
+#ifndef MOTE_LIBMOTE_PROCESS_H
+#define MOTE_LIBMOTE_PROCESS_H
 
 #include "vmm/error.h"
 #include "vmm/options.h"
