@@ -19,6 +19,8 @@
 
 #include "snapshot/snapshot.h"
 #include "vmm/confine.h"
+#include "vmm/console.h"
+#include "vmm/stop.h"
 #include "vmm/tick.h"
 #include "vmm/vm_reset.h"
 #include "vmm/vm_restore.h"
@@ -212,7 +214,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	exits = restore(argv[1]);
-	if (tick_init(exits, &err))
+	console_enter(&exits->streams); /* for all of them: nothing is read or written */
+	if (stop_init(&exits->stop, exits->kvm.run, 0, &err) || tick_init(exits, &err))
 		fail("timer");
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
