@@ -2,6 +2,7 @@
 /* Random bytes: ChaCha20 with fast key erasure. */
 #include "guestkit/random.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "guestkit/console.h"
@@ -34,6 +35,12 @@ struct chacha {
 enum domain { DOMAIN_OUTPUT = 0, DOMAIN_STREAM = 1, DOMAIN_SEED = 2 };
 
 static unsigned char key[KEY_SIZE];
+
+/* A seed that is absorbed when random bytes are wanted: many requests want none. */
+static struct {
+	unsigned char seed[RANDOM_SEED_SIZE];
+	bool is_there;
+} later;
 
 #ifdef MOTE_HOSTED /* unit tests have a run page of their own */
 extern struct mote_run *const run_page;
@@ -126,23 +133,6 @@ static void stream(const unsigned char *stream_key, unsigned char *out, size_t l
 	wipe(block, sizeof(block));
 }
 
-void random_fill(void *buffer, size_t length)
-{
-	unsigned char block[BLOCK_SIZE];
-	struct chacha state;
-
-	check_generation();
-	chacha_init(&state, key, DOMAIN_OUTPUT);
-	chacha_block(&state, block);
-	memcpy(key, block, KEY_SIZE);
-	if (length <= BLOCK_SIZE - KEY_SIZE)
-		memcpy(buffer, block + KEY_SIZE, length);
-	else
-		stream(block + KEY_SIZE, buffer, length);
-	wipe(&state, sizeof(state));
-	wipe(block, sizeof(block));
-}
-
 /* The length of a piece is part of the input: a seed is not the same with zeros behind it. */
 static void absorb(const unsigned char *piece, size_t length)
 {
@@ -159,10 +149,37 @@ static void absorb(const unsigned char *piece, size_t length)
 	wipe(block, sizeof(block));
 }
 
+static void absorb_later(void)
+{
+	if (!later.is_there)
+		return;
+	absorb(later.seed, sizeof(later.seed));
+	wipe(&later, sizeof(later));
+}
+
+void random_fill(void *buffer, size_t length)
+{
+	unsigned char block[BLOCK_SIZE];
+	struct chacha state;
+
+	check_generation();
+	absorb_later();
+	chacha_init(&state, key, DOMAIN_OUTPUT);
+	chacha_block(&state, block);
+	memcpy(key, block, KEY_SIZE);
+	if (length <= BLOCK_SIZE - KEY_SIZE)
+		memcpy(buffer, block + KEY_SIZE, length);
+	else
+		stream(block + KEY_SIZE, buffer, length);
+	wipe(&state, sizeof(state));
+	wipe(block, sizeof(block));
+}
+
 void random_seed(const void *seed, size_t length)
 {
 	const unsigned char *bytes = seed;
 
+	absorb_later();
 	while (length > 0) {
 		size_t part = length < KEY_SIZE ? length : KEY_SIZE;
 
@@ -170,4 +187,11 @@ void random_seed(const void *seed, size_t length)
 		bytes += part;
 		length -= part;
 	}
+}
+
+void random_seed_later(const void *seed)
+{
+	absorb_later();
+	memcpy(later.seed, seed, sizeof(later.seed));
+	later.is_there = true;
 }

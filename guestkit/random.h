@@ -17,4 +17,8 @@ void random_fill(void *buffer, size_t length);
  */
 void random_seed(const void *seed, size_t length);
 
+/* random_seed() of RANDOM_SEED_SIZE bytes that takes place before anything random is given out. */
+#define RANDOM_SEED_SIZE 32
+void random_seed_later(const void *seed);
+
 #endif

@@ -54,13 +54,15 @@ void snapshot_set_signal(int signal)
 
 /* ---- a new start ---- */
 
+_Static_assert(sizeof((struct mote_generation *)0)->seed == RANDOM_SEED_SIZE, "as random.c has it");
+
 /* The seed first: until its id is taken nothing random is given out. */
 static void begin_generation(void)
 {
 	struct mote_generation *generation = &((struct mote_run *)MOTE_RUN_VA)->generation;
 
 	run->stamp[MOTE_STAMP_KIT] = clock_tsc();
-	random_seed(generation->seed, sizeof generation->seed);
+	random_seed_later(generation->seed);
 	memset(generation->seed, 0, sizeof generation->seed);
 	memcpy(generation->taken, generation->id, sizeof generation->taken);
 	snapshot_starts++;

@@ -100,6 +100,7 @@ int reset_prepare(struct reset *reset, struct kvm *kvm, struct guest_memory *mem
 	reset->quiet = take(frames);
 	reset->flush_page = take(MOTE_PAGE_SIZE);
 	memory->touched = take(words * 8);
+	memory->touched_end = &reset->touched_end;
 	if (!reset->dirty || !reset->watch || !reset->tables || !reset->golden || !reset->quiet ||
 	    !reset->flush_page || !memory->touched)
 		return mote_error_errno(err, MOTE_STATUS_FAILED, "no memory for resets");
@@ -202,8 +203,7 @@ static void add_word(struct reset *reset, struct set *set, uint64_t i)
 static struct set join(struct reset *reset)
 {
 	uint64_t *touched = reset->memory->touched, *dirty = reset->dirty;
-	uint64_t words = words_of(reset->memory), i;
-	uint64_t logged = (reset->kvm->ram_end / MOTE_PAGE_SIZE + 63) / 64;
+	uint64_t logged = (reset->kvm->ram_end / MOTE_PAGE_SIZE + 63) / 64, i;
 	struct set set = {0};
 
 	touch(reset->memory, FRAME_OF(MOTE_CLOCK_VA));
@@ -212,18 +212,11 @@ static struct set join(struct reset *reset)
 		dirty[i] |= touched[i];
 		add_word(reset, &set, i);
 	}
-	for (; i < words; i++) {
-		/* A cache line at once. */
-		if (i % 8 == 0 && i + 8 <= words &&
-		    !(touched[i] | touched[i + 1] | touched[i + 2] | touched[i + 3] |
-		      touched[i + 4] | touched[i + 5] | touched[i + 6] | touched[i + 7])) {
-			memset(dirty + i, 0, 8 * sizeof *dirty);
-			i += 7;
-			continue;
-		}
+	for (; i < reset->touched_end; i++) {
 		dirty[i] = touched[i];
 		add_word(reset, &set, i);
 	}
+	reset->touched_end = 0;
 	return set;
 }
 

@@ -41,6 +41,7 @@ struct reset {
 	const struct snapshot *snapshot;
 	bool is_shadowing;    /* KVM shadows the guest's page tables */
 	uint64_t *dirty;      /* bits of the round; @touched of memory is as long */
+	uint64_t touched_end; /* of memory */
 	uint64_t *watch;      /* bits that KVM is to watch anew */
 	uint64_t *tables;     /* bits: what the snapshot's page tables consist of */
 	const void **golden;  /* of each page; NULL: not looked up yet */

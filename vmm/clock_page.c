@@ -25,6 +25,18 @@ uint64_t clock_host_ns(clockid_t id)
 	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
+/* The vDSO serves clock_gettime() where the host's clock source allows it, else the kernel does. */
+/* #syscalls clock_gettime */
+struct clock_moment clock_host_moment(void)
+{
+	struct clock_moment now = {.realtime = clock_host_ns(CLOCK_REALTIME),
+	                           .monotonic = clock_host_ns(CLOCK_MONOTONIC),
+	                           .tsc = clock_host_tsc()};
+
+	now.boottime = clock_host_ns(CLOCK_BOOTTIME);
+	return now;
+}
+
 /* Guest TSC minus host TSC. kvm-pvm has no offset; stock KVM starts a vCPU's TSC at zero. */
 static int read_tsc_offset(const struct kvm *kvm, uint64_t *offset)
 {
@@ -50,6 +62,7 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
                     const struct kvm *kvm, struct mote_error *err)
 {
 	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
+	struct clock_moment now;
 
 	clock->page = guest_range(memory, (mote_gpa_t){MOTE_CLOCK_VA - MOTE_WINDOW_VA},
 	                          sizeof *clock->page);
@@ -61,16 +74,9 @@ int clock_page_init(struct clock_page *clock, const struct guest_memory *memory,
 		                        "cannot learn the guest's TSC frequency from KVM");
 	clock->tsc_khz = (uint64_t)khz;
 	clock->measured = 0;
-	clock_page_restart(clock);
+	now = clock_host_moment();
+	clock_page_restart(clock, &now);
 	return 0;
-}
-
-void clock_page_restart(struct clock_page *clock)
-{
-	/* Whoever was stopped while it read the page of another start must not take it for that. */
-	clock->sequence = (clock->page->sequence | 1) + 1;
-	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
-	clock_page_refresh(clock);
 }
 
 /*
@@ -115,13 +121,10 @@ uint64_t clock_page_monotonic(const struct clock_page *clock)
 	return shown_at(clock, clock_host_tsc());
 }
 
-/* The vDSO serves clock_gettime() where the host's clock source allows it, else the kernel does. */
-/* #syscalls clock_gettime */
-void clock_page_refresh(struct clock_page *clock)
+static void write_page(struct clock_page *clock, const struct clock_moment *now)
 {
 	volatile struct mote_clock *page = clock->page;
-	uint64_t monotonic = clock_host_ns(CLOCK_MONOTONIC) + (uint64_t)clock->monotonic_offset;
-	uint64_t tsc = clock_host_tsc();
+	uint64_t monotonic = now->monotonic + (uint64_t)clock->monotonic_offset, tsc = now->tsc;
 	/* A TSC that went back (a host that was moved) shows nothing. */
 	uint64_t shown = tsc >= clock->written_at ? shown_at(clock, tsc) : clock->shown_monotonic;
 	uint64_t ahead = shown > monotonic ? shown - monotonic : 0;
@@ -138,14 +141,26 @@ void clock_page_refresh(struct clock_page *clock)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	page->tsc = tsc + clock->tsc_offset;
 	page->monotonic = clock->shown_monotonic;
-	page->realtime_offset = clock_host_ns(CLOCK_REALTIME) - clock_host_ns(CLOCK_MONOTONIC) -
-	                        (uint64_t)clock->monotonic_offset;
-	page->boottime_offset = clock_host_ns(CLOCK_BOOTTIME) - clock_host_ns(CLOCK_MONOTONIC) -
-	                        (uint64_t)clock->monotonic_offset +
-	                        (uint64_t)clock->boottime_offset;
+	page->realtime_offset = now->realtime - monotonic;
+	page->boottime_offset = now->boottime - monotonic + (uint64_t)clock->boottime_offset;
 	page->multiplier = clock->multiplier;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	page->sequence = ++clock->sequence;
+}
+
+void clock_page_restart(struct clock_page *clock, const struct clock_moment *now)
+{
+	/* Whoever was stopped while it read the page of another start must not take it for that. */
+	clock->sequence = (clock->page->sequence | 1) + 1;
+	clock->written_at = clock->multiplier = clock->shown_monotonic = 0;
+	write_page(clock, now);
+}
+
+void clock_page_refresh(struct clock_page *clock)
+{
+	const struct clock_moment now = clock_host_moment();
+
+	write_page(clock, &now);
 }
 
 void clock_page_refresh_if_old(struct clock_page *clock)

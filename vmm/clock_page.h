@@ -28,8 +28,15 @@ struct clock_page {
 int clock_page_init(struct clock_page *clock, const struct guest_memory *memory, bool is_native,
                     const struct kvm *kvm, struct mote_error *err);
 
-/* Write the page for a guest that starts now, whose clock may be behind of what it showed. */
-void clock_page_restart(struct clock_page *clock);
+/* What the host's clocks say at one moment, in ns; and its TSC. */
+struct clock_moment {
+	uint64_t tsc, monotonic, realtime, boottime;
+};
+
+struct clock_moment clock_host_moment(void);
+
+/* Write the page for a guest that starts at @now, whose clock may be behind of what it showed. */
+void clock_page_restart(struct clock_page *clock, const struct clock_moment *now);
 
 /* Write the page anew: the guest's time is the host's again. Only while the vCPU is not running. */
 void clock_page_refresh(struct clock_page *clock);

@@ -39,10 +39,12 @@ void guest_memory_close(struct guest_memory *memory)
 	*memory = (struct guest_memory){0};
 }
 
-static void note_touched(uint64_t *touched, uint64_t first, uint64_t last)
+static void note_touched(const struct guest_memory *memory, uint64_t first, uint64_t last)
 {
 	for (uint64_t frame = first; frame <= last; frame++)
-		touched[frame / 64] |= 1ull << frame % 64;
+		memory->touched[frame / 64] |= 1ull << frame % 64;
+	if (*memory->touched_end <= last / 64)
+		*memory->touched_end = last / 64 + 1;
 }
 
 void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t length)
@@ -50,7 +52,7 @@ void *guest_range(const struct guest_memory *memory, mote_gpa_t gpa, uint64_t le
 	if (gpa.value > memory->size || length > memory->size - gpa.value)
 		return NULL;
 	if (memory->touched && length)
-		note_touched(memory->touched, gpa.value / MOTE_PAGE_SIZE,
+		note_touched(memory, gpa.value / MOTE_PAGE_SIZE,
 		             (gpa.value + length - 1) / MOTE_PAGE_SIZE);
 	return memory->host + gpa.value;
 }

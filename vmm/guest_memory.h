@@ -26,6 +26,7 @@ struct guest_memory {
 	 * have written is known; NULL: nobody wants to know.
 	 */
 	uint64_t *touched;
+	uint64_t *touched_end; /* with @touched: no word from this on has a bit */
 	/* Ranges that a file lies under: what is not in memory there is not zero. */
 	struct mote_range backed[GUEST_MEMORY_BACKED_MAX];
 	unsigned backed_count;

@@ -196,25 +196,24 @@ static int read_snapshot(struct vm *vm, struct mote_error *err)
 /* ---- the machine ---- */
 
 /* CLOCK_MONOTONIC goes on where it was, or counts what has passed; CLOCK_BOOTTIME always does. */
-static void set_clock(struct vm *vm)
+static void set_clock(struct vm *vm, const struct clock_moment *now)
 {
 	const struct snapshot_machine *machine = vm->snapshot->machine;
-	uint64_t realtime = clock_host_ns(CLOCK_REALTIME),
-	         monotonic = clock_host_ns(CLOCK_MONOTONIC);
-	uint64_t frozen = realtime > machine->realtime ? realtime - machine->realtime : 0;
+	uint64_t frozen = now->realtime > machine->realtime ? now->realtime - machine->realtime : 0;
 	uint64_t shown = machine->monotonic + (machine->advances ? frozen : 0);
 
-	vm->clock.monotonic_offset = (int64_t)(shown - monotonic);
+	vm->clock.monotonic_offset = (int64_t)(shown - now->monotonic);
 	vm->clock.boottime_offset =
 	        (int64_t)(machine->boottime_offset + (machine->advances ? 0 : frozen) -
-	                  (clock_host_ns(CLOCK_BOOTTIME) - monotonic -
-	                   (uint64_t)vm->clock.monotonic_offset));
+	                  (now->boottime - now->monotonic - (uint64_t)vm->clock.monotonic_offset));
 }
 
 void vm_restore_clock(struct vm *vm)
 {
-	set_clock(vm);
-	clock_page_restart(&vm->clock);
+	const struct clock_moment now = clock_host_moment();
+
+	set_clock(vm, &now);
+	clock_page_restart(&vm->clock, &now);
 }
 
 static int create_machine(struct vm *vm, struct mote_error *err)
@@ -359,9 +358,10 @@ int vm_restore(struct vm *vm, const struct run_options *options, struct mote_err
 	if (read_snapshot(vm, err) || create_machine(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_CREATED);
-	set_clock(vm);
-	if (clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err) ||
-	    restore_devices(vm, err) || vm_new_generation(vm, err))
+	if (clock_page_init(&vm->clock, &vm->memory, vm->cpuid.is_native, &vm->kvm, err))
+		return -1;
+	vm_restore_clock(vm);
+	if (restore_devices(vm, err) || vm_new_generation(vm, err))
 		return -1;
 	vm_mark(vm, VM_MOMENT_LOADED);
 	working_set_begin(vm);

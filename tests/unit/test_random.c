@@ -200,3 +200,38 @@ Test(random, a_generation_that_is_taken_gives)
 	random_fill(second, sizeof(second));
 	cr_assert_arr_neq(first, second, sizeof(first));
 }
+
+/* A seed that is absorbed later is the same seed, whatever comes between. */
+Test(random, seeds_for_later)
+{
+	static const unsigned char one[RANDOM_SEED_SIZE] = {1}, two[RANDOM_SEED_SIZE] = {2};
+	unsigned char a[100], b[100];
+
+	memset(key, 7, sizeof(key));
+	random_seed(one, sizeof(one));
+	random_seed(two, sizeof(two));
+	random_seed("x", 1);
+	random_fill(a, sizeof(a));
+	memset(key, 7, sizeof(key));
+	random_seed_later(one);
+	random_seed_later(two);
+	random_seed("x", 1);
+	random_fill(b, sizeof(b));
+	cr_assert_arr_eq(a, b, sizeof(a));
+	memset(key, 7, sizeof(key));
+	random_seed_later(two);
+	random_fill(b, sizeof(b));
+	cr_assert_arr_neq(a, b, sizeof(a));
+}
+
+Test(random, nothing_is_left_of_a_seed_for_later)
+{
+	static const unsigned char seed[RANDOM_SEED_SIZE] = {1, 2, 3};
+	unsigned char byte;
+
+	random_seed_later(seed);
+	random_fill(&byte, 1);
+	cr_assert_not(later.is_there);
+	for (size_t i = 0; i < sizeof(later.seed); i++)
+		cr_assert_eq(later.seed[i], 0);
+}
