@@ -32,6 +32,7 @@ struct exchange {
 	struct bytes request; /* struct mote_function_request, strings, body */
 	size_t head_size;     /* of it: all before the body */
 	size_t given;         /* of it, to the worker */
+	size_t held;          /* bytes of its body that the server counts */
 	bool is_too_large, has_no_memory;
 
 	struct bytes pieces; /* of the answer, as they came */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "serve/accept.h"
+#include "serve/body.h"
 #include "serve/exchange.h"
 #include "serve/log.h"
 #include "serve/pages.h"
@@ -322,12 +323,14 @@ static void end(void *cls, struct MHD_Connection *connection, void **context,
                 enum MHD_RequestTerminationCode code)
 {
 	struct exchange *exchange = *context;
+	struct server *server = cls;
 
 	(void)connection;
 	if (!exchange)
 		return;
+	body_let_go(server, exchange);
 	if (exchange->is_streamed)
-		stream_end(cls, exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		stream_end(server, exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	exchange_free(exchange);
 	*context = NULL;
 }
@@ -346,17 +349,6 @@ static bool take_head(struct server *server, struct exchange *exchange, const ch
 	else if (exchange->head_size > MOTE_FUNCTION_BUFFER / 2)
 		exchange_fail(exchange, 431, "the request's headers are too long");
 	return !exchange->is_over;
-}
-
-static void take_body(const struct server *server, struct exchange *exchange, const char *data,
-                      size_t size)
-{
-	if (exchange->is_over)
-		return;
-	if (size > server->body_max - (exchange->request.size - exchange->head_size))
-		exchange_fail(exchange, 413, "the request's body is too large");
-	else if (bytes_add(&exchange->request, data, size))
-		exchange_fail(exchange, 503, "no memory for the request");
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -378,7 +370,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	}
 	if (*upload_size) {
 		if (exchange->app)
-			take_body(server, exchange, upload, *upload_size);
+			body_take(server, exchange, upload, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}

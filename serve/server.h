@@ -29,6 +29,7 @@ struct server {
 	uint64_t send_timeout_ns; /* of an answer that is sent while it is made; 0: none */
 	uint32_t connections_max; /* one more is hung up on */
 	uint32_t connections, connections_refused;
+	size_t bodies; /* bytes of requests that are held */
 	unsigned idle_timeout_s; /* of a connection on which nothing moves; 0: none */
 	enum log_format log_format;
 	FILE *log;

@@ -242,6 +242,14 @@ test_slow_clients() {
 	expect "the request after them" "$(ask /next)" 'GET /next -'
 }
 
+# All bodies together: 256 of the largest, 25 KB each here.
+test_bodies_that_are_held() {
+	faults --max-body 25K
+	expect "within the limit" "$(clients bodies 250 25000)" 'all are answered'
+	[[ $(clients bodies 280 25000) == *' 503 '* ]] || fail "no limit"
+	expect "the request after them" "$(ask /echo -d hello)" hello
+}
+
 test_clients_that_go() {
 	faults --pool 1:2
 	clients vanish 300

@@ -9,6 +9,8 @@ usage: serve-clients.py slow-reader SOCKET PATH      ask, read 1 KiB, then nothi
        serve-clients.py idle SOCKET COUNT            COUNT connections that ask nothing; the next one is answered
        serve-clients.py refused SOCKET COUNT         the same; the next one is hung up on
        serve-clients.py malformed SOCKET             what is no HTTP: none of it is answered by a status of success
+       serve-clients.py bodies SOCKET COUNT SIZE     COUNT clients that send SIZE bytes of a body, and not its last;
+                                                     says which was the first that was answered, and what
        serve-clients.py vanish SOCKET COUNT          ask, or begin to, and go away at once, in some ways
        serve-clients.py tenants SOCKET REQUESTS      two tenants by turns ask tests/guests/function_tenant.c
 """
@@ -173,6 +175,23 @@ def vanish(path, count):
         client.close()
 
 
+def bodies(path, count, size):
+    clients = []
+    for _ in range(int(count)):
+        client = connect(path)
+        clients.append(client)
+        client.sendall(f"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {int(size) + 1}\r\n\r\n".encode())
+        client.sendall(b"x" * int(size))
+    time.sleep(0.5)
+    for number, client in enumerate(clients):
+        client.sendall(b"x")
+        answer = client.recv(4096).split(b"\r\n")[0].decode()
+        if not answer.endswith("200 OK"):
+            print(f"{number} {answer}")
+            return
+    print("all are answered")
+
+
 class Tenant(threading.Thread):
     """One connection on which two tenants take turns. What it finds wrong is in `wrong`."""
 
@@ -237,6 +256,7 @@ COMMANDS = {
     "refused": refused,
     "malformed": malformed,
     "tenants": tenants,
+    "bodies": bodies,
     "vanish": vanish,
 }
 
