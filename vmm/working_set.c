@@ -35,7 +35,8 @@
 
 /*
  * Pages that are only read are left to all clones of a snapshot together, unless they are more than
- * that: then their faults take longer than anyone would call a start.
+ * that: then their faults take longer than anyone would call a start. Where KVM shadows page tables
+ * it depends on their neighbours: a page by itself costs a fault in any case (complete_group()).
  */
 #define READ_SHARED 64
 
@@ -281,11 +282,11 @@ static void record(struct vm *vm)
 
 	for_each_group(vm, look_at_group);
 	find_written(vm);
-	if (count_only_read(set) > READ_SHARED) {
+	if (set->is_shadowing) {
+		for_each_group(vm, complete_group);
+	} else if (count_only_read(set) > READ_SHARED) {
 		for (uint64_t i = 0; i < set->words; i++)
 			set->written[i] |= (set->read[i] | set->grouped[i]) & ~set->tables[i];
-	} else if (set->is_shadowing) {
-		for_each_group(vm, complete_group);
 	}
 	for (uint64_t frame = 0; frame < set->frames && count < FRAMES_MAX; frame++)
 		if (has_bit(set->written, frame))
