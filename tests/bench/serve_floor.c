@@ -89,8 +89,9 @@ static void start_process(struct machine *machine)
 
 	must(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), "socketpair");
 	if (!fork()) {
-		close(pair[0]);
-		machine->socket = pair[1];
+		/* Nothing else of the server's: its port is to be free when it ends. */
+		machine->socket = dup2(pair[1], 3);
+		close_range(4, ~0u, 0);
 		serve_process(machine);
 	}
 	close(pair[1]);
