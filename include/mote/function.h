@@ -101,8 +101,18 @@ static inline uint64_t mote_deadline(const struct mote_request *request)
 
 /* ---- giving and taking ---- */
 
-static inline long mote_function_call(enum mote_function_operation operation, const void *from,
-                                      size_t size, void *to)
+/*
+ * One place in the program: the call that the snapshot is taken in is the one that gives the
+ * answers, and what traps before a snapshot does not trap after it.
+ */
+#if defined __GNUC__ && !defined __clang__
+#define MOTE_ONE_PLACE __attribute__((unused, noipa))
+#else
+#define MOTE_ONE_PLACE __attribute__((unused, noinline))
+#endif
+
+static MOTE_ONE_PLACE long mote_function_call(enum mote_function_operation operation,
+                                              const void *from, size_t size, void *to)
 {
 	struct mote_function_call call = {(uint64_t)operation, (uint64_t)from, size, (uint64_t)to};
 
