@@ -210,6 +210,11 @@ void fuse_forget(struct fuse_share *share, uint64_t node, uint64_t lookups)
 		return;
 	if (share->forget_count == FUSE_QUEUED)
 		fuse_call(share, NULL, 0);
+	/* Without memory the server knows a node for longer than it needs to. */
+	if (!share->forgets)
+		share->forgets = heap_alloc(FUSE_QUEUED * sizeof(share->forgets[0]));
+	if (!share->forgets)
+		return;
 	share->forgets[share->forget_count++] = (struct fuse_forget_one){node, lookups};
 }
 

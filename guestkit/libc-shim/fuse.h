@@ -108,7 +108,7 @@ struct fuse_share {
 	struct fuse_release *releases;
 	unsigned release_count;
 	unsigned forget_count;
-	struct fuse_forget_one forgets[FUSE_QUEUED];
+	struct fuse_forget_one *forgets; /* room for FUSE_QUEUED, from the first on */
 };
 
 /* ---- the channel (fuse.c) ---- */
