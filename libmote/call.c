@@ -239,7 +239,7 @@ static int run(struct mote_vm *vm, const struct mote_call_request *request,
 int mote_call(struct mote_vm *vm, const struct mote_call_request *request,
               struct mote_call_answer *answer, struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!vm || !request || !answer)

@@ -225,7 +225,7 @@ static int set_flag(bool *flag, const char *name, const char *value, struct mote
 int mote_config_set(struct mote_config *config, const char *option, const char *value,
                     struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!config || !option)
@@ -242,7 +242,7 @@ int mote_config_set(struct mote_config *config, const char *option, const char *
 int mote_config_arguments(struct mote_config *config, int argc, const char *const *argv,
                           struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 	char **copy;
 
 	err = err ? err : &unwanted;
@@ -293,7 +293,7 @@ int mote_config_streams(struct mote_config *config, int in, int out, int error_f
 {
 	const int wanted[3] = {in, out, error_fd};
 	int copies[3] = {-1, -1, -1};
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!config)
@@ -335,7 +335,7 @@ struct words {
 static struct words copy_words(const struct mote_config *config, const char *program)
 {
 	size_t count = config->word_count + (size_t)config->argc + 4, size = 0;
-	struct words words;
+	struct words words = {0};
 	char **next, *at;
 
 	for (size_t i = 0; i < config->word_count; i++)
@@ -367,7 +367,7 @@ int config_parse(const struct mote_config *config, const char *snapshot,
                  struct config_options *options, struct mote_error *err)
 {
 	static const struct mote_config none = {.streams = {-1, -1, -1}};
-	struct words words;
+	struct words words = {0};
 	int status;
 
 	config = config ? config : &none;

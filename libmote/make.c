@@ -75,7 +75,7 @@ failed:
 
 struct mote_vm *mote_create(const struct mote_config *config, struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!config) {
@@ -88,7 +88,7 @@ struct mote_vm *mote_create(const struct mote_config *config, struct mote_error 
 struct mote_vm *mote_restore(const struct mote_config *config, const char *snapshot,
                              struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!snapshot) {

@@ -86,7 +86,7 @@ static void tell(struct mote_event *event, const struct vm_event *from)
 int mote_run(struct mote_vm *vm, uint64_t timeout_ns, struct mote_event *event,
              struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 	struct vm_event happened;
 	uint64_t started;
 
@@ -112,7 +112,7 @@ void mote_interrupt(struct mote_vm *vm)
 
 int mote_snapshot(struct mote_vm *vm, const char *path, struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 
 	err = err ? err : &unwanted;
 	if (!vm || !path)
@@ -124,7 +124,7 @@ int mote_snapshot(struct mote_vm *vm, const char *path, struct mote_error *err)
 
 int mote_reset(struct mote_vm *vm, struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 	uint64_t started = vm_now();
 
 	err = err ? err : &unwanted;
@@ -150,7 +150,7 @@ int mote_reset(struct mote_vm *vm, struct mote_error *err)
 int mote_statistics(const struct mote_vm *vm, struct mote_statistics *statistics,
                     struct mote_error *err)
 {
-	struct mote_error unwanted;
+	struct mote_error unwanted = {0};
 	struct mote_statistics all;
 	struct vm_counts counts;
 	size_t size, known;

@@ -34,10 +34,10 @@
  * Processes. A VM belongs to the process that made it: after fork() the child must not touch it,
  * not even to close it. Descriptors are close-on-exec.
  *
- * Signals. No handler is installed and no disposition changed, but with "confine". While a VM runs,
- *mote_kick_signal() is blocked in its thread, and so is SIGPIPE; what of these was sent to the
- *thread meanwhile is taken before the call returns. The program must leave that real-time signal
- *alone. For SIGBUS, see mote_recover().
+ * Signals. No handler is installed and no disposition changed, but with "confine". While a VM
+ * runs, its thread has mote_kick_signal() and SIGPIPE blocked; what of these was sent to it
+ * meanwhile is taken before the call returns. The program must leave that real-time signal alone.
+ * For SIGBUS, see mote_recover().
  *
  * Security. The guest is kept inside its VM by KVM and by this library's checks alone: no
  * confinement of the process is added, since it would hold for the whole program (see "confine" at

@@ -8,6 +8,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 static struct mote_error err;
@@ -304,6 +305,42 @@ static void test_bad_snapshots(const char *snapshot, const char *guests)
 	unlink("bad.snap");
 }
 
+static void on_bus_error(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	mote_recover(info);
+	signal(signal_number, SIG_DFL);
+}
+
+/* A snapshot that is cut under its VM, twice: the signal is not blocked by the first time. */
+static void test_cut(void)
+{
+	const struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+	const struct mote_call_request request = {.method = "GET", .target = "/trace"};
+	struct mote_config *config = config_of("unused", NULL);
+	struct mote_call_answer answer;
+	struct mote_event event;
+
+	sigaction(SIGBUS, &action, NULL);
+	for (int i = 0; i < 2; i++) {
+		struct mote_vm *vm;
+
+		CHECK(!system("cp good.snap cut.snap"), &err);
+		vm = mote_restore(config, "cut.snap", &err);
+		CHECK(vm && !mote_call(vm, &request, &answer, &err), &err);
+		CHECK(!truncate("cut.snap", 4096), &err);
+		FAILS(mote_reset(vm, &err), "cut");
+		FAILS(mote_reset(vm, &err), "broken");
+		FAILS(mote_run(vm, 0, &event, &err), "broken");
+		FAILS(mote_call(vm, &request, &answer, &err), "broken");
+		FAILS(mote_snapshot(vm, "broken.snap", &err), "broken");
+		mote_close(vm);
+	}
+	signal(SIGBUS, SIG_DFL);
+	mote_config_free(config);
+	unlink("cut.snap");
+}
+
 static void test_function(const char *guests)
 {
 	struct mote_config *config = config_of(guest_of(guests, "function_faults"), NULL);
@@ -332,6 +369,7 @@ static void test_function(const char *guests)
 	CHECK(vm, &err);
 	FAILS(mote_reset(vm, &err), "no-reset");
 	mote_close(vm);
+	test_cut();
 	mote_config_free(config);
 	unlink("good.snap");
 }
