@@ -30,7 +30,7 @@ static char *find_mote(void)
 	path[length] = '\0';
 	name = strrchr(path, '/') + 1;
 	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		strcpy(name, places[i]);
+		snprintf(name, sizeof path - (size_t)(name - path), "%s", places[i]);
 		if (!access(path, X_OK))
 			return strdup(path);
 	}

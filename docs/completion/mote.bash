@@ -106,7 +106,7 @@ _mote_bench() {
 
 _mote() {
 	local current=${COMP_WORDS[COMP_CWORD]}
-	local commands='run restore snapshot build inspect diff new serve ps pause resume balloon stop kill bench trace doctor version help'
+	local commands='run restore snapshot build inspect diff new serve ps pause resume balloon logs stop kill bench trace doctor version help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -140,10 +140,11 @@ _mote() {
 		;;
 	new) _mote_words "$current" '--lang --help' ;;
 	serve)
-		_mote_program '--listen --route --pool --timeout --max-memory --max-body --max-answer --concurrency
-			--config --threads --log --help'
+		_mote_program '--listen --route --pool --timeout --send-timeout --idle-timeout --max-memory --max-body --max-answer
+			--max-connections --concurrency --key-file --config --threads --log --help'
 		;;
 	ps) _mote_words "$current" '--json --help' ;;
+	logs) _mote_names "$current" '-f -n --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
 	trace)
 		_mote_program '--json --svg --output --log --from --no-pages --restore --mem --root --env --cwd --stats=json --timeout --share --disk
