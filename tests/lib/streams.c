@@ -68,7 +68,7 @@ static void try(int is_virtio)
 	struct mote_config *config;
 	struct mote_event event;
 	struct mote_vm *vm;
-	int in[2], out[2];
+	int in[2] = {-1, -1}, out[2] = {-1, -1};
 	size_t total, got;
 
 	CHECK(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC), &err);
