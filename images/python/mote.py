@@ -184,6 +184,7 @@ def serve(handler):
     The handler runs once: for each request the program starts from the snapshot again.
     """
     buffer, given = ctypes.create_string_buffer(_BUFFER), b""
+    reseed()  # OpenSSL makes its generators when they are first used: not in each request
     # What is there now stays: a collection in a request would write to all of it.
     gc.collect()
     gc.freeze()
