@@ -146,7 +146,6 @@ _mote() {
 	ps) _mote_words "$current" '--json --help' ;;
 	logs) _mote_names "$current" '-f -n --help' ;;
 	pause | resume | balloon | stop | kill) ((COMP_CWORD == 2)) && _mote_names "$current" ;;
-	logs) _mote_names "$current" '-f -n --help' ;;
 	trace)
 		_mote_program '--json --svg --output --log --from --no-pages --restore --mem --root --env --cwd --stats=json --timeout --share --disk
 			--net --help'
