@@ -13,7 +13,7 @@ static bool hold(struct server *server, struct exchange *exchange, size_t size)
 {
 	exchange->held += size;
 	return __atomic_add_fetch(&server->bodies, size, __ATOMIC_RELAXED) / BODIES_MAX <=
-	       server->body_max;
+	       exchange->body_max;
 }
 
 void body_let_go(struct server *server, struct exchange *exchange)
@@ -27,7 +27,7 @@ void body_take(struct server *server, struct exchange *exchange, const char *dat
 {
 	if (exchange->is_over)
 		return;
-	if (exchange->request.size - exchange->head_size + size > server->body_max)
+	if (exchange->request.size - exchange->head_size + size > exchange->body_max)
 		exchange_fail(exchange, 413, "the request's body is too large");
 	else if (!hold(server, exchange, size))
 		exchange_fail(exchange, 503, "too many bodies of requests are held");

@@ -27,7 +27,10 @@ struct exchange {
 	char *target; /* path and query */
 	const char *method;
 	uint64_t arrived, sent; /* CLOCK_MONOTONIC ns */
-	uint64_t timeout_ns;    /* that the function has; 0: no limit */
+	/* As they were when it came; 0: no limit. */
+	uint64_t timeout_ns;      /* that the function has */
+	uint64_t send_timeout_ns; /* for a streamed answer */
+	size_t body_max;
 
 	struct bytes request; /* struct mote_function_request, strings, body */
 	size_t head_size;     /* of it: all before the body */

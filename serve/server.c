@@ -165,17 +165,18 @@ static struct app *find_route(const struct server *server, const char *path)
 	return best;
 }
 
-/* The application for a path, held until exchange_free(). */
-static struct app *route(struct server *server, const char *path)
+/* The application for its path, held until exchange_free(), and the limits of the moment. */
+static void route(struct server *server, struct exchange *exchange)
 {
-	struct app *app;
-
 	pthread_rwlock_rdlock(&server->routes);
-	app = find_route(server, path);
-	if (app)
-		__atomic_fetch_add(&app->exchanges, 1, __ATOMIC_RELAXED);
+	exchange->app = find_route(server, exchange->target);
+	if (exchange->app)
+		__atomic_fetch_add(&exchange->app->exchanges, 1, __ATOMIC_RELAXED);
+	exchange->timeout_ns = server->timeout_ns;
+	exchange->send_timeout_ns = server->send_timeout_ns;
+	exchange->answer_max = server->answer_max;
+	exchange->body_max = server->body_max;
 	pthread_rwlock_unlock(&server->routes);
-	return app;
 }
 
 /* An idle worker has the exchange; false: none has. */
@@ -339,9 +340,7 @@ static void end(void *cls, struct MHD_Connection *connection, void **context,
 static bool take_head(struct server *server, struct exchange *exchange, const char *method)
 {
 	exchange->method = method;
-	exchange->timeout_ns = server->timeout_ns;
-	exchange->answer_max = server->answer_max;
-	exchange->app = route(server, exchange->target);
+	route(server, exchange);
 	if (!exchange->app)
 		exchange_fail(exchange, 404, "no application is routed there");
 	else if (exchange_begin(exchange))

@@ -85,7 +85,7 @@ static void enlist(struct server *server, struct exchange *exchange)
 	        exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	exchange->client = info ? info->connect_fd : -1;
-	exchange->send_until = server->send_timeout_ns ? monotonic_ns() + server->send_timeout_ns
+	exchange->send_until = exchange->send_timeout_ns ? monotonic_ns() + exchange->send_timeout_ns
 	                                               : UINT64_MAX;
 	pthread_mutex_lock(&server->streams_lock);
 	exchange->next = server->streams;
