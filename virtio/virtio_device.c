@@ -116,10 +116,20 @@ static void settle(struct virtio_device *device, int status)
 		virtio_device_fail(device);
 }
 
-void virtio_device_notify(struct virtio_device *device, unsigned queue)
+/*
+ * The guest stands still meanwhile: there are no more chains than the queue has places. Rings that
+ * the driver has laid over one another could go on for ever, since giving back makes new ones.
+ */
+void virtio_device_notify(struct virtio_device *device, unsigned index)
 {
-	if (virtio_device_is_live(device) && queue < device->ops->queue_count)
-		settle(device, device->ops->serve(device, queue));
+	struct virtqueue *queue;
+
+	if (!virtio_device_is_live(device) || index >= device->ops->queue_count)
+		return;
+	queue = &device->queues[index];
+	queue->left = queue->size + 1u;
+	settle(device, device->ops->serve(device, index));
+	queue->left = 0;
 }
 
 void virtio_device_serve(struct virtio_device *device)

@@ -147,7 +147,7 @@ bool virtio_device_is_live(const struct virtio_device *device);
 void virtio_device_enable_queue(struct virtio_device *device, unsigned queue);
 
 /* Serve one queue, or all that have work; a device that fails asks for a reset. */
-void virtio_device_notify(struct virtio_device *device, unsigned queue);
+void virtio_device_notify(struct virtio_device *device, unsigned index);
 void virtio_device_serve(struct virtio_device *device);
 
 /* The guest has stopped running: end what the host has been left with. */

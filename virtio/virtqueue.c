@@ -192,7 +192,7 @@ int virtqueue_next(struct virtqueue *queue, struct virtqueue_chain *chain)
 	if (!count)
 		return 0;
 	/* Each chain that is waiting or in flight has a head of its own. */
-	if (count + queue->in_flight > queue->size)
+	if (count + queue->in_flight > queue->size || queue->left == 1)
 		return broken(queue);
 	chain->head = driver_area(queue)[2 + queue->next_available % queue->size];
 	chain->out_count = chain->in_count = 0;
@@ -201,6 +201,7 @@ int virtqueue_next(struct virtqueue *queue, struct virtqueue_chain *chain)
 		return broken(queue);
 	queue->next_available++;
 	queue->in_flight++;
+	queue->left -= queue->left > 0;
 	return 1;
 }
 
@@ -208,6 +209,7 @@ void virtqueue_put_back(struct virtqueue *queue)
 {
 	queue->next_available--;
 	queue->in_flight--;
+	queue->left += queue->left > 0;
 }
 
 /* ---- giving back ---- */

@@ -37,6 +37,7 @@ struct virtqueue {
 	uint16_t next_used;      /* index of the next entry to give back */
 	uint16_t told_used;      /* what next_used was when the driver was last told */
 	unsigned in_flight;      /* chains taken and not given back */
+	unsigned left; /* chains that virtqueue_next() may take, and 1; 0: they are not counted */
 };
 
 /* One request: memory to read, then memory to write. */

@@ -182,8 +182,8 @@ test_dhcp() {
 	ip -n "$space" link set mote0 up
 	cat >udhcpd.conf <<-'CONF'
 		start 10.9.0.20
-		end 10.9.0.30
-		max_leases 11
+		end 10.9.0.29
+		max_leases 10
 		interface mote0
 		lease_file leases
 		opt dns 10.9.0.53 10.9.0.54

@@ -111,6 +111,36 @@ Test(virtqueue, areas_may_overlap)
 	}
 }
 
+/* Giving a chain back makes the next one: as many as there are places are taken, and no more. */
+Test(virtqueue, rings_that_feed_each_other_end)
+{
+	unsigned taken = 0;
+
+	cr_assert_eq(enable(SIZE, 0, 0x1000, 0x1000), 0);
+	queue.left = SIZE + 1;
+	*(uint16_t *)host(0x1002) = 1;
+	while (taken < 100 && virtqueue_next(&queue, &chain) > 0) {
+		virtqueue_complete(&queue, 0, 0);
+		*(uint16_t *)host(0x1002) = (uint16_t)(queue.next_used + 1);
+		taken++;
+	}
+	cr_assert_eq(taken, SIZE);
+	cr_assert(queue.is_broken);
+}
+
+/* One that is put back is not counted. */
+Test(virtqueue, a_chain_that_is_put_back_can_be_taken_again)
+{
+	add_one(0, 0x1000, 10, 0);
+	queue.left = 2;
+	for (int i = 0; i < 10; i++) {
+		cr_assert_eq(virtqueue_next(&queue, &chain), 1);
+		virtqueue_put_back(&queue);
+	}
+	cr_assert_eq(virtqueue_next(&queue, &chain), 1);
+	cr_assert_eq(virtqueue_next(&queue, &chain), 0);
+}
+
 /* ---- chains ---- */
 
 Test(virtqueue, nothing_to_take)
