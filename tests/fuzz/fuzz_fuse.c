@@ -358,6 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		inodes[i] = NULL;
 	}
 	free_releases(share->releases);
+	heap_free(share->forgets);
 	heap_free(share);
 	if (fake_heap_blocks || fake_free != frames) {
 		fprintf(stderr, "%zu blocks, %zu frames\n", fake_heap_blocks, frames - fake_free);
