@@ -79,7 +79,7 @@ int check_budgets(struct checks *checks, const struct spec *spec, const struct r
 			                                "(\"against\", --against)"
 			                              : "it was not measured");
 		snprintf(check->name, sizeof check->name, "%s %s", mode, budget->kind->key);
-		snprintf(check->detail, sizeof check->detail, "%.6g %s, budget %.6g", value,
+		snprintf(check->detail, sizeof check->detail, "%.9g %s, budget %.9g", value,
 		         budget->kind->unit, budget->limit);
 		set_outcome(checks, check, value <= budget->limit);
 	}
@@ -138,7 +138,7 @@ static int compare(struct checks *checks, const struct comparison *comparison, d
 	snprintf(check->name, sizeof check->name, "%s %s against baseline",
 	         bench_mode_name[comparison->mode], bench_quantity_key[comparison->quantity]);
 	snprintf(check->detail, sizeof check->detail,
-	         "%.6g %s, was %.6g: ratio %.3g (95%%: %.3g to %.3g), larger in %.0f%% of pairs, "
+	         "%.9g %s, was %.9g: ratio %.3g (95%%: %.3g to %.3g), larger in %.0f%% of pairs, "
 	         "p %.2g",
 	         after.p50, bench_quantity_unit[comparison->quantity], before.p50, ratio,
 	         interval.low, interval.high, 100 * test.effect, test.p);
