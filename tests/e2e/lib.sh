@@ -59,6 +59,16 @@ need_busybox() {
 
 # ---- running ----
 
+# Whether nobody is left in the process group, at the latest in a second: the kernel ends processes one after the other.
+group_ends() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		kill -0 -- "-$(<pid)" 2>kill.log || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 # The file pid names the process group that the command and all its children are in.
 try() { # COMMAND ARGUMENT...
 	status=0
@@ -67,7 +77,7 @@ try() { # COMMAND ARGUMENT...
 		exec timeout -k 2 45 "$@" >out 2>err
 	) || status=$?
 	[ "$status" -ne 137 ] || ! grep -q '^mote: the guest ran' err || fail "had to be killed"
-	! kill -0 -- "-$(<pid)" 2>kill.log || fail "a process was left behind"
+	group_ends || fail "a process was left behind: $(ps -o pid,stat,args --no-headers -g "$(<pid)")"
 	rm -f pid kill.log
 }
 

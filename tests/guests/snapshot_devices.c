@@ -279,7 +279,8 @@ static int link_events(void)
 	while (poll(&poll_fd, 1, 0) > 0)
 		recv(fd, message, sizeof message, 0);
 	mark();
-	while (poll(&poll_fd, 1, 500) > 0) {
+	/* Without an address one is to come, from a server that may be slow. */
+	while (poll(&poll_fd, 1, ioctl(probe, SIOCGIFADDR, &request) ? 15000 : 500) > 0) {
 		const struct nlmsghdr *header = (const struct nlmsghdr *)message;
 		const struct ifinfomsg *link = NLMSG_DATA(header);
 
