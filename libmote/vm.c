@@ -12,15 +12,13 @@
 
 #include "libmote/boundary.h"
 #include "libmote/internal.h"
+#include "vmm/clock_page.h"
 #include "vmm/lost_page.h"
 #include "vmm/stop_shared.h"
 
 uint64_t vm_now(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	return clock_host_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- running ---- */

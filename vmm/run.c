@@ -25,6 +25,17 @@ void vm_read_run_page(const struct vm *vm, struct mote_run *run)
 		memset(run, 0, sizeof *run);
 }
 
+uint64_t vm_exit_count(const struct vm *vm)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < MOTE_HC_LIMIT; i++)
+		count += vm->hypercalls[i];
+	for (int i = 0; i < VM_EXIT_CAUSES; i++)
+		count += vm->exits[i];
+	return count;
+}
+
 /* Ends the guest if something outside asked for it. */
 void vm_check_stop(struct vm *vm)
 {

@@ -102,17 +102,6 @@ static ssize_t take_message(struct vm_serve *serve, struct worker_message *head)
 	return length - (ssize_t)sizeof *head;
 }
 
-static uint64_t all_exits(const struct vm *vm)
-{
-	uint64_t count = 0;
-
-	for (int i = 0; i < MOTE_HC_LIMIT; i++)
-		count += vm->hypercalls[i];
-	for (int i = 0; i < VM_EXIT_CAUSES; i++)
-		count += vm->exits[i];
-	return count;
-}
-
 static uint64_t ns_since(const struct vm *vm, uint64_t tsc)
 {
 	return (uint64_t)(clock_microseconds(&vm->clock, tsc, clock_host_tsc()) * 1000);
@@ -123,7 +112,7 @@ static struct worker_message end_of_run(const struct vm *vm, enum worker_message
 	return (struct worker_message){.type = type,
 	                               .ns = ns_since(vm, vm->serve->started),
 	                               .reset_ns = vm->serve->reset_ns,
-	                               .exits = (uint32_t)(all_exits(vm) - vm->serve->exits),
+	                               .exits = (uint32_t)(vm_exit_count(vm) - vm->serve->exits),
 	                               .pages = vm->serve->pages};
 }
 
@@ -303,7 +292,7 @@ static int answer(struct vm *vm, int (*run)(struct vm *vm, struct mote_error *er
 
 	serve->is_answered = false;
 	serve->started = clock_host_tsc();
-	serve->exits = all_exits(vm);
+	serve->exits = vm_exit_count(vm);
 	if (run(vm, err))
 		return -1;
 	if (serve->is_answered || serve->is_gone)

@@ -68,30 +68,22 @@ static void count_page(const struct vm *vm, uint64_t gpa, uint64_t entry,
 }
 
 /* #syscalls:run pread64 */
-static void count_pages(const struct vm *vm, int pagemap, struct page_counts *counts)
+static void count_pages(const struct vm *vm, struct page_counts *counts)
 {
 	uint64_t first = (uint64_t)vm->memory.host / MOTE_PAGE_SIZE;
 	uint64_t pages = vm->memory.size / MOTE_PAGE_SIZE;
 	uint64_t entries[CHUNK];
 
 	memset(counts, 0, sizeof *counts);
-	for (uint64_t page = 0; pagemap >= 0 && page < pages; page += CHUNK) {
+	for (uint64_t page = 0; vm->pagemap_fd >= 0 && page < pages; page += CHUNK) {
 		uint64_t count = pages - page < CHUNK ? pages - page : CHUNK;
 
-		if (pread(pagemap, entries, count * 8, (off_t)((first + page) * 8)) !=
+		if (pread(vm->pagemap_fd, entries, count * 8, (off_t)((first + page) * 8)) !=
 		    (ssize_t)(count * 8))
 			return;
 		for (uint64_t i = 0; i < count; i++)
 			count_page(vm, (page + i) * MOTE_PAGE_SIZE, entries[i], counts);
 	}
-}
-
-uint64_t stats_resident_pages(const struct vm *vm, int pagemap)
-{
-	struct page_counts counts;
-
-	count_pages(vm, pagemap, &counts);
-	return counts.resident;
 }
 
 /* Resident memory of the process, in pages: second field of /proc/self/statm. */
@@ -326,7 +318,7 @@ void stats_print(const struct vm *vm, enum stats_format format)
 	struct text text = {.length = 0};
 	struct page_counts pages;
 
-	count_pages(vm, vm->pagemap_fd, &pages);
+	count_pages(vm, &pages);
 	if (format != STATS_TEXT)
 		print_json(vm, &text, &pages);
 	else

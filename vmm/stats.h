@@ -10,7 +10,4 @@
 /* Print to stderr; after the guest is over. */
 void stats_print(const struct vm *vm, enum stats_format format);
 
-/* Pages of guest memory that the host has backed. @pagemap: /proc/self/pagemap */
-uint64_t stats_resident_pages(const struct vm *vm, int pagemap);
-
 #endif

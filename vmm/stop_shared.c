@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmm/clock_page.h"
 #include "vmm/devices.h"
 
 #ifndef sigev_notify_thread_id /* glibc */
@@ -168,17 +169,9 @@ void stop_shared_collect(struct stop *stop)
 
 /* ---- polls ---- */
 
-static uint64_t monotonic(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
 static int poll_until(struct pollfd *fds, nfds_t count, uint64_t end)
 {
-	uint64_t present = monotonic(), left = end > present ? end - present : 0;
+	uint64_t present = clock_host_ns(CLOCK_MONOTONIC), left = end > present ? end - present : 0;
 	struct timespec timeout = {.tv_sec = (time_t)(left / NS_PER_S),
 	                           .tv_nsec = (long)(left % NS_PER_S)};
 
@@ -187,7 +180,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, uint64_t end)
 
 int stop_shared_poll(struct stop *stop, struct pollfd *fds, nfds_t count, uint64_t timeout_ns)
 {
-	uint64_t start = monotonic(), end, ignored;
+	uint64_t start = clock_host_ns(CLOCK_MONOTONIC), end, ignored;
 	struct pollfd all[POLL_MAX + 1];
 	int status;
 
@@ -214,7 +207,7 @@ int stop_shared_poll(struct stop *stop, struct pollfd *fds, nfds_t count, uint64
 			if (!stop->interrupted)
 				(void)!read(stop->wake, &ignored, sizeof ignored);
 		}
-		if (status > 0 || (status == 0 && monotonic() >= end))
+		if (status > 0 || (status == 0 && clock_host_ns(CLOCK_MONOTONIC) >= end))
 			break;
 	}
 	for (nfds_t i = 0; i < count; i++)

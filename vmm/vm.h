@@ -198,6 +198,9 @@ int vm_hypercall(struct vm *vm, struct mote_error *err);
 /* The run page as the guest last wrote it (a copy: it is hostile). */
 void vm_read_run_page(const struct vm *vm, struct mote_run *run);
 
+/* Exits to user space so far, of all causes. */
+uint64_t vm_exit_count(const struct vm *vm);
+
 static inline void vm_mark(struct vm *vm, enum vm_moment moment)
 {
 	vm->moment[moment] = clock_host_tsc();

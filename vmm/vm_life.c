@@ -2,21 +2,19 @@
 /* The life of a microVM: make, run until something happens, snapshot, reset, call, close. */
 #include "vmm/vm_life.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "snapshot/snapshot.h"
+#include "vmm/clock_page.h"
 #include "vmm/confine.h"
 #include "vmm/control.h"
 #include "vmm/lost_page.h"
 #include "vmm/new_file.h"
 #include "vmm/serve.h"
-#include "vmm/stats.h"
 #include "vmm/stop_shared.h"
 #include "vmm/tick.h"
 #include "vmm/trace.h"
@@ -86,14 +84,6 @@ static int guarded(struct vm *vm, int (*step)(struct vm *vm, struct mote_error *
 }
 
 /* ---- making it ---- */
-
-static uint64_t process_cpu_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 /* What is not there yet. */
 static void clear(struct vm *vm)
@@ -169,7 +159,7 @@ int vm_begin(struct vm *vm, const struct run_options *options, const struct vm_h
 	     trace_open(vm, options->trace_path, !options->trace_no_pages, err)))
 		return -1;
 	vm_mark(vm, VM_MOMENT_MAIN);
-	vm->start_cpu_ns = process_cpu_ns();
+	vm->start_cpu_ns = clock_host_ns(CLOCK_PROCESS_CPUTIME_ID);
 	if (host->owns_process ? lost_page_init(err) : stop_shared_open(&vm->stop, err))
 		return -1;
 	if (host->owns_process)
@@ -490,32 +480,11 @@ int vm_life_call(struct vm *vm, const struct vm_call *call, struct vm_event *eve
 
 /* ---- figures ---- */
 
-static uint64_t resident(const struct vm *vm)
-{
-	int pagemap = vm->host.confines ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t bytes;
-
-	if (pagemap < 0)
-		return 0;
-	bytes = stats_resident_pages(vm, pagemap) * MOTE_PAGE_SIZE;
-	close(pagemap);
-	return bytes;
-}
-
 void vm_life_count(const struct vm *vm, struct vm_counts *counts)
 {
-	struct mote_run run;
-
-	vm_read_run_page(vm, &run);
-	*counts = (struct vm_counts){.system_calls = run.syscalls,
-	                             .resets = vm->resets,
-	                             .memory_bytes = vm->memory.size,
-	                             .memory_resident = resident(vm)};
+	*counts = (struct vm_counts){.exits = vm_exit_count(vm), .resets = vm->resets};
 	if (vm->reset)
 		counts->reset_pages = vm->reset->memory.counts.changed;
 	for (int i = 0; i < MOTE_HC_LIMIT; i++)
 		counts->hypercalls += vm->hypercalls[i];
-	counts->exits = counts->hypercalls;
-	for (int i = 0; i < VM_EXIT_CAUSES; i++)
-		counts->exits += vm->exits[i];
 }

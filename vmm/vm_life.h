@@ -120,10 +120,7 @@ int vm_life_call(struct vm *vm, const struct vm_call *call, struct vm_event *eve
 
 struct vm_counts {
 	uint64_t exits, hypercalls;
-	uint64_t system_calls; /* what the guest says */
 	uint64_t resets, reset_pages;
-	uint64_t memory_bytes,
-	        memory_resident; /* of the guest; resident: 0 where it is not known */
 };
 
 void vm_life_count(const struct vm *vm, struct vm_counts *counts);
