@@ -48,7 +48,7 @@ run() { # NAME COMMAND...
 	fi
 }
 
-c_folders=(vmm libmote packer measure guestkit virtio snapshot include tests tools images)
+c_folders=(vmm libmote serve packer measure guestkit virtio snapshot include tests tools images)
 # The flags of the makefile as far as an analyser needs them.
 common=(-std=gnu11 -D_GNU_SOURCE '-DMOTE_VERSION="0"' -I. -Iinclude "-I$BUILD" -isystem "$libfdt" -isystem "$BUILD/xxhash"
 	-isystem "$BUILD/third_party/libb2/src" -isystem "$BUILD/blake2")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections that come in. libmicrohttpd's threads would take them themselves, the first to look as
- * many as there are, and others would have none: here each gets its share (MHD_add_connection() goes
- * by the descriptor's number, and these follow one another).
+ * Connections that come in. libmicrohttpd's threads would take them themselves, the first to look
+ * as many as there are, and others would have none: here each gets its share (MHD_add_connection()
+ * goes by the descriptor's number, and these follow one another).
  */
 #include "serve/accept.h"
 
@@ -13,8 +13,8 @@
 
 #include "serve/exchange.h"
 
-#define ROUND    64         /* connections, before others have their turn */
-#define PAUSE_NS 50000000u  /* where there are no descriptors or no memory for one */
+#define ROUND    64        /* connections, before others have their turn */
+#define PAUSE_NS 50000000u /* where there are no descriptors or no memory for one */
 
 static int arm(struct server *server, int operation)
 {

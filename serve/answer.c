@@ -164,7 +164,8 @@ const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t
 
 	*answer = (struct answer){.status = line ? read_status(line) : 0};
 	if (answer->status < 200 || answer->status > 599)
-		return size ? "it is no answer of HTTP" : "the connection was closed without an answer";
+		return size ? "it is no answer of HTTP"
+		            : "the connection was closed without an answer";
 	for (;;) {
 		const char *wrong;
 
@@ -186,7 +187,8 @@ const char *answer_read_text(struct answer *answer, unsigned char *bytes, size_t
 		return NULL;
 	if (length == MOTE_FUNCTION_STREAM)
 		answer->body_size = answer->body_here;
-	return answer->body_size > answer->body_here && (answer->body_here || (has_body && answer->status != 304))
+	return answer->body_size > answer->body_here &&
+	                       (answer->body_here || (has_body && answer->status != 304))
 	               ? "its body is not as long as it says"
 	               : NULL;
 }

@@ -35,7 +35,8 @@ void answer_settle(unsigned char *bytes, size_t size, bool is_all);
  *
  * Return: NULL, or what is wrong with it.
  */
-const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size, bool is_all);
+const char *answer_read(struct answer *answer, const unsigned char *bytes, size_t size,
+                        bool is_all);
 
 /**
  * answer_read_text() - The same of an answer in HTTP/1.0 text, as servers write it.

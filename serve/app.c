@@ -129,8 +129,7 @@ int app_prepare(struct app *app, FILE *log, bool is_json)
 		return open_snapshot(app);
 	}
 	if (asprintf(&app->snapshot, "%s/mote-serve-%d-%p.snap",
-	             directory && *directory ? directory : "/tmp", (int)getpid(),
-	             (void *)app) < 0)
+	             directory && *directory ? directory : "/tmp", (int)getpid(), (void *)app) < 0)
 		return -1;
 	/* Its root may be inside; a snapshot needs it again. */
 	if (begins_with(app->file, "\177ELF\2\1\1")) {

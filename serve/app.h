@@ -20,9 +20,9 @@ struct app {
 	int snapshot_fd; /* of it: workers get this one, whatever has its name by then */
 	char *options[APP_OPTIONS_MAX]; /* of mote restore */
 	unsigned option_count;
-	char *memory; /* --mem of its guests; NULL: the default */
-	char *key_file; /* that the snapshot is authenticated by; NULL: it is not */
-	bool speaks_http; /* it serves a port itself: requests and answers are HTTP text */
+	char *memory;         /* --mem of its guests; NULL: the default */
+	char *key_file;       /* that the snapshot is authenticated by; NULL: it is not */
+	bool speaks_http;     /* it serves a port itself: requests and answers are HTTP text */
 	struct guest_log log; /* of what guests write to stdout and stderr */
 
 	pthread_mutex_t lock; /* of all below */
@@ -30,7 +30,7 @@ struct app {
 	unsigned workers, workers_min, workers_max;
 	struct exchange *queue_first, *queue_last;
 	unsigned queued, queue_max;
-	unsigned failures; /* workers in a row that were of no use */
+	unsigned failures;  /* workers in a row that were of no use */
 	unsigned exchanges; /* that hold it */
 	struct metrics metrics;
 };

@@ -22,8 +22,7 @@ void body_let_go(struct server *server, struct exchange *exchange)
 	exchange->held = 0;
 }
 
-void body_take(struct server *server, struct exchange *exchange, const char *data,
-                      size_t size)
+void body_take(struct server *server, struct exchange *exchange, const char *data, size_t size)
 {
 	if (exchange->is_over)
 		return;

@@ -26,8 +26,8 @@ static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char
 	struct exchange *exchange = cls;
 
 	(void)kind;
-	exchange->has_no_memory |= request_add_header(&exchange->request, exchange->app->speaks_http,
-	                                              name, value ? value : "");
+	exchange->has_no_memory |= request_add_header(
+	        &exchange->request, exchange->app->speaks_http, name, value ? value : "");
 	return exchange->has_no_memory ? MHD_NO : MHD_YES;
 }
 
@@ -153,9 +153,9 @@ static int begin_stream(struct worker *worker)
 	if (exchange->is_streamed)
 		return EXCHANGE_STREAMS;
 	/* An answer without a body mostly has its end close by. */
-	if (!is_full && (!strcmp(exchange->method, "HEAD") ||
-	                 (exchange->app->speaks_http &&
-	                  !answer_has_text_head(pieces->at, pieces->size))))
+	if (!is_full &&
+	    (!strcmp(exchange->method, "HEAD") ||
+	     (exchange->app->speaks_http && !answer_has_text_head(pieces->at, pieces->size))))
 		return 0;
 	read_answer(exchange, false);
 	if (!exchange->failed && exchange->answer.body_size != MOTE_FUNCTION_STREAM &&

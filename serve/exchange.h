@@ -22,7 +22,7 @@ struct server;
 struct exchange {
 	struct exchange *next; /* in its app's queue, or in the server's streams */
 	struct server *server;
-	struct app *app;       /* NULL: none is routed there */
+	struct app *app; /* NULL: none is routed there */
 	struct MHD_Connection *connection;
 	char *target; /* path and query */
 	const char *method;

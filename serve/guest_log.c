@@ -16,7 +16,8 @@
 
 #define LINE_MAX_BYTES 4096 /* a longer one is several */
 
-/* Print the whole lines, and at the end of all or of the room what is left. Return: bytes that wait. */
+/* Print the whole lines, and at the end of all or of the room what is left. Return: bytes that
+ * wait. */
 static size_t put_lines(const struct guest_log *log, char *text, size_t size, bool is_end)
 {
 	char *at = text, *end = text + size, *stop;

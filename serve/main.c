@@ -15,7 +15,7 @@
 #include "serve/server.h"
 
 #define CONNECTIONS 20000
-#define SPARE_FILES 256   /* for all that is neither a connection nor a worker */
+#define SPARE_FILES 256 /* for all that is neither a connection nor a worker */
 
 /* Where mote is, as seen from the directory of mote-serve: built, and installed. */
 static char *find_mote(void)
@@ -90,7 +90,8 @@ int main(int argc, char **argv)
 		return 125;
 	raise_file_limit(&server);
 	signal(SIGPIPE, SIG_IGN);
-	/* In all threads; workers are started with them blocked, too, and end with their sockets. */
+	/* In all threads; workers are started with them blocked, too, and end with their sockets.
+	 */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

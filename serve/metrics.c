@@ -54,7 +54,8 @@ static void print_times(const struct metrics_times *times, const char *app, cons
 
 	for (unsigned i = 0; i <= METRICS_BUCKETS; i++) {
 		below += get(&times->buckets[i]);
-		fprintf(out, "mote_request_seconds_bucket{app=\"%s\",phase=\"%s\",le=\"", app, phase);
+		fprintf(out, "mote_request_seconds_bucket{app=\"%s\",phase=\"%s\",le=\"", app,
+		        phase);
 		if (i == METRICS_BUCKETS)
 			fprintf(out, "+Inf");
 		else

@@ -131,7 +131,8 @@ static int listen_tcp(const char *text)
 	}
 	status = getaddrinfo(host, colon + 1, &hints, &found);
 	if (status)
-		return refuse("--listen '%.64s' is no ADDRESS:PORT: %s", text, gai_strerror(status));
+		return refuse("--listen '%.64s' is no ADDRESS:PORT: %s", text,
+		              gai_strerror(status));
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
 	    bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, BACKLOG)) {
@@ -186,23 +187,25 @@ static void settle(struct server *server, const struct common *common)
 	}
 }
 
-enum { OPTION_LISTEN = 256,
-       OPTION_ROUTE,
-       OPTION_POOL,
-       OPTION_TIMEOUT,
-       OPTION_SEND_TIMEOUT,
-       OPTION_MAX_MEMORY,
-       OPTION_MAX_BODY,
-       OPTION_MAX_ANSWER,
-       OPTION_CONCURRENCY,
-       OPTION_MAX_CONNECTIONS,
-       OPTION_IDLE_TIMEOUT,
-       OPTION_KEY_FILE,
-       OPTION_CONFIG,
-       OPTION_THREADS,
-       OPTION_LOG,
-       OPTION_FIXED,
-       OPTION_COMMAND };
+enum {
+	OPTION_LISTEN = 256,
+	OPTION_ROUTE,
+	OPTION_POOL,
+	OPTION_TIMEOUT,
+	OPTION_SEND_TIMEOUT,
+	OPTION_MAX_MEMORY,
+	OPTION_MAX_BODY,
+	OPTION_MAX_ANSWER,
+	OPTION_CONCURRENCY,
+	OPTION_MAX_CONNECTIONS,
+	OPTION_IDLE_TIMEOUT,
+	OPTION_KEY_FILE,
+	OPTION_CONFIG,
+	OPTION_THREADS,
+	OPTION_LOG,
+	OPTION_FIXED,
+	OPTION_COMMAND
+};
 
 static const struct option options[] = {
         {"listen", required_argument, NULL, OPTION_LISTEN},
@@ -346,9 +349,8 @@ int serve_options_parse(struct server *server, char *mote, int argc, char **argv
 {
 	unsigned processors = processors_count();
 	/* A thread and the worker that it waits for share a processor (processors.h). */
-	struct common common = {.workers_min = processors,
-	                        .workers_max = 4 * processors,
-	                        .queue_max = 1024};
+	struct common common = {
+	        .workers_min = processors, .workers_max = 4 * processors, .queue_max = 1024};
 	int status;
 
 	*server = (struct server){.address = (char *)"127.0.0.1:8080",

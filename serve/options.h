@@ -8,7 +8,8 @@
 #define SERVE_OPTIONS_HELP 1
 
 /**
- * serve_options_parse() - Fill a server from its command line, and from the file that --config names.
+ * serve_options_parse() - Fill a server from its command line, and from the file that --config
+ * names.
  *
  * To be called again for a reload: what the file then says is in the new one.
  *

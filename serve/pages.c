@@ -12,7 +12,7 @@
 #define RETRY_AFTER "1"
 
 enum MHD_Result page_queue(const struct server *server, struct MHD_Connection *connection,
-                                    unsigned status, struct MHD_Response *response)
+                           unsigned status, struct MHD_Response *response)
 {
 	enum MHD_Result result;
 
@@ -24,11 +24,10 @@ enum MHD_Result page_queue(const struct server *server, struct MHD_Connection *c
 }
 
 enum MHD_Result page_send_text(const struct server *server, struct MHD_Connection *connection,
-                                 unsigned status, const char *text, size_t length, bool has_retry)
+                               unsigned status, const char *text, size_t length, bool has_retry)
 {
-	struct MHD_Response *response =
-	        MHD_create_response_from_buffer(length, (void *)(uintptr_t)text,
-	                                        MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+	        length, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
 
 	if (!response)
 		return MHD_NO;
@@ -59,7 +58,8 @@ enum MHD_Result page_send_metrics(struct server *server, struct MHD_Connection *
 	      "# TYPE mote_connections_refused_total counter\n",
 	      out);
 	fprintf(out, "mote_connections %u\nmote_connections_refused_total %u\n",
-	        __atomic_load_n(&server->connections, __ATOMIC_RELAXED), __atomic_load_n(&server->connections_refused, __ATOMIC_RELAXED));
+	        __atomic_load_n(&server->connections, __ATOMIC_RELAXED),
+	        __atomic_load_n(&server->connections_refused, __ATOMIC_RELAXED));
 	pthread_rwlock_rdlock(&server->routes);
 	for (unsigned i = 0; i < server->app_count; i++) {
 		const struct app *app = server->apps[i];

@@ -9,7 +9,8 @@
 
 struct exchange;
 
-/* Send @response, and forget it: the last one on its connection where the server is about to end. */
+/* Send @response, and forget it: the last one on its connection where the server is about to end.
+ */
 enum MHD_Result page_queue(const struct server *server, struct MHD_Connection *connection,
                            unsigned status, struct MHD_Response *response);
 
@@ -19,8 +20,8 @@ enum MHD_Result page_send_text(const struct server *server, struct MHD_Connectio
 
 enum MHD_Result page_send_metrics(struct server *server, struct MHD_Connection *connection);
 
-/* For measuring: server->fixed, or what server->command writes, in place of what a microVM answers. All
- * else is as with one. */
+/* For measuring: server->fixed, or what server->command writes, in place of what a microVM answers.
+ * All else is as with one. */
 void page_answer_without_vm(const struct server *server, struct exchange *exchange);
 
 #endif

@@ -44,7 +44,8 @@ long process_answer(const char *command, char *buffer, size_t size)
 		return -1;
 	pid = start(command, ends[1]);
 	close(ends[1]);
-	while (pid >= 0 && length < size && (got = read(ends[0], buffer + length, size - length)) > 0)
+	while (pid >= 0 && length < size &&
+	       (got = read(ends[0], buffer + length, size - length)) > 0)
 		length += (size_t)got;
 	close(ends[0]);
 	while (pid >= 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -4,9 +4,9 @@
  *
  * How it works
  *
- * A thread of libmicrohttpd that has the whole of a request sends it to an idle worker and waits for
- * the answer itself, for a moment: most functions are done by then, and nothing was handed over.
- * Otherwise the connection is suspended, and the finisher, one thread that waits for all such
+ * A thread of libmicrohttpd that has the whole of a request sends it to an idle worker and waits
+ * for the answer itself, for a moment: most functions are done by then, and nothing was handed
+ * over. Otherwise the connection is suspended, and the finisher, one thread that waits for all such
  * workers, resumes it when the answer is there. So it is where no worker is idle: the request waits
  * in the app's queue, and whoever finishes with a worker sends it the next one.
  */
@@ -30,8 +30,8 @@
 #include "serve/server_internal.h"
 #include "serve/stream.h"
 
-#define EVENTS      64
-#define TRIES       4 /* workers that may turn out to be gone, for one request */
+#define EVENTS 64
+#define TRIES  4 /* workers that may turn out to be gone, for one request */
 
 #define DRAIN_MS      60000
 #define DRAIN_STEP_MS 10
@@ -91,7 +91,8 @@ void server_go_on(struct server *server, struct worker *worker, bool is_of_use)
 static void finish_one(struct server *server, struct worker *worker)
 {
 	struct exchange *exchange = worker->exchange;
-	bool is_streamed = exchange && exchange->is_streamed; /* its own thread takes what there is */
+	bool is_streamed =
+	        exchange && exchange->is_streamed; /* its own thread takes what there is */
 	int status = is_streamed ? EXCHANGE_STREAMS : exchange_serve(worker, false);
 
 	if (!status) {
@@ -234,7 +235,7 @@ static enum MHD_Result send_failure(struct server *server, struct exchange *exch
 	if (exchange->app)
 		metrics_answer(&exchange->app->metrics, exchange->failed, exchange->exits);
 	return page_send_text(server, exchange->connection, exchange->failed, text, (size_t)length,
-	                 exchange->failed == 503);
+	                      exchange->failed == 503);
 }
 
 static ssize_t no_body(void *cls, uint64_t position, char *to, size_t room)
@@ -253,8 +254,8 @@ static struct MHD_Response *respond(struct server *server, struct exchange *exch
 	if (answer->body_size != answer->body_here)
 		return MHD_create_response_from_callback(answer->body_size, 1024, no_body, NULL,
 		                                         NULL);
-	return MHD_create_response_from_buffer(
-	        answer->body_here, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
+	return MHD_create_response_from_buffer(answer->body_here, (void *)(uintptr_t)answer->body,
+	                                       MHD_RESPMEM_PERSISTENT);
 }
 
 static enum MHD_Result send_answer(struct server *server, struct exchange *exchange)
@@ -374,8 +375,9 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 		return MHD_YES;
 	}
 	if (!exchange->app && !exchange->is_over)
-		return strcmp(url, "/metrics") ? page_send_text(server, connection, 200, "ok\n", 3, false)
-		                               : page_send_metrics(server, connection);
+		return strcmp(url, "/metrics")
+		               ? page_send_text(server, connection, 200, "ok\n", 3, false)
+		               : page_send_metrics(server, connection);
 	if (!exchange->is_over) {
 		exchange_complete(exchange);
 		if (server->fixed || server->command)
@@ -440,8 +442,8 @@ int server_start(struct server *server)
 	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 	                MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
 	        0, may_connect, server, handle, server, MHD_OPTION_THREAD_POOL_SIZE,
-	        server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin,
-	        server, MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_NOTIFY_CONNECTION,
+	        server->threads, MHD_OPTION_URI_LOG_CALLBACK, begin, server,
+	        MHD_OPTION_NOTIFY_COMPLETED, end, server, MHD_OPTION_NOTIFY_CONNECTION,
 	        count_connection, server, MHD_OPTION_CONNECTION_LIMIT,
 	        /* divided among the threads, which do not get equal shares */
 	        server->connections_max * server->threads, MHD_OPTION_CONNECTION_TIMEOUT,

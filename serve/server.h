@@ -22,14 +22,14 @@ struct server {
 	char *address; /* to listen on, as given */
 	int listener;
 	uint64_t accepts_at; /* CLOCK_MONOTONIC ns: no connection is taken before; 0: they are */
-	unsigned threads;     /* of libmicrohttpd */
-	size_t body_max;      /* bytes of a request's body */
-	size_t answer_max;    /* bytes of an answer */
-	uint64_t timeout_ns;  /* of a request; 0: none */
+	unsigned threads;    /* of libmicrohttpd */
+	size_t body_max;     /* bytes of a request's body */
+	size_t answer_max;   /* bytes of an answer */
+	uint64_t timeout_ns; /* of a request; 0: none */
 	uint64_t send_timeout_ns; /* of an answer that is sent while it is made; 0: none */
 	uint32_t connections_max; /* one more is hung up on */
 	uint32_t connections, connections_refused;
-	size_t bodies; /* bytes of requests that are held */
+	size_t bodies;           /* bytes of requests that are held */
 	unsigned idle_timeout_s; /* of a connection on which nothing moves; 0: none */
 	enum log_format log_format;
 	FILE *log;
@@ -48,8 +48,8 @@ struct server {
 int server_start(struct server *server);
 
 /**
- * server_reload() - Take over the applications and limits of another one, which has been filled but not
- * started. Requests that have begun are finished by the old ones.
+ * server_reload() - Take over the applications and limits of another one, which has been filled but
+ * not started. Requests that have begun are finished by the old ones.
  *
  * Return: 0, or -1, and all is as it was; what is wrong has been printed.
  */

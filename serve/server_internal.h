@@ -5,7 +5,8 @@
 
 #include "serve/server.h"
 
-/* The finisher takes over a worker that is owned by the caller. @operation: EPOLL_CTL_ADD or _MOD */
+/* The finisher takes over a worker that is owned by the caller. @operation: EPOLL_CTL_ADD or _MOD
+ */
 void server_watch(struct server *server, struct worker *worker, int operation);
 
 /**

@@ -7,8 +7,8 @@
  * An answer that is whole in a moment is sent as a whole. Of any other one the head is checked as
  * soon as it is there (exchange_serve()), and its body is sent as it comes: where libmicrohttpd has
  * room for more, its thread takes the next piece from the worker; where the worker has none, the
- * connection is suspended until the finisher sees one. So nobody reads from a worker whose client is
- * slow: it stands still in its write, and no more than EXCHANGE_HELD bytes are kept here.
+ * connection is suspended until the finisher sees one. So nobody reads from a worker whose client
+ * is slow: it stands still in its write, and no more than EXCHANGE_HELD bytes are kept here.
  *
  * A client that stands in a worker's way for too long is hung up on by the finisher, which does no
  * more than shut the connection's socket down: all else is done by the connection's own thread.
@@ -81,12 +81,12 @@ static ssize_t next_piece(void *cls, uint64_t position, char *to, size_t room)
 
 static void enlist(struct server *server, struct exchange *exchange)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-	        exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	exchange->client = info ? info->connect_fd : -1;
-	exchange->send_until = exchange->send_timeout_ns ? monotonic_ns() + exchange->send_timeout_ns
-	                                               : UINT64_MAX;
+	exchange->send_until =
+	        exchange->send_timeout_ns ? monotonic_ns() + exchange->send_timeout_ns : UINT64_MAX;
 	pthread_mutex_lock(&server->streams_lock);
 	exchange->next = server->streams;
 	server->streams = exchange;

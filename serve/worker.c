@@ -19,7 +19,8 @@
 
 extern char **environ;
 
-/* The child gets no other descriptor than its socket and the standard ones (all are close-on-exec). */
+/* The child gets no other descriptor than its socket and the standard ones (all are close-on-exec).
+ */
 static int spawn(const struct app *app, int socket, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;

@@ -17,7 +17,7 @@ struct worker {
 	struct worker *next; /* in the app's list of idle ones */
 	pid_t pid;
 	int socket;
-	int processor; /* that it is bound to, or PROCESSORS_ANY */
+	int processor;             /* that it is bound to, or PROCESSORS_ANY */
 	struct exchange *exchange; /* that it works on; NULL: idle */
 	uint64_t started;          /* ns: when that was sent */
 	unsigned long requests;    /* that it has answered */
@@ -51,6 +51,5 @@ int worker_send(struct worker *worker, const struct worker_message *head, const 
  * Return: 1; 0 when there is none yet; -1 when the process is gone or sends what it may not.
  */
 int worker_take(struct worker *worker, bool waits, struct worker_message *head, size_t *size);
-
 
 #endif
